@@ -1,0 +1,68 @@
+# `make help` lists what can be done.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV_VERSION := 0.13.9
+# The demonstration keeps its data apart from a real installation's.
+DEMO := LOUPAN_DATA_DIR=var/demo
+# Bytecode is written at install time: starting dbt without it takes twice as long.
+INSTALL := env -u PYTHONDONTWRITEBYTECODE UV_LINK_MODE=copy $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python
+
+.PHONY: help
+help: ## Show this list
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+$(BIN)/uv:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Loupan needs Python 3.11 or newer; set PYTHON=python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+
+$(VENV)/.run: requirements/run.txt pyproject.toml | $(BIN)/uv
+	@echo "Installing Loupan into $(VENV) …"
+	$(INSTALL) -r requirements/run.txt
+	$(INSTALL) --no-deps -e .
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt | $(VENV)/.run
+	@echo "Installing what tests and checks need …"
+	$(INSTALL) -r requirements/dev.txt
+	@touch $@
+
+.PHONY: install
+install: $(VENV)/.run ## Make .venv with the loupan command
+
+.PHONY: demo
+demo: install ## Make sample data, refresh, and serve it
+	@set -e; export $(DEMO); \
+	if [ ! -e var/demo/.sample_made ]; then \
+	  rm -rf var/demo && $(BIN)/loupan crm init && $(BIN)/loupan sample && touch var/demo/.sample_made; \
+	fi; \
+	$(BIN)/loupan refresh && exec $(BIN)/loupan serve
+
+.PHONY: test
+test: $(VENV)/.dev ## Run all tests, the fast ones first
+	@bash tests/support/system_packages.sh
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
+
+.PHONY: lint
+lint: $(VENV)/.dev ## Check style, types and SQL
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/sqlfluff lint --disable-progress-bar dbt_project/models
+
+.PHONY: bench
+bench: $(VENV)/.dev ## Measure speed and memory, as ratios in one run
+	$(BIN)/python -m tests.benchmarks
+
+.PHONY: lock
+lock: | $(BIN)/uv ## Write the lock files anew
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-emit-find-links --extra postgres pyproject.toml -o requirements/run.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-emit-find-links --extra postgres --extra dev -c requirements/run.txt pyproject.toml -o requirements/dev.txt
+
+.PHONY: sources
+sources: $(VENV)/.run ## Declare the CRM schema to dbt anew
+	$(BIN)/python -m data_entry.schema.dbt_sources

@@ -1,0 +1,1 @@
+"""The web pages: what a reader asks for becomes a question to the metrics gateway, and its answer a picture."""

@@ -1,0 +1,1 @@
+"""Pictures of metrics: one shared template, one constructor call per figure, each with words and a table beside it."""

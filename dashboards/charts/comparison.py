@@ -1,0 +1,613 @@
+"""Charts that set things side by side: stages, shares, estimates with their intervals, ranges."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from dashboards.charts.drawing import (
+    COLOURS,
+    HOVER,
+    NOTHING,
+    Drawing,
+    figure,
+    hover,
+    label_axis,
+    safe,
+    shortened,
+    value_axis,
+)
+from dashboards.formats import is_missing
+from dashboards.i18n.codes import dimension_title, value_label
+from dashboards.intervals import (
+    ENOUGH,
+    Dispersion,
+    Floats,
+    dispersion,
+    poisson_exact,
+    proportion_limits,
+    rate_limits,
+    wilson,
+)
+from dashboards.view import View
+
+ROW = 30
+"""Height of one row of a horizontal chart, in pixels."""
+_AXIS_ROOM = 44
+_CELLS_WITH_TEXT = 8
+
+
+def stages(view: View, names: Sequence[str], counts: Sequence[float]) -> Drawing:
+    """Draw how many cases reached each stage, with the share of the first stage and of the one before."""
+    if not counts or is_missing(counts[0]) or counts[0] <= 0:
+        return NOTHING
+    colours, formats = COLOURS[view.theme], view.formats
+    of_first = [c / counts[0] for c in counts]
+    of_previous = [None, *(c / before if before else None for before, c in pairwise(counts))]
+    labels = [
+        f"{formats.value(c, 'count')} · {formats.value(s, 'percent')}" for c, s in zip(counts, of_first, strict=True)
+    ]
+    texts = [
+        hover(
+            [
+                safe(name),
+                f"{count:,.0f}",
+                view.t("{share} of the first stage", share=formats.value(share, "percent")),
+                *(
+                    [view.t("{share} of the stage before", share=formats.value(step, "percent"))]
+                    if step is not None
+                    else []
+                ),
+            ]
+        )
+        for name, count, share, step in zip(names, counts, of_first, of_previous, strict=True)
+    ]
+    trace = {
+        "type": "bar",
+        "orientation": "h",
+        "x": of_first,
+        "y": list(range(len(names))),
+        "text": labels,
+        "textposition": ["inside" if share > 0.55 else "outside" for share in of_first],
+        "insidetextanchor": "start",
+        "textfont": {"size": 13},
+        "cliponaxis": False,
+        "marker": {"color": list(_fading(colours.heat[-1], colours.heat[2], len(names))), "cornerradius": 4},
+        "customdata": texts,
+        "hovertemplate": HOVER,
+    }
+    drawn = figure(
+        view.theme,
+        [trace],
+        54 * len(names) + 10,
+        xaxis={"visible": False, "range": [0, 1]},
+        yaxis=label_axis(names, tickfont={"color": colours.ink, "size": 13}),
+        bargap=0.28,
+    )
+    alt = view.t("; ").join(f"{name} {label}" for name, label in zip(names, labels, strict=True))
+    table = pd.DataFrame(
+        {
+            view.t("Stage"): list(names),
+            view.t("Number"): [f"{c:,.0f}" for c in counts],
+            view.t("Share of the first stage"): [formats.value(s, "percent") for s in of_first],
+            view.t("Share of the stage before"): [formats.value(s, "percent") for s in of_previous],
+        }
+    )
+    return Drawing(drawn, alt, table)
+
+
+def ranked_bars(
+    view: View,
+    frame: pd.DataFrame,
+    dimension: str,
+    metric: str,
+    *,
+    chosen: Sequence[str] = (),
+    most: int = 12,
+    share: bool = False,
+    cumulative: bool = False,
+) -> Drawing:
+    """Draw a metric by the values of a dimension as horizontal bars, largest first.
+
+    Args:
+        view: the reader's view.
+        frame: columns `dimension` and `metric`.
+        dimension: what the bars are.
+        metric: what they measure.
+        chosen: values drawn in colour while the others turn grey; all are in colour when none is chosen.
+        most: how many bars; the rest is summed up as one where summing makes sense (`share`).
+        share: whether the parts add up, so that shares can be written and the rest summed.
+        cumulative: write the running share too, as in a Pareto chart.
+    """
+    data = frame[[dimension, metric]].dropna(subset=[metric]).astype({metric: float})
+    data = data[data[metric] != 0].sort_values(metric, ascending=False, kind="stable")
+    if data.empty:
+        return NOTHING
+    colours, unit = COLOURS[view.theme], view.unit(metric)
+    total = float(data[metric].sum())
+    names = [value_label(view.t, dimension, v) for v in data[dimension]]
+    values = data[metric].tolist()
+    is_chosen = [not chosen or str(v) in chosen for v in data[dimension]]
+    if len(values) > most and share:
+        names = [*names[: most - 1], view.t("{number} others", number=len(values) - most + 1)]
+        values = [*values[: most - 1], float(sum(values[most - 1 :]))]
+        is_chosen = [*is_chosen[: most - 1], not chosen]
+    names, values, is_chosen = names[:most], values[:most], is_chosen[:most]
+    running = np.cumsum(values) / total
+    labels = []
+    for i, value in enumerate(values):
+        label = view.formats.value(value, unit)
+        if share and total > 0:
+            label += f" · {view.formats.value(value / total, 'percent')}"
+        if cumulative and i:
+            label += f" (Σ {view.formats.value(running[i], 'percent')})"
+        labels.append(label)
+    top = max(values)
+    trace = {
+        "type": "bar",
+        "orientation": "h",
+        "x": values,
+        "y": list(range(len(values))),
+        "text": labels,
+        "textposition": ["inside" if value > 0.62 * top else "outside" for value in values],
+        "insidetextanchor": "end",
+        "textfont": {"size": 12},
+        "cliponaxis": False,
+        "marker": {"color": [colours.main if c else colours.faint for c in is_chosen], "cornerradius": 3},
+        "customdata": [hover([safe(n), label]) for n, label in zip(names, labels, strict=True)],
+        "hovertemplate": HOVER,
+    }
+    drawn = figure(
+        view.theme,
+        [trace],
+        ROW * len(values) + 12,
+        xaxis={"visible": False, "range": [min(0.0, *values), top * 1.02]},
+        yaxis=label_axis(names),
+    )
+    alt = view.t("{metric}: most for {name} with {value}.", metric=view.label(metric), name=names[0], value=labels[0])
+    columns = {dimension_title(view.t, dimension): names, view.label(metric): labels}
+    return Drawing(drawn, alt, pd.DataFrame(columns))
+
+
+def estimates(
+    view: View,
+    frame: pd.DataFrame,
+    dimension: str,
+    metric: str,
+    *,
+    chosen: Sequence[str] = (),
+    is_ranked: bool = True,
+    names: Callable[[Any], str] | None = None,
+    most: int = 40,
+) -> Drawing:
+    """Draw a ratio by the values of a dimension as points with their 95 % intervals beside the common rate.
+
+    Those with fewer than 30 in the denominator come last, in grey and by name: they are never ranked.
+
+    Args:
+        view: the reader's view.
+        frame: columns `dimension`, `metric`, its numerator and its denominator.
+        dimension: what the points are.
+        metric: a ratio of unit percent (Wilson intervals) or per_100 (exact Poisson intervals).
+        chosen: values drawn in colour while the others turn grey.
+        is_ranked: False sorts by name, for people.
+        names: writes a value of the dimension; `value_label` by default.
+        most: how many rows are drawn, those with the largest denominators; the table has all.
+    """
+    data = ratio_frame(frame, dimension, metric)
+    if data.empty:
+        return NOTHING
+    write_name = names or (lambda value: value_label(view.t, dimension, value))
+    data["name"] = [write_name(v) for v in data[dimension]]
+    data["is_few"] = data["denominator"] < ENOUGH
+    data["is_chosen"] = [not chosen or str(v) in chosen for v in data[dimension]]
+    unit, formats, colours = view.unit(metric), view.formats, COLOURS[view.theme]
+    scale = _scale(view, metric)
+    data["low"], data["high"] = ratio_interval(unit, data["numerator"], data["denominator"], scale)
+    data["order"] = np.where(data["is_few"] | (not is_ranked), 0.0, -data["rate"])
+    data = data.sort_values(["is_few", "order", "name"], kind="stable").reset_index(drop=True)
+    shown = data.loc[data["denominator"].nlargest(most).index].sort_index().reset_index(drop=True)
+    common = scale * data["numerator"].sum() / data["denominator"].sum()
+    rows = list(range(len(shown)))
+    shades = [
+        colours.faint if few or not is_chosen else colours.main
+        for few, is_chosen in zip(shown["is_few"], shown["is_chosen"], strict=True)
+    ]
+    texts = _ratio_texts(view, shown, metric)
+    top = max(float(shown["rate"].max()), float(np.nanquantile(shown["high"], 0.85)), common)
+    trace = {
+        "type": "scatter",
+        "mode": "markers",
+        "cliponaxis": False,
+        "x": shown["rate"].tolist(),
+        "y": rows,
+        "error_x": {
+            "type": "data",
+            "symmetric": False,
+            "array": (shown["high"] - shown["rate"]).tolist(),
+            "arrayminus": (shown["rate"] - shown["low"]).tolist(),
+            "thickness": 2,
+            "width": 0,
+            "color": colours.faint,
+        },
+        "marker": {"size": 10, "color": shades, "line": {"width": 0}},
+        "customdata": texts,
+        "hovertemplate": HOVER,
+    }
+    drawn = figure(
+        view.theme,
+        [trace],
+        ROW * len(shown) + _AXIS_ROOM,
+        xaxis=value_axis(formats, unit, 0.0, top, view.theme, is_tight=True),
+        yaxis=label_axis(shown["name"].tolist())
+        | {"ticktext": [_label_with_n(n, d) for n, d in zip(shown["name"], shown["denominator"], strict=True)]},
+        shapes=[_rule(common, colours.accent)],
+        showlegend=False,
+    )
+    enough = data[~data["is_few"]]
+    alt = view.t("{metric}: {common} over all.", metric=view.label(metric), common=formats.value(common, unit))
+    if len(enough) and is_ranked:
+        best, worst = enough.iloc[int(enough["rate"].argmax())], enough.iloc[int(enough["rate"].argmin())]
+        alt += " " + view.t(
+            "Highest {high_name} with {high}, lowest {low_name} with {low}.",
+            high_name=best["name"],
+            high=formats.value(best["rate"], unit),
+            low_name=worst["name"],
+            low=formats.value(worst["rate"], unit),
+        )
+    table = ratio_table(view, data, metric, dimension_title(view.t, dimension))
+    note = view.t("Line: the common rate, {rate}. Bars: 95% intervals.", rate=formats.value(common, unit))
+    if data["is_few"].any():
+        note += " " + view.t("Grey and unranked: fewer than 30.")
+    return Drawing(drawn, alt, table, note)
+
+
+def funnel_plot(
+    view: View, frame: pd.DataFrame, dimension: str, metric: str, *, names: Callable[[Any], str], height: int = 420
+) -> Drawing:
+    """Draw each unit's rate against its size with the limits of chance at 95 % and 99.8 % around the common rate.
+
+    Args:
+        view: the reader's view.
+        frame: columns `dimension`, `metric`, its numerator and its denominator.
+        dimension: the units compared, usually employees.
+        metric: a ratio of unit percent or per_100.
+        names: writes a unit's name.
+        height: in pixels.
+    """
+    data = ratio_frame(frame, dimension, metric)
+    if data.empty or data["denominator"].max() < ENOUGH:
+        return NOTHING
+    data["name"] = [names(v) for v in data[dimension]]
+    data["is_few"] = data["denominator"] < ENOUGH
+    unit, formats, colours = view.unit(metric), view.formats, COLOURS[view.theme]
+    scale = _scale(view, metric)
+    data["low"], data["high"] = ratio_interval(unit, data["numerator"], data["denominator"], scale)
+    common = data["numerator"].sum() / data["denominator"].sum()
+    is_proportion = unit == "percent"
+    spread = _dispersion(data[~data["is_few"]], common, is_proportion)
+    factor = spread.factor if spread.is_excessive else 1.0
+    limits = proportion_limits if is_proportion else rate_limits
+    sizes = np.unique(np.round(np.geomspace(max(5, data["denominator"].min()), data["denominator"].max() * 1.04, 120)))
+    own_low, own_high = limits(common, data["denominator"].to_numpy(), 0.998, factor)
+    data["is_outside"] = ~data["is_few"] & ((data["rate"] > scale * own_high) | (data["rate"] < scale * own_low))
+    traces: list[dict[str, Any]] = []
+    for level, dash, name in ((0.95, "dot", view.t("95% limits")), (0.998, "solid", view.t("99.8% limits"))):
+        bounds = limits(common, sizes, level, factor)
+        traces += [
+            {
+                "type": "scatter",
+                "mode": "lines",
+                "x": sizes.tolist(),
+                "y": (scale * bound).tolist(),
+                "line": {"color": colours.muted, "width": 1.2, "dash": dash},
+                "hoverinfo": "skip",
+                "name": name,
+                "legendgroup": name,
+                "showlegend": i == 0,
+            }
+            for i, bound in enumerate(bounds)
+        ]
+    groups = (
+        (data["is_few"], colours.faint, view.t("Fewer than 30")),
+        (~data["is_few"] & ~data["is_outside"], colours.main, view.t("Within the limits")),
+        (data["is_outside"], colours.accent, view.t("Outside the limits")),
+    )
+    for is_member, colour, name in groups:
+        members = data[is_member]
+        if members.empty:
+            continue
+        traces.append(
+            {
+                "type": "scatter",
+                "mode": "markers",
+                "x": members["denominator"].tolist(),
+                "y": members["rate"].tolist(),
+                "marker": {"size": 10, "color": colour, "line": {"width": 1, "color": "rgba(255,255,255,0.6)"}},
+                "name": name,
+                "customdata": _ratio_texts(view, members, metric),
+                "hovertemplate": HOVER,
+            }
+        )
+    top = max(float(data.loc[~data["is_few"], "rate"].max()) * 1.1, scale * common * 2)
+    drawn = figure(
+        view.theme,
+        traces,
+        height,
+        xaxis=value_axis(formats, "count", 0, float(data["denominator"].max()), view.theme, is_tight=True)
+        | {"showgrid": False, "title": {"text": safe(_denominator_label(view, metric))}},
+        yaxis=value_axis(formats, unit, 0.0, top, view.theme) | {"range": [0, top]},
+        shapes=[_level(scale * common, colours.accent)],
+    )
+    alt = view.t(
+        "{metric} against size: common rate {common}; {outside} of {units} lie outside the 99.8% limits.",
+        metric=view.label(metric),
+        common=formats.value(scale * common, unit),
+        outside=int(data["is_outside"].sum()),
+        units=int((~data["is_few"]).sum()),
+    )
+    if spread.is_excessive:
+        note = view.t(
+            "People differ more than chance allows (dispersion {factor}); the limits are widened accordingly.",
+            factor=formats.value(spread.factor, "ratio"),
+        )
+    else:
+        note = view.t("The spread between people is no more than chance gives.")
+    note += " " + view.t(
+        "Differences in who was served are not taken out yet: a point outside is a question, not a verdict."
+    )
+    ordered = data.sort_values("name", kind="stable")
+    return Drawing(drawn, alt, ratio_table(view, ordered, metric, dimension_title(view.t, dimension)), note)
+
+
+def heatmap(view: View, frame: pd.DataFrame, rows: str, metric: str, quarters: Sequence[str]) -> Drawing:
+    """Draw a ratio by a dimension and quarter as shaded cells; those with fewer than 30 in the denominator stay empty.
+
+    Args:
+        view: the reader's view.
+        frame: columns `rows`, ``quarter``, `metric` and its denominator.
+        rows: the dimension down the side.
+        metric: a ratio.
+        quarters: the labels (YYYY-Qn) across, in order.
+    """
+    if frame.empty or f"{metric}__denominator" not in frame:
+        return NOTHING
+    enough = frame[frame[f"{metric}__denominator"].astype(float).fillna(0) >= ENOUGH]
+    if enough.empty:
+        return NOTHING
+    grid = enough.pivot(index=rows, columns="quarter", values=metric).reindex(columns=list(quarters)).astype(float)
+    grid = grid.loc[grid.mean(axis=1).sort_values(ascending=False).index]
+    formats, colours, unit = view.formats, COLOURS[view.theme], view.unit(metric)
+    names = [value_label(view.t, rows, v) for v in grid.index]
+    labels = [formats.period_label(q) for q in quarters]
+    shade = [[i / (len(colours.heat) - 1), colour] for i, colour in enumerate(colours.heat)]
+    written = [["" if is_missing(v) else formats.value(v, unit) for v in line] for line in grid.to_numpy()]
+    trace = {
+        "type": "heatmap",
+        "z": [[None if is_missing(v) else float(v) for v in line] for line in grid.to_numpy()],
+        "x": list(range(len(labels))),
+        "y": list(range(len(names))),
+        "zmin": 0,
+        "colorscale": shade,
+        "showscale": False,
+        "xgap": 3,
+        "ygap": 3,
+        "text": written,
+        "texttemplate": "%{text}" if len(quarters) <= _CELLS_WITH_TEXT else "",
+        "textfont": {"size": 12},
+        "customdata": [
+            [
+                hover([safe(name), label, text or view.t("Fewer than 30")])
+                for label, text in zip(labels, line, strict=True)
+            ]
+            for name, line in zip(names, written, strict=True)
+        ],
+        "hovertemplate": HOVER,
+    }
+    step = 1 + (len(quarters) - 1) // _CELLS_WITH_TEXT
+    drawn = figure(
+        view.theme,
+        [trace],
+        ROW * len(names) + _AXIS_ROOM + 8,
+        xaxis={
+            "tickvals": list(range(0, len(quarters), step)),
+            "ticktext": [formats.short_quarter(q) for q in quarters[::step]],
+            "tickangle": 0,
+        },
+        yaxis=label_axis(names),
+    )
+    table = pd.DataFrame(written, columns=labels)
+    table.insert(0, dimension_title(view.t, rows), names)
+    row, place = np.unravel_index(int(np.nanargmax(grid.to_numpy())), grid.shape)
+    alt = view.t(
+        "{metric}: highest for {name} in {period} with {value}.",
+        metric=view.label(metric),
+        name=names[row],
+        period=labels[place],
+        value=written[row][place],
+    )
+    return Drawing(drawn, alt, table)
+
+
+def ranges(view: View, frame: pd.DataFrame, dimension: str, metric: str, *, model: str, most: int = 14) -> Drawing:
+    """Draw a credited metric under the chosen attribution model as bars, with the range over all models as a line.
+
+    Args:
+        view: the reader's view.
+        frame: columns `dimension`, ``attribution_model`` and `metric`; a value a model gives nothing to has no row.
+        dimension: what is credited.
+        metric: ``attributed_amount`` or ``attributed_contracts``.
+        model: the model drawn as bars.
+        most: how many rows.
+    """
+    if frame.empty or model not in set(frame["attribution_model"]):
+        return NOTHING
+    grid = frame.pivot(index=dimension, columns="attribution_model", values=metric).astype(float).fillna(0.0)
+    grid = grid[grid.max(axis=1) > 0].sort_values(model, ascending=False, kind="stable").head(most)
+    if grid.empty:
+        return NOTHING
+    formats, colours, unit = view.formats, COLOURS[view.theme], view.unit(metric)
+    names = [value_label(view.t, dimension, v) for v in grid.index]
+    low, high, chosen = grid.min(axis=1), grid.max(axis=1), grid[model]
+    texts = [
+        hover(
+            [
+                safe(name),
+                f"{value_label(view.t, 'attribution_model', model)}: {formats.value(c, unit)}",
+                view.t("Range over models: {interval}", interval=formats.interval(lo, hi, unit)),
+            ]
+        )
+        for name, c, lo, hi in zip(names, chosen, low, high, strict=True)
+    ]
+    trace = {
+        "type": "bar",
+        "orientation": "h",
+        "x": chosen.tolist(),
+        "y": list(range(len(names))),
+        "marker": {
+            "color": [colours.faint if str(v) == "unattributed" else colours.main for v in grid.index],
+            "cornerradius": 3,
+        },
+        "error_x": {
+            "type": "data",
+            "symmetric": False,
+            "array": (high - chosen).tolist(),
+            "arrayminus": (chosen - low).tolist(),
+            "thickness": 2,
+            "width": 5,
+            "color": colours.accent,
+        },
+        "customdata": texts,
+        "hovertemplate": HOVER,
+    }
+    drawn = figure(
+        view.theme,
+        [trace],
+        ROW * len(names) + _AXIS_ROOM,
+        xaxis=value_axis(formats, unit, 0.0, float(high.max()), view.theme, is_tight=True),
+        yaxis=label_axis(names),
+    )
+    table = pd.DataFrame(
+        {
+            dimension_title(view.t, dimension): names,
+            **{
+                value_label(view.t, "attribution_model", m): [formats.value(v, unit) for v in grid[m]]
+                for m in grid.columns
+            },
+        }
+    )
+    alt = view.t(
+        "{metric}: most for {name} with {value}; {low} to {high} depending on the model.",
+        metric=view.label(metric),
+        name=names[0],
+        value=formats.value(chosen.iloc[0], unit),
+        low=formats.value(low.iloc[0], unit),
+        high=formats.value(high.iloc[0], unit),
+    )
+    return Drawing(drawn, alt, table)
+
+
+def ratio_frame(frame: pd.DataFrame, dimension: str, metric: str) -> pd.DataFrame:
+    """Return `dimension`, rate, numerator and denominator of the rows that have a denominator."""
+    if frame.empty or f"{metric}__denominator" not in frame:
+        return pd.DataFrame(columns=[dimension, "rate", "numerator", "denominator"])
+    data = pd.DataFrame(
+        {
+            dimension: frame[dimension].to_numpy(),
+            "rate": frame[metric].astype(float).to_numpy(),
+            "numerator": frame[f"{metric}__numerator"].astype(float).fillna(0).to_numpy(),
+            "denominator": frame[f"{metric}__denominator"].astype(float).fillna(0).to_numpy(),
+        }
+    )
+    return data[data["denominator"] > 0].reset_index(drop=True)
+
+
+def ratio_interval(
+    unit: str, numerator: pd.Series, denominator: pd.Series, scale: float = 1.0
+) -> tuple[Floats, Floats]:
+    """Return the 95 % interval of ratios: Wilson for proportions, exact Poisson for rates, none for ratios of money."""
+    if unit == "percent":
+        return wilson(numerator, denominator)
+    if unit == "per_100":
+        low, high = poisson_exact(numerator, denominator)
+        return scale * low, scale * high
+    nothing = np.full(len(numerator), np.nan)
+    return nothing, nothing
+
+
+def ratio_table(view: View, data: pd.DataFrame, metric: str, title: str) -> pd.DataFrame:
+    """Return rates as text: name, rate, interval, numerator, denominator."""
+    unit, formats = view.unit(metric), view.formats
+    return pd.DataFrame(
+        {
+            title: data["name"].tolist(),
+            view.label(metric): [formats.value(v, unit) for v in data["rate"]],
+            view.t("95% interval"): [
+                formats.interval(lo, hi, unit) for lo, hi in zip(data["low"], data["high"], strict=True)
+            ],
+            view.t("Cases"): [f"{v:,.0f}" for v in data["numerator"]],
+            view.t("Out of"): [f"{v:,.0f}" for v in data["denominator"]],
+        }
+    )
+
+
+def _rule(x: float, colour: str) -> dict[str, Any]:
+    line = {"color": colour, "width": 1.5, "dash": "dot"}
+    return {"type": "line", "x0": x, "x1": x, "y0": 0, "y1": 1, "yref": "paper", "line": line, "layer": "below"}
+
+
+def _level(y: float, colour: str) -> dict[str, Any]:
+    line = {"color": colour, "width": 1.5, "dash": "dot"}
+    return {"type": "line", "y0": y, "y1": y, "x0": 0, "x1": 1, "xref": "paper", "line": line, "layer": "below"}
+
+
+def _label_with_n(name: str, denominator: float) -> str:
+    return f"{shortened(name, 18)}  <span style='font-size:10px'>n={denominator:,.0f}</span>"
+
+
+def _scale(view: View, metric: str) -> float:
+    definition = view.gateway.metric(metric)
+    return float(definition.scale) if definition else 1.0
+
+
+def _denominator_label(view: View, metric: str) -> str:
+    definition = view.gateway.metric(metric)
+    return view.label(definition.denominator) if definition and definition.denominator else ""
+
+
+def _dispersion(data: pd.DataFrame, common: float, is_proportion: bool) -> Dispersion:
+    """Test the spread of units with enough cases; square roots stabilise the variance of both kinds of rate."""
+    n, x = data["denominator"].to_numpy(float), data["numerator"].to_numpy(float)
+    if is_proportion:
+        z = 2 * np.sqrt(n) * (np.arcsin(np.sqrt(np.clip(x / n, 0, 1))) - np.arcsin(np.sqrt(common)))
+    else:
+        z = 2 * (np.sqrt(x) - np.sqrt(common * n))
+    return dispersion(z)
+
+
+def _ratio_texts(view: View, data: pd.DataFrame, metric: str) -> list[str]:
+    unit, formats = view.unit(metric), view.formats
+    columns = (data[c] for c in ("name", "rate", "low", "high", "numerator", "denominator", "is_few"))
+    return [
+        hover(
+            [
+                safe(name),
+                f"{safe(view.label(metric))}: {formats.value(rate, unit)}",
+                view.t("95% interval: {interval}", interval=formats.interval(low, high, unit)),
+                view.t("{numerator} of {denominator}", numerator=f"{cases:,.0f}", denominator=f"{size:,.0f}"),
+                *([view.t("Fewer than 30: not comparable")] if is_few else []),
+            ]
+        )
+        for name, rate, low, high, cases, size, is_few in zip(*columns, strict=True)
+    ]
+
+
+def _fading(dark: str, light: str, count: int) -> list[str]:
+    """Return `count` colours from `dark` to `light`."""
+    first, last = (np.array([int(c[i : i + 2], 16) for i in (1, 3, 5)], float) for c in (dark, light))
+    steps = (first + (last - first) * i / max(count - 1, 1) for i in range(count))
+    return [f"rgb({r:.0f},{g:.0f},{b:.0f})" for r, g, b in steps]

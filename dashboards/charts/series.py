@@ -1,0 +1,365 @@
+"""Charts over time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from dashboards.charts.drawing import (
+    COLOURS,
+    HOVER,
+    NOTHING,
+    Drawing,
+    figure,
+    hover,
+    month_axis,
+    safe,
+    value_axis,
+)
+from dashboards.formats import is_missing
+from dashboards.intervals import ENOUGH, Floats, poisson_exact, rate_limits, wilson
+from dashboards.view import TO_DATE_METRICS, View
+
+
+@dataclass(frozen=True)
+class Bars:
+    """One kind of bar in `columns_and_line`: a metric by month and how to colour it."""
+
+    metric: str
+    values: pd.Series
+    role: str
+
+
+def columns_and_line(view: View, bars: Sequence[Bars], line: Bars, height: int = 320) -> Drawing:
+    """Draw a metric's parts as columns (downwards where negative) and their balance as a line, by month."""
+    months = view.months()
+    colours, formats = COLOURS[view.theme], view.formats
+    if all(b.values.reindex(months).isna().all() for b in (*bars, line)):
+        return NOTHING
+    # The gateway leaves out months in which nothing happened; of money that did not move the sum is 0.
+    series = [Bars(b.metric, b.values.reindex(months).fillna(0.0), b.role) for b in (*bars, line)]
+    unit = view.unit(line.metric)
+    texts = [
+        hover(
+            [
+                formats.period_label(m),
+                *(f"{safe(view.label(b.metric))}: {formats.value(b.values[m], unit)}" for b in series),
+            ]
+        )
+        for m in months
+    ]
+    traces: list[dict[str, Any]] = [
+        {
+            "type": "bar",
+            "name": view.label(b.metric),
+            "x": months,
+            "y": b.values.tolist(),
+            "marker": {"color": getattr(colours, b.role), "cornerradius": 3},
+            "customdata": texts,
+            "hovertemplate": HOVER,
+        }
+        for b in series[:-1]
+    ]
+    traces.append(
+        {
+            "type": "scatter",
+            "mode": "lines+markers",
+            "cliponaxis": False,
+            "name": view.label(line.metric),
+            "x": months,
+            "y": series[-1].values.tolist(),
+            "line": {"color": colours.accent, "width": 2.5},
+            "marker": {"size": 6},
+            "customdata": texts,
+            "hovertemplate": HOVER,
+        }
+    )
+    everything = pd.concat([b.values for b in series]).astype(float)
+    axis = value_axis(formats, unit, min(0.0, everything.min()), max(0.0, everything.max()), view.theme)
+    drawn = figure(
+        view.theme,
+        traces,
+        height,
+        xaxis=month_axis(formats, months),
+        yaxis=axis | {"zeroline": True, "zerolinecolor": colours.faint},
+        barmode="relative",
+    )
+    total = float(series[-1].values.sum())
+    best = int(series[-1].values.astype(float).argmax())
+    alt = view.t(
+        "{metric} by month: {total} in all; highest in {month} with {value}.",
+        metric=view.label(line.metric),
+        total=formats.value(total, unit),
+        month=formats.period_label(months[best]),
+        value=formats.value(series[-1].values.iloc[best], unit),
+    )
+    table = pd.DataFrame(
+        {
+            view.t("Month"): [formats.period_label(m) for m in months],
+            **{view.label(b.metric): [formats.value(v, unit) for v in b.values] for b in series},
+        }
+    )
+    note = "" if view.is_over(months[-1]) else view.t("The last month is not over yet.")
+    return Drawing(drawn, alt, table, note)
+
+
+def rate_by_month(view: View, frame: pd.DataFrame, metric: str, height: int = 300) -> Drawing:
+    """Draw a proportion by month with its Wilson interval; cohorts too young to be compared are drawn hollow.
+
+    Args:
+        view: the reader's view.
+        frame: columns month, the metric, its numerator and its denominator.
+        metric: a ratio of unit percent.
+        height: in pixels.
+    """
+    data = _ratio_by_month(view, frame, metric)
+    if data is None:
+        return NOTHING
+    low, high = wilson(data["numerator"], data["denominator"])
+    formats, colours = view.formats, COLOURS[view.theme]
+    is_young = [metric in TO_DATE_METRICS and m >= view.young_from for m in data.index]
+    is_few = data["denominator"] < ENOUGH
+    marks = [colours.faint if few else colours.main for few in is_few]
+    texts = _rate_texts(view, metric, data, low, high)
+    traces = [
+        *_band(data.index, low, high, colours.band, view.t("95% interval")),
+        {
+            "type": "scatter",
+            "mode": "lines+markers",
+            "cliponaxis": False,
+            "name": view.label(metric),
+            "x": list(data.index),
+            "y": data["rate"].tolist(),
+            "line": {"color": colours.main, "width": 2.5},
+            "marker": {
+                "size": 8,
+                "color": marks,
+                "symbol": ["circle-open" if young else "circle" for young in is_young],
+                "line": {"width": 2, "color": marks},
+            },
+            "customdata": texts,
+            "hovertemplate": HOVER,
+            "showlegend": False,
+        },
+    ]
+    drawn = figure(
+        view.theme,
+        traces,
+        height,
+        xaxis=month_axis(formats, list(data.index)),
+        yaxis=value_axis(formats, "percent", 0.0, min(_top(high, data["rate"]), 1.0), view.theme),
+        showlegend=False,
+    )
+    note = ""
+    if any(is_young):
+        note = view.t(
+            "Hollow points are young cohorts: many of their leads are still undecided, so the rate will change."
+        )
+    return Drawing(drawn, _rate_alt(view, metric, data), _rate_table(view, metric, data, low, high), note)
+
+
+def control_chart(view: View, frame: pd.DataFrame, metric: str, height: int = 300) -> Drawing:
+    """Draw a rate of events by month with exact Poisson intervals and the limits chance alone keeps it within.
+
+    Args:
+        view: the reader's view.
+        frame: columns month, the metric, its numerator and its denominator.
+        metric: a ratio of counts to exposure, scaled (unit per_100).
+        height: in pixels.
+    """
+    data = _ratio_by_month(view, frame, metric)
+    if data is None:
+        return NOTHING
+    definition = view.gateway.metric(metric)
+    scale = float(definition.scale) if definition else 1.0
+    total_events, total_exposure = data["numerator"].sum(), data["denominator"].sum()
+    centre = total_events / total_exposure
+    low, high = (scale * bound for bound in poisson_exact(data["numerator"], data["denominator"]))
+    floor, ceiling = (scale * bound for bound in rate_limits(centre, data["denominator"], 0.998))
+    # A month that is not over has had less time for complaints than its customer-months say.
+    is_over = np.array([view.is_over(m) for m in data.index])
+    outside = ((data["rate"] > ceiling) | (data["rate"] < floor)).to_numpy() & is_over
+    formats, colours, unit = view.formats, COLOURS[view.theme], view.unit(metric)
+    months = list(data.index)
+    traces = [
+        *_band(data.index, floor, ceiling, colours.band, view.t("99.8% limits of chance")),
+        {
+            "type": "scatter",
+            "mode": "lines",
+            "name": view.t("Average of the period"),
+            "x": months,
+            "y": [centre * scale] * len(months),
+            "line": {"color": colours.muted, "width": 1.5, "dash": "dot"},
+            "hoverinfo": "skip",
+        },
+        {
+            "type": "scatter",
+            "mode": "lines+markers",
+            "cliponaxis": False,
+            "name": view.label(metric),
+            "x": months,
+            "y": data["rate"].tolist(),
+            "line": {"color": colours.main, "width": 2.5},
+            "marker": {"size": 8, "color": [colours.bad if out else colours.main for out in outside]},
+            "customdata": _rate_texts(view, metric, data, low, high),
+            "hovertemplate": HOVER,
+            "showlegend": False,
+        },
+    ]
+    drawn = figure(
+        view.theme,
+        traces,
+        height,
+        xaxis=month_axis(formats, months),
+        yaxis=value_axis(formats, unit, 0.0, _top(ceiling, data["rate"]), view.theme),
+    )
+    alt = _rate_alt(view, metric, data)
+    note = ""
+    if outside.any():
+        unusual = view.t(", ").join(formats.period_label(m) for m in data.index[outside])
+        note = view.t("Outside the limits of chance: {months}.", months=unusual)
+    return Drawing(drawn, f"{alt} {note}".strip(), _rate_table(view, metric, data, low, high), note)
+
+
+def lines_by_month(view: View, frame: pd.DataFrame, metrics: Sequence[str], height: int = 300) -> Drawing:
+    """Draw several metrics of one unit by month, one line each."""
+    months = view.months()
+    data = frame.set_index("month").reindex(months) if "month" in frame and len(frame) else pd.DataFrame(index=months)
+    shown = [m for m in metrics if m in data and data[m].notna().any()]
+    if not shown:
+        return NOTHING
+    # The gateway leaves out months in which nothing happened: counts and sums are 0 there, all else is unknown.
+    definitions = {m: view.gateway.metric(m) for m in shown}
+    data = data.fillna({m: 0 for m, definition in definitions.items() if definition and definition.is_additive})
+    formats, colours, unit = view.formats, COLOURS[view.theme], view.unit(shown[0])
+    traces = [
+        {
+            "type": "scatter",
+            "mode": "lines+markers",
+            "cliponaxis": False,
+            "name": view.label(metric),
+            "x": months,
+            "y": [None if is_missing(v) else float(v) for v in data[metric]],
+            "line": {"color": colours.series[i % len(colours.series)], "width": 2.5},
+            "marker": {"size": 6},
+            "customdata": [
+                hover([formats.period_label(m), f"{safe(view.label(metric))}: {view.write(v, metric)}"])
+                for m, v in zip(months, data[metric], strict=True)
+            ],
+            "hovertemplate": HOVER,
+        }
+        for i, metric in enumerate(shown)
+    ]
+    top = float(data[shown].astype(float).max().max())
+    drawn = figure(
+        view.theme,
+        traces,
+        height,
+        xaxis=month_axis(formats, months),
+        yaxis=value_axis(formats, unit, 0.0, top, view.theme),
+        showlegend=len(shown) > 1,
+    )
+    table = pd.DataFrame(
+        {
+            view.t("Month"): [formats.period_label(m) for m in months],
+            **{view.label(m): [view.write(v, m) for v in data[m]] for m in shown},
+        }
+    )
+    return Drawing(drawn, view.t("; ").join(_course(view, m, data[m].dropna()) for m in shown) + ".", table)
+
+
+def _ratio_by_month(view: View, frame: pd.DataFrame, metric: str) -> pd.DataFrame | None:
+    """Return rate, numerator and denominator by month of the period, or None when no month has a denominator."""
+    if frame.empty or f"{metric}__denominator" not in frame:
+        return None
+    data = pd.DataFrame(
+        {
+            "rate": frame[metric].astype(float).to_numpy(),
+            "numerator": frame[f"{metric}__numerator"].astype(float).fillna(0).to_numpy(),
+            "denominator": frame[f"{metric}__denominator"].astype(float).fillna(0).to_numpy(),
+        },
+        index=pd.Index(frame["month"].astype(str), name="month"),
+    ).reindex(view.months())
+    data[["numerator", "denominator"]] = data[["numerator", "denominator"]].fillna(0)
+    return data if data["denominator"].sum() > 0 else None
+
+
+def _band(months: pd.Index, low: Floats, high: Floats, colour: str, name: str) -> list[dict[str, Any]]:
+    """Return the two traces of a shaded band; Plotly cannot fill across gaps, so months without data are left out."""
+    known = np.isfinite(low) & np.isfinite(high)
+    shared = {
+        "type": "scatter",
+        "mode": "lines",
+        "x": list(months[known]),
+        "line": {"width": 0},
+        "hoverinfo": "skip",
+    }
+    return [
+        {**shared, "y": low[known].tolist(), "showlegend": False},
+        {**shared, "y": high[known].tolist(), "fill": "tonexty", "fillcolor": colour, "name": name},
+    ]
+
+
+def _top(high: Floats, rates: pd.Series) -> float:
+    """Return the axis' upper end: the rates always fit, a very wide interval of a tiny month may be cut."""
+    finite = high[np.isfinite(high)]
+    return float(max(rates.max() * 1.1, min(np.quantile(finite, 0.9), rates.max() * 2.5)))
+
+
+def _course(view: View, metric: str, values: pd.Series) -> str:
+    return view.t(
+        "{metric} by month: between {low} and {high}, last {last}",
+        metric=view.label(metric),
+        low=view.write(values.min(), metric),
+        high=view.write(values.max(), metric),
+        last=view.write(values.iloc[-1], metric),
+    )
+
+
+def _rate_texts(view: View, metric: str, data: pd.DataFrame, low: Floats, high: Floats) -> list[str]:
+    unit, formats = view.unit(metric), view.formats
+    return [
+        hover(
+            [
+                formats.period_label(str(month)),
+                f"{safe(view.label(metric))}: {formats.value(row.rate, unit)}",
+                view.t("95% interval: {interval}", interval=formats.interval(low[i], high[i], unit)),
+                view.t(
+                    "{numerator} of {denominator}",
+                    numerator=f"{row.numerator:,.0f}",
+                    denominator=f"{row.denominator:,.0f}",
+                ),
+            ]
+        )
+        for i, (month, row) in enumerate(data.iterrows())
+    ]
+
+
+def _rate_alt(view: View, metric: str, data: pd.DataFrame) -> str:
+    known = data["rate"].dropna()
+    return view.t(
+        "{metric} by month: between {low} ({low_month}) and {high} ({high_month}), last {last}.",
+        metric=view.label(metric),
+        low=view.write(known.min(), metric),
+        low_month=view.formats.period_label(str(known.idxmin())),
+        high=view.write(known.max(), metric),
+        high_month=view.formats.period_label(str(known.idxmax())),
+        last=view.write(known.iloc[-1], metric),
+    )
+
+
+def _rate_table(view: View, metric: str, data: pd.DataFrame, low: Floats, high: Floats) -> pd.DataFrame:
+    unit, formats = view.unit(metric), view.formats
+    return pd.DataFrame(
+        {
+            view.t("Month"): [formats.period_label(str(m)) for m in data.index],
+            view.label(metric): [formats.value(v, unit) for v in data["rate"]],
+            view.t("95% interval"): [formats.interval(lo, hi, unit) for lo, hi in zip(low, high, strict=True)],
+            view.t("Cases"): [f"{v:,.0f}" for v in data["numerator"]],
+            view.t("Out of"): [f"{v:,.0f}" for v in data["denominator"]],
+        }
+    )

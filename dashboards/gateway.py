@@ -1,0 +1,204 @@
+"""The pages' way to the metrics gateway: the snapshot in force, remembered answers, filters where they apply."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+
+import pandas as pd
+
+from dashboards.formats import is_missing
+from dashboards.memory import forget, remembered
+from loupan.metrics import Metric, Metrics, open_current
+from loupan.settings import get_settings
+
+FILTERS = ("project", "source", "department")
+_IN_FORCE = {"version": ""}
+_ACTIVITY = ("leads", "demands", "contracts_gross", "marketing_expense")
+
+
+@dataclass(frozen=True)
+class Period:
+    """Days from `start` to `end`, both included."""
+
+    start: date
+    end: date
+
+    @property
+    def months(self) -> int:
+        """How many calendar months the period touches."""
+        return (self.end.year - self.start.year) * 12 + self.end.month - self.start.month + 1
+
+    def previous(self) -> Period:
+        """Return the period of as many months just before, cut at the same day of the month."""
+        shift = pd.DateOffset(months=self.months)
+        start, end = pd.Timestamp(self.start) - shift, pd.Timestamp(self.end) - shift
+        if pd.Timestamp(self.end).is_month_end:
+            end += pd.offsets.MonthEnd(0)
+        return Period(start.date(), end.date())
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked of the gateway, in a form that can be remembered."""
+
+    metrics: tuple[str, ...]
+    by: tuple[str, ...] = ()
+    where: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    period: Period | None = None
+
+
+@dataclass(frozen=True)
+class Gateway:
+    """One snapshot's metrics. Equal for equal versions, so that drawings can be remembered by it."""
+
+    version: str
+    as_of: datetime
+    time_zone: str
+    currency: str
+    metrics: Metrics
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Gateway) and self.version == other.version
+
+    def __hash__(self) -> int:
+        return hash(self.version)
+
+    def metric(self, name: str) -> Metric | None:
+        """Return a metric's definition, or None where this snapshot has no such metric."""
+        return _catalogue(self).get(name)
+
+    def has(self, *names: str) -> bool:
+        """Say whether all the metrics are defined."""
+        return all(name in _catalogue(self) for name in names)
+
+    def dimensions(self, *names: str) -> frozenset[str]:
+        """Return the dimensions that all the metrics can be cut by; empty when one is unknown."""
+        if not self.has(*names):
+            return frozenset()
+        return frozenset.intersection(*(_dimensions(self, name) for name in names)) if names else frozenset()
+
+    def values(self, dimension: str) -> tuple[str, ...]:
+        """Return a dimension's values, unknown ones left out; empty where no metric knows the dimension."""
+        return _values(self, dimension)
+
+    def ask(
+        self,
+        metrics: Sequence[str],
+        by: Sequence[str] = (),
+        where: Mapping[str, Sequence[str]] | None = None,
+        period: Period | None = None,
+    ) -> pd.DataFrame:
+        """Query the gateway, or recall the answer.
+
+        Args:
+            metrics: names; those that are undefined or never recorded are left out.
+            by: dimensions, in the order of sorting.
+            where: values wanted per dimension.
+            period: days; None for all time.
+
+        Returns:
+            The gateway's data frame, with a column for each metric that has data; empty when none has. It is shared:
+            callers must not change it.
+        """
+        recorded = tuple(name for name in metrics if self.is_recorded(name))
+        if not recorded:
+            return pd.DataFrame(columns=[*by, *metrics])
+        chosen = tuple(sorted((name, tuple(values)) for name, values in (where or {}).items() if values))
+        return _answer(self, Question(recorded, tuple(by), chosen, period))
+
+    def is_recorded(self, name: str) -> bool:
+        """Say whether there is anything at all a metric could count, in any period.
+
+        A company that keeps no complaints has no complaint rate of 0: it has none. Proportions need a denominator;
+        rates over a foreign exposure and costs per something need a numerator as well.
+        """
+        return self.has(name) and _is_recorded(self, name)
+
+    def span(self) -> tuple[date | None, date | None]:
+        """Return the first and the last day of the months with any lead, demand, contract or expense."""
+        return _span(self)
+
+
+def open_gateway() -> Gateway:
+    """Return the gateway to the snapshot in force.
+
+    Raises:
+        NoSnapshot: when none is published yet.
+        SnapshotError: when the one in force is damaged.
+    """
+    metrics = open_current()
+    _forget_others(metrics.snapshot.version)
+    report, settings = metrics.snapshot.report, get_settings()
+    as_of = datetime.fromisoformat(str(report["as_of"]))
+    return Gateway(
+        metrics.snapshot.version,
+        as_of if as_of.tzinfo else as_of.replace(tzinfo=UTC),
+        report.get("time_zone", settings.time_zone),
+        report.get("currency", settings.currency),
+        metrics,
+    )
+
+
+def _forget_others(version: str) -> None:
+    if _IN_FORCE["version"] != version:
+        forget()
+        _IN_FORCE["version"] = version
+
+
+@remembered(4)
+def _catalogue(gateway: Gateway) -> dict[str, Metric]:
+    return {metric.name: metric for metric in gateway.metrics.list(hidden=True)}
+
+
+@remembered(512)
+def _dimensions(gateway: Gateway, metric: str) -> frozenset[str]:
+    return frozenset(dimension.name for dimension in gateway.metrics.dimensions(metric))
+
+
+@remembered(64)
+def _values(gateway: Gateway, dimension: str) -> tuple[str, ...]:
+    if dimension not in {known.name for known in gateway.metrics.dimensions()}:
+        return ()
+    return tuple(str(value) for value in gateway.metrics.dimension_values(dimension) if value is not None)
+
+
+@remembered(512)
+def _is_recorded(gateway: Gateway, name: str) -> bool:
+    definition = _catalogue(gateway)[name]
+    frame = _answer(gateway, Question((name,)))
+    if frame.empty:
+        return False
+
+    def has_any(column: str) -> bool:
+        return not is_missing(frame[column].iloc[0]) and float(frame[column].iloc[0]) != 0
+
+    if not definition.is_ratio:
+        return has_any(name)
+    needs_numerator = definition.unit != "percent"
+    return has_any(f"{name}__denominator") and (not needs_numerator or has_any(f"{name}__numerator"))
+
+
+@remembered(4)
+def _span(gateway: Gateway) -> tuple[date | None, date | None]:
+    months: list[str] = []
+    for metric in _ACTIVITY:
+        if gateway.is_recorded(metric):
+            months += _answer(gateway, Question((metric,), ("month",)))["month"].dropna().astype(str).tolist()
+    if not months:
+        return None, None
+    first = date.fromisoformat(f"{min(months)}-01")
+    return first, (pd.Timestamp(f"{max(months)}-01") + pd.offsets.MonthEnd(0)).date()
+
+
+@remembered(2048)
+def _answer(gateway: Gateway, question: Question) -> pd.DataFrame:
+    period = question.period
+    return gateway.metrics.query(
+        question.metrics,
+        by=question.by,
+        where=dict(question.where),
+        start=period.start if period else None,
+        end=period.end if period else None,
+    )

@@ -1,0 +1,117 @@
+"""Words for the codes that dimensions hold; names typed by people (projects, sources, employees) stay as they are."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from dashboards.i18n import Translator, marked
+
+UNKNOWN = marked("Unknown")
+
+DIMENSION_TITLES = {
+    "project": marked("Project"),
+    "source": marked("Source"),
+    "department": marked("Department"),
+    "employee": marked("Employee"),
+    "employee_name": marked("Employee"),
+    "plan": marked("Plan"),
+    "activity": marked("Activity"),
+    "market_type": marked("Market type"),
+    "customer_class": marked("Customer class"),
+    "age_band": marked("Age"),
+    "income_band": marked("Income"),
+    "education": marked("Education"),
+    "occupation": marked("Occupation"),
+    "district": marked("District"),
+    "demand_category": marked("Demand category"),
+    "channel": marked("Channel"),
+    "severity": marked("Severity"),
+    "phase": marked("Phase"),
+    "reason": marked("Reason"),
+    "competitor": marked("Competitor"),
+    "attribution_model": marked("Attribution model"),
+    "expense_category": marked("Expense category"),
+}
+
+_DATE_BASES = {
+    "as_of": marked("As of the data's date"),
+    "due_at": marked("Day the reply was due"),
+    "due_on": marked("Day the payment was due"),
+    "first_contract": marked("Day of the first contract"),
+    "first_contract_at": marked("Day of the first contract"),
+    "first_visit_at": marked("Day of the first visit"),
+    "followed_up_at": marked("Day of the follow-up"),
+    "incurred_on": marked("Day the expense was incurred"),
+    "month": marked("Month of activity"),
+    "occurred_at": marked("Day it happened"),
+    "opened_at": marked("Day the lead came in (cohort)"),
+    "period_on": marked("Month billed"),
+    "received_at": marked("Day it was received"),
+    "received_on": marked("Day it was received"),
+    "submitted_at": marked("Day of the answer"),
+}
+
+_CODES = {
+    "source": {"unattributed": marked("Unattributed")},
+    "plan": {"unattributed": marked("Unattributed")},
+    "activity": {"unattributed": marked("Unattributed")},
+    "market_type": {
+        "online": marked("Online"),
+        "media": marked("Media"),
+        "outdoor": marked("Outdoor"),
+        "event": marked("Event"),
+        "channel": marked("Agency channel"),
+        "referral": marked("Referral"),
+        "direct": marked("Direct"),
+        "other": marked("Other"),
+        "unattributed": marked("Unattributed"),
+    },
+    "attribution_model": {
+        "first": marked("First touch"),
+        "last": marked("Last touch"),
+        "last_non_direct": marked("Last non-direct touch"),
+        "linear": marked("Linear"),
+        "position": marked("Position (40/20/40)"),
+        "time_decay": marked("Time decay"),
+        "markov": marked("Markov chain"),
+        "shapley": marked("Shapley value"),
+    },
+    "channel": {
+        "phone": marked("Phone"),
+        "visit": marked("Visit"),
+        "app": marked("App"),
+        "web": marked("Web"),
+        "wechat": marked("WeChat"),
+        "letter": marked("Letter"),
+        "email": marked("E-mail"),
+        "other": marked("Other"),
+    },
+    "severity": {
+        "low": marked("Low"),
+        "normal": marked("Normal"),
+        "medium": marked("Medium"),
+        "high": marked("High"),
+        "urgent": marked("Urgent"),
+        "critical": marked("Critical"),
+    },
+    "phase": {"sales": marked("Sales phase"), "property": marked("Property phase")},
+}
+
+
+def value_label(t: Translator, dimension: str, value: object) -> str:
+    """Return what a reader is shown for a value of a dimension; a missing one is named unknown."""
+    if value is None or pd.isna(value) or value == "":  # type: ignore[call-overload]
+        return t(UNKNOWN)
+    text = str(value)
+    message = UNKNOWN if text == "unknown" else _CODES.get(dimension, {}).get(text)
+    return t(message) if message else text
+
+
+def date_basis(t: Translator, code: str) -> str:
+    """Return which date puts a row into a period, in words."""
+    return t(_DATE_BASES.get(code, code))
+
+
+def dimension_title(t: Translator, dimension: str) -> str:
+    """Return a dimension's name for a table's head or a filter."""
+    return t(DIMENSION_TITLES.get(dimension, marked("Name")))

@@ -1,0 +1,321 @@
+"""The parts pages are built of: head, definition tiles, chart cards with a table view, notices."""
+
+from __future__ import annotations
+
+import base64
+import html
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pandas as pd
+import streamlit as st
+
+from dashboards.charts.drawing import COLOURS, Drawing
+from dashboards.formats import is_missing
+from dashboards.gateway import Period
+from dashboards.i18n import Translator
+from dashboards.i18n.codes import date_basis, dimension_title
+from dashboards.view import View
+from loupan.errors import LoupanError
+from loupan.metrics import Metric
+
+LOG = logging.getLogger(__name__)
+_STYLE = Path(__file__).with_name("style.css").read_text(encoding="utf-8")
+_PLOTLY = {"displayModeBar": False, "responsive": True, "scrollZoom": False}
+
+
+def style(theme: str) -> None:
+    """Put the style sheet on the page."""
+    st.html(f"<style>:root {{ --lp-surface: {COLOURS[theme].surface}; }}\n{_STYLE}</style>")
+
+
+def head(title: str, lead: str, as_of: str = "") -> None:
+    """Write a page's title, its purpose in one line, and the moment its data is of."""
+    moment = f"<p class='lp-asof'>{html.escape(as_of)}</p>" if as_of else ""
+    st.html(
+        f"<header class='lp-head'><div><h1>{html.escape(title)}</h1><p>{html.escape(lead)}</p></div>{moment}</header>"
+    )
+
+
+def nothing_published(t: Translator) -> None:
+    """Say what to do while there is no snapshot."""
+    with st.container(border=True, key="lp_notice"):
+        st.subheader(t("Nothing has been published yet"), anchor=False)
+        st.markdown(t("The dashboards show the last refresh that passed all its checks. To make the first one:"))
+        st.markdown(t("1. To use a CRM of your own, set `LOUPAN_CRM_URL`. To try it out, make a sample company:"))
+        st.code("loupan crm init\nloupan sample", language=None)
+        st.markdown(t("2. Load, check and publish it:"))
+        st.code("loupan refresh", language=None)
+        st.markdown(t("3. Reload this page."))
+
+
+def damaged(t: Translator, error: Exception) -> None:
+    """Say that the snapshot in force cannot be read, and how to go back to the one before."""
+    LOG.error("The current snapshot cannot be read: %s", error)
+    with st.container(border=True, key="lp_notice"):
+        st.subheader(t("The published data cannot be read"), anchor=False)
+        st.markdown(plain(str(error)))
+        st.markdown(t("Go back to the last whole snapshot, then reload this page:"))
+        st.code("loupan snapshots rollback", language=None)
+
+
+def section(title: str) -> None:
+    """Write a heading between groups of cards."""
+    st.html(f"<h2 class='lp-section'>{html.escape(title)}</h2>")
+
+
+def columns(*weights: float) -> Sequence[st.delta_generator.DeltaGenerator]:
+    """Return columns that stand one under another on a telephone."""
+    return st.columns(list(weights), gap="small")
+
+
+def tiles(view: View, metrics: Sequence[str], where: dict[str, list[str]] | None = None) -> None:
+    """Show key figures: the value, its change against the period before, its course, its definition on a click."""
+    known = [m for m in metrics if view.gateway.has(m)]
+    if not known:
+        return
+    with st.container(key="lp_tiles"):
+        cells = st.grid(columns=min(len(known), 7), min_column_width=140, gap=12)
+        for metric in known:
+            with cells.cell(), st.container(border=True, key=f"lp_tile_{metric}", height="stretch"):
+                _tile(view, metric, where or {})
+
+
+def _tile(view: View, metric: str, where: dict[str, list[str]]) -> None:
+    definition = view.gateway.metric(metric)
+    if definition is None:
+        return
+    before_period = view.period.previous()
+    with guarded(view):
+        now = view.ask(metric, where=where)
+        before = view.ask(metric, where=where, period=before_period)
+        by_month = view.ask(metric, by=("month",), where=where)
+        value, earlier = _only(now, metric), _only(before, metric)
+        n = _only(now, f"{metric}__denominator")
+        _definition(view, definition, n, before_period)
+        change = None if view.is_maturing(metric) else view.formats.change(value, earlier, definition.unit)
+        st.html(
+            f"<div class='lp-tile' data-metric='{html.escape(metric)}'>"
+            f"<p class='lp-value'>{html.escape(view.formats.value(value, definition.unit))}</p>"
+            f"{_change(view, change, value, earlier, definition)}"
+            f"{_sparkline(view, by_month, metric)}</div>"
+        )
+
+
+def _definition(view: View, definition: Metric, n: float | None, before: Period) -> None:
+    t, formats = view.t, view.formats
+    with st.popover(
+        plain(view.label(definition.name)), type="tertiary", icon=":material/info:", key=f"lp_def_{definition.name}"
+    ):
+        rows = [(t("Definition"), t(definition.description))]
+        if definition.numerator and definition.denominator:
+            rows += [
+                (t("Numerator"), view.label(definition.numerator)),
+                (t("Denominator"), view.label(definition.denominator)),
+            ]
+        if n is not None and not is_missing(n):
+            rows.append(("n", f"{n:,.0f}"))
+        rows += [
+            (t("Date basis"), date_basis(t, definition.date_basis)),
+            (t("Period"), f"{formats.day(view.period.start)} – {formats.day(view.period.end)}"),
+            (t("Compared with"), f"{formats.day(before.start)} – {formats.day(before.end)}"),
+            (t("Data as of"), formats.moment(view.gateway.as_of, view.gateway.time_zone)),
+            (t("Name"), definition.name),
+        ]
+        ignored = view.ignored(definition.name)
+        if ignored:
+            rows.append((t("Filters without effect"), t(", ").join(dimension_title(t, name) for name in ignored)))
+        body = "".join(f"<dt>{html.escape(k)}</dt><dd>{html.escape(v)}</dd>" for k, v in rows)
+        st.html(f"<dl class='lp-definition'>{body}</dl>")
+
+
+def _change(view: View, change: str | None, value: float | None, before: float | None, metric: Metric) -> str:
+    if change is None or value is None or before is None:
+        # Older cohorts have had longer to decide: set beside them, young ones would always look worse.
+        if not view.gateway.is_recorded(metric.name):
+            reason = view.t("not recorded")
+        else:
+            reason = view.t("cohorts still maturing") if view.is_maturing(metric.name) else view.t("no comparison")
+        return f"<p class='lp-change'><span>{html.escape(reason)}</span></p>"
+    colours = COLOURS[view.theme]
+    arrow, colour = "→", colours.muted
+    # What is written decides, not the bare numbers: an arrow beside 0.0 % would puzzle.
+    if any(digit in change for digit in "123456789"):
+        has_risen = value > before
+        arrow = "↑" if has_risen else "↓"
+        if metric.better in ("higher", "lower"):
+            colour = colours.good if has_risen == (metric.better == "higher") else colours.bad
+    return (
+        f"<p class='lp-change' style='color:{colour}'>{arrow} {html.escape(change)} "
+        f"<span>{html.escape(view.t('vs prior period'))}</span></p>"
+    )
+
+
+def _sparkline(view: View, frame: pd.DataFrame, metric: str) -> str:
+    """Return the metric by month as a small line; decoration for the eye, so without words for screen readers."""
+    values = (
+        frame.set_index("month")[metric].reindex(view.months()).astype(float)
+        if metric in frame
+        else pd.Series(dtype=float)
+    )
+    known = values.dropna()
+    if len(known) < 2:
+        return "<div class='lp-spark'></div>"
+    low, high = float(known.min()), float(known.max())
+    span, step = (high - low) or 1.0, 200 / (len(values) - 1)
+    points = [(i * step, 36 - 30 * (v - low) / span) for i, v in enumerate(values) if not is_missing(v)]
+    line = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+    colour = COLOURS[view.theme].main
+    # As a picture: the sanitiser of st.html removes SVG elements.
+    svg = (
+        "<svg xmlns='http://www.w3.org/2000/svg' viewBox='-3 0 206 40' preserveAspectRatio='none'>"
+        f"<polyline points='{points[0][0]:.1f},40 {line} {points[-1][0]:.1f},40' fill='{colour}' fill-opacity='0.10'/>"
+        f"<polyline points='{line}' fill='none' stroke='{colour}' stroke-width='2' vector-effect='non-scaling-stroke' "
+        "stroke-linejoin='round' stroke-linecap='round'/></svg>"
+    )
+    encoded = base64.b64encode(svg.encode()).decode()
+    return f"<img class='lp-spark' alt='' src='data:image/svg+xml;base64,{encoded}'>"
+
+
+@st.fragment
+def card(
+    view: View,
+    title: str,
+    draw: Callable[..., Drawing],
+    *arguments: object,
+    key: str,
+    measures: Sequence[str] = (),
+    caption: str = "",
+    tables: bool = False,
+    is_switchable: bool = True,
+) -> None:
+    """Show a chart in a frame, with a button that turns it into a table and back.
+
+    Args:
+        view: the reader's view.
+        title: what the chart shows.
+        draw: makes the drawing from the view and `arguments`.
+        arguments: handed to `draw`.
+        key: unique on the page.
+        measures: the metrics shown, to say which filters do not apply to them.
+        caption: a sentence under the title: the date basis, a caution.
+        tables: whether the reader prefers tables everywhere.
+        is_switchable: False for what is a table only.
+    """
+    t = view.t
+    with st.container(border=True, key=f"lp_card_{key}", height="stretch"):
+        as_table = st.session_state.get(f"lp_as_table_{key}", tables)
+        with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+            st.html(f"<h3 class='lp-title'>{html.escape(title)}</h3>", width="content")
+            if is_switchable and st.button(
+                t("Chart") if as_table else t("Table"),
+                key=f"lp_switch_{key}",
+                type="tertiary",
+                icon=":material/bar_chart:" if as_table else ":material/table_rows:",
+                help=t("Show {title} as a chart", title=title)
+                if as_table
+                else t("Show {title} as a table", title=title),
+            ):
+                st.session_state[f"lp_as_table_{key}"] = not as_table
+                st.rerun(scope="fragment")
+        ignored = view.ignored(*measures) if measures else ()
+        if ignored:
+            names = t(", ").join(dimension_title(t, name) for name in ignored)
+            caption = f"{caption} {t('Not filtered by: {names}.', names=names)}".strip()
+        if caption:
+            st.html(f"<p class='lp-caption'>{html.escape(caption)}</p>")
+        with guarded(view):
+            drawing = draw(view, *arguments)
+            if drawing.is_empty:
+                no_data(view, measures)
+            elif as_table or drawing.figure is None:
+                table(drawing.table, title)
+            else:
+                st.plotly_chart(
+                    drawing.figure, theme=None, config=_PLOTLY, alt=f"{title}. {drawing.alt}", key=f"lp_chart_{key}"
+                )
+            if drawing.note and not drawing.is_empty:
+                st.html(f"<p class='lp-note'>{html.escape(drawing.note)}</p>")
+
+
+def card_title(title: str, caption: str = "") -> None:
+    """Write the title of a card that is not a chart, and a sentence under it."""
+    st.html(f"<h3 class='lp-title'>{html.escape(title)}</h3>")
+    if caption:
+        st.html(f"<p class='lp-caption'>{html.escape(caption)}</p>")
+
+
+def facts(pairs: Sequence[tuple[str, str]]) -> None:
+    """Show a few facts side by side."""
+    with st.container(key="lp_facts"):
+        cells = "".join(f"<div><dt>{html.escape(k)}</dt><dd>{html.escape(v)}</dd></div>" for k, v in pairs)
+        st.html(f"<dl class='lp-facts'>{cells}</dl>")
+
+
+def message(text: str) -> None:
+    """Write a sentence in small print."""
+    st.html(f"<p class='lp-note'>{html.escape(text)}</p>")
+
+
+def table(frame: pd.DataFrame, title: str, *, is_words: bool = False) -> None:
+    """Show text as a table that screen readers can walk through; the first column heads the rows.
+
+    Args:
+        frame: what every cell shows.
+        title: names the table.
+        is_words: the cells are words and stand to the left, not numbers to the right.
+    """
+    head_cells = "".join(f"<th scope='col'>{html.escape(str(c))}</th>" for c in frame.columns)
+    rows = "".join(
+        "<tr>"
+        + f"<th scope='row'>{html.escape(str(row[0]))}</th>"
+        + "".join(f"<td>{html.escape(str(cell))}</td>" for cell in row[1:])
+        + "</tr>"
+        for row in frame.itertuples(index=False)
+    )
+    st.html(
+        f"<div class='lp-table{' lp-words' if is_words else ''}' tabindex='0' role='region' "
+        f"aria-label='{html.escape(title, quote=True)}'>"
+        f"<table><caption>{html.escape(title)}</caption><thead><tr>{head_cells}</tr></thead>"
+        f"<tbody>{rows}</tbody></table></div>"
+    )
+
+
+def no_data(view: View, measures: Sequence[str] = ()) -> None:
+    """Say that there is nothing to show, and whether there ever was: never a zero, which would be a statement."""
+    if measures and not any(view.gateway.is_recorded(m) for m in measures):
+        reason = view.t("The data holds nothing of this kind.")
+    else:
+        reason = view.t("No data for this period and these filters.")
+    st.html(f"<p class='lp-empty'>{html.escape(reason)}</p>")
+
+
+@contextmanager
+def guarded(view: View) -> Iterator[None]:
+    """Turn an error into a notice in its place, so that the rest of the page stands."""
+    try:
+        yield
+    except LoupanError as error:
+        LOG.exception("A part of the page could not be drawn")
+        st.error(view.t("This could not be shown: {error}", error=plain(str(error))), icon=":material/error:")
+    except Exception:
+        # A mistake of ours in one chart must not take the others from the reader.
+        LOG.exception("A part of the page could not be drawn")
+        st.error(view.t("This could not be shown; the reason is in the server's log."), icon=":material/error:")
+
+
+def plain(text: str) -> str:
+    """Escape text for places where Streamlit reads Markdown."""
+    for character in "\\`*_{}[]()#+!|~:$<>":
+        text = text.replace(character, f"\\{character}")
+    return text
+
+
+def _only(frame: pd.DataFrame, column: str) -> float | None:
+    """Return the one value of a frame with one row, None where it has none."""
+    if frame.empty or column not in frame:
+        return None
+    value = frame[column].iloc[0]
+    return None if is_missing(value) else float(value)

@@ -1,0 +1,1 @@
+"""The pages: each reads the view, asks the gateway and hands the answer to a chart."""

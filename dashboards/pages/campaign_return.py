@@ -1,0 +1,169 @@
+"""Campaign return: what marketing costs and what it brings, with the range over attribution models."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import pandas as pd
+
+from dashboards import filters, layout
+from dashboards.charts.comparison import ranges, ranked_bars
+from dashboards.charts.drawing import NOTHING, Drawing
+from dashboards.charts.series import lines_by_month
+from dashboards.i18n.codes import dimension_title, value_label
+from dashboards.memory import remembered
+from dashboards.view import View
+
+MODEL = "attribution_model"
+_DEFAULT_MODEL = "last_non_direct"
+_MODELS = ("first", "last", "last_non_direct", "linear", "position", "time_decay", "markov", "shapley")
+_TILES = (
+    "marketing_expense",
+    "attributed_contracts",
+    "attributed_amount",
+    "cost_per_lead",
+    "cost_per_contract",
+    "return_on_expense",
+    "roi",
+)
+_RETURNS = (
+    "leads",
+    "marketing_expense",
+    "cost_per_lead",
+    "attributed_contracts",
+    "attributed_amount",
+    "cost_per_contract",
+    "return_on_expense",
+    "roi",
+)
+_CUTS = ("source", "market_type", "plan", "activity")
+
+
+def draw(view: View, tables: bool) -> None:
+    """Draw the page."""
+    t = view.t
+    known = view.gateway.values(MODEL)
+    models = [model for model in _MODELS if model in known] or [_DEFAULT_MODEL]
+    default = _DEFAULT_MODEL if _DEFAULT_MODEL in models else models[0]
+    model = filters.selection("model", models, default, t("Attribution model"), partial(value_label, t, MODEL))
+    layout.tiles(view, _TILES, where={MODEL: [model]})
+    cuts = [cut for cut in _CUTS if cut in view.gateway.dimensions("attributed_amount")] or ["source"]
+    cut = filters.choice("by", cuts, cuts[0], t("Cut by"), partial(dimension_title, t))
+    left, right = layout.columns(1, 1)
+    with left:
+        layout.card(
+            view,
+            t("Attributed contract amount"),
+            credited,
+            "attributed_amount",
+            cut,
+            model,
+            key="amount",
+            measures=("attributed_amount",),
+            caption=t("Bars: the chosen model. Lines: the range over all models. By the date of the first contract."),
+            tables=tables,
+        )
+    with right:
+        layout.card(
+            view,
+            t("Attributed contracts"),
+            credited,
+            "attributed_contracts",
+            cut,
+            model,
+            key="contracts",
+            measures=("attributed_contracts",),
+            caption=t("Live contracts, credited in fractions; every model gives the same total."),
+            tables=tables,
+        )
+    layout.card(
+        view,
+        t("Cost and return"),
+        returns,
+        cut,
+        model,
+        key="returns",
+        measures=("marketing_expense", "attributed_amount"),
+        caption=t("Expense by the day it was incurred, contracts by the day they were first signed."),
+        tables=True,
+        is_switchable=False,
+    )
+    left, right = layout.columns(1, 1)
+    with left:
+        layout.card(
+            view,
+            t("Marketing expense by month"),
+            expense,
+            key="expense",
+            measures=("marketing_expense",),
+            tables=tables,
+        )
+    with right:
+        layout.card(
+            view,
+            t("Marketing expense by category"),
+            categories,
+            key="categories",
+            measures=("marketing_expense",),
+            tables=tables,
+        )
+
+
+@remembered()
+def credited(view: View, metric: str, cut: str, model: str) -> Drawing:
+    """What each source, plan or activity is credited with under the chosen model, and the range over all."""
+    if MODEL not in view.gateway.dimensions(metric):
+        return NOTHING
+    frame = view.ask(metric, by=(cut, MODEL), without=(cut,))
+    if frame.empty or metric not in frame:
+        return NOTHING
+    return ranges(
+        view, frame.assign(**{cut: frame[cut].astype(object).fillna("unattributed")}), cut, metric, model=model
+    )
+
+
+@remembered()
+def returns(view: View, cut: str, model: str) -> Drawing:
+    """Cost and return by source, plan or activity, as a table."""
+    frames = []
+    for metric in _RETURNS:
+        if cut not in view.gateway.dimensions(metric):
+            continue
+        frame = view.ask(metric, by=(cut,), where={MODEL: [model]}, without=(cut,))
+        if not frame.empty and metric in frame:
+            values = frame.set_index(cut)[metric].astype(float)
+            if view.unit(metric) == "currency" and f"{metric}__numerator" in frame:
+                # No expense is recorded: that does not make the lead free of cost.
+                values = values.where(frame[f"{metric}__numerator"].astype(float).to_numpy() != 0)
+            frames.append(values)
+    if not frames:
+        return NOTHING
+    joined = pd.concat(frames, axis=1)
+    first = "attributed_amount" if "attributed_amount" in joined else str(joined.columns[0])
+    joined = joined.sort_values(first, ascending=False, na_position="last")
+    table = pd.DataFrame(
+        {
+            dimension_title(view.t, cut): [value_label(view.t, cut, value) for value in joined.index],
+            **{view.label(str(m)): [view.write(value, str(m)) for value in joined[m]] for m in joined.columns},
+        }
+    )
+    return Drawing(None, table=table)
+
+
+@remembered()
+def expense(view: View) -> Drawing:
+    """Marketing expense by month."""
+    return lines_by_month(view, view.ask("marketing_expense", by=("month",)), ("marketing_expense",), height=260)
+
+
+@remembered()
+def categories(view: View) -> Drawing:
+    """Marketing expense by category."""
+    if "expense_category" not in view.gateway.dimensions("marketing_expense"):
+        return NOTHING
+    frame = view.ask("marketing_expense", by=("expense_category",))
+    return (
+        NOTHING
+        if frame.empty
+        else ranked_bars(view, frame, "expense_category", "marketing_expense", most=9, share=True)
+    )

@@ -1,0 +1,187 @@
+"""Complaints: how often, about what, and how they are answered."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from dashboards import filters, layout
+from dashboards.charts.comparison import estimates, heatmap, ranked_bars
+from dashboards.charts.drawing import NOTHING, Drawing
+from dashboards.charts.series import control_chart, lines_by_month, rate_by_month
+from dashboards.i18n import marked
+from dashboards.memory import remembered
+from dashboards.view import View
+
+_TILES = (
+    "valid_complaints",
+    "complaint_rate",
+    "reply_timeliness_rate",
+    "resolution_rate",
+    "reopen_rate",
+    "follow_up_satisfaction",
+)
+_HANDLING = {
+    "reply_timeliness_rate": marked("By the day the reply was due."),
+    "resolution_rate": marked("By the day the demand arrived; recent ones had less time."),
+    "follow_up_satisfaction": marked("Ratings of 4 or 5, by the day of the follow-up."),
+    "reopen_rate": marked("Of those ever resolved, by the day the demand arrived."),
+}
+_CATEGORY, _PATH, _JOINT = "demand_category", "demand_category_path", " › "
+
+
+def draw(view: View, tables: bool) -> None:
+    """Draw the page."""
+    t = view.t
+    layout.tiles(view, _TILES)
+    left, right = layout.columns(1.2, 1)
+    with left:
+        layout.card(
+            view,
+            t("Complaint rate by month"),
+            by_month,
+            key="by_month",
+            measures=("complaint_rate",),
+            caption=t("Valid complaints per 100 customer-months."),
+            tables=tables,
+        )
+    with right:
+        layout.card(
+            view,
+            t("Complaint rate by project"),
+            by_project,
+            key="by_project",
+            measures=("complaint_rate",),
+            caption=t("Per 100 customer-months, with exact 95% Poisson intervals."),
+            tables=tables,
+        )
+    layout.card(
+        view,
+        t("Complaint rate by project and quarter"),
+        by_project_and_quarter,
+        key="grid",
+        measures=("complaint_rate",),
+        caption=t("Per 100 customer-months; projects with the highest rates on top."),
+        tables=tables,
+    )
+    with st.container(key="lp_category"):
+        under = _category_chooser(view)
+    left, right = layout.columns(1, 1)
+    with left:
+        layout.card(
+            view,
+            t("What complaints are about"),
+            categories,
+            under,
+            key="categories",
+            measures=("valid_complaints",),
+            caption=t("Valid complaints; a category holds all below it. Σ is the running share."),
+            tables=tables,
+        )
+    with right:
+        layout.card(
+            view,
+            t("Demands received"),
+            volumes,
+            key="volumes",
+            measures=("demands",),
+            caption=t("Masters by the day they arrived; duplicates do not count."),
+            tables=tables,
+        )
+    layout.section(t("How they are answered"))
+    for pair in (("reply_timeliness_rate", "resolution_rate"), ("follow_up_satisfaction", "reopen_rate")):
+        for column, metric in zip(layout.columns(1, 1), pair, strict=True):
+            with column:
+                layout.card(
+                    view,
+                    t("{metric} by month", metric=view.label(metric)),
+                    handling,
+                    metric,
+                    key=metric,
+                    measures=(metric,),
+                    caption=t(_HANDLING[metric]),
+                    tables=tables,
+                )
+
+
+@remembered()
+def by_month(view: View) -> Drawing:
+    """The complaint rate by month within the limits of chance."""
+    return control_chart(view, view.ask("complaint_rate", by=("month",)), "complaint_rate")
+
+
+@remembered()
+def by_project(view: View) -> Drawing:
+    """The complaint rate by project with exact Poisson intervals."""
+    frame = view.ask("complaint_rate", by=("project",), without=("project",))
+    return estimates(view, frame, "project", "complaint_rate", chosen=dict(view.where).get("project", ()), most=12)
+
+
+@remembered()
+def by_project_and_quarter(view: View) -> Drawing:
+    """The complaint rate by project and quarter."""
+    frame = view.ask("complaint_rate", by=("project", "quarter"))
+    quarters = [str(q) for q in pd.period_range(view.period.start, view.period.end, freq="Q").strftime("%Y-Q%q")]
+    return heatmap(view, frame, "project", "complaint_rate", quarters)
+
+
+@remembered()
+def categories(view: View, under: str) -> Drawing:
+    """Valid complaints by the categories directly under one, as a Pareto; the undivided rest is a bar of its own."""
+    counts = _by_path(view)
+    children = _children(counts, under)
+    if not children:
+        return NOTHING
+    own = counts.get(under, sum(children.values())) - sum(children.values())
+    rows = [(path.split(_JOINT)[-1], value) for path, value in children.items()]
+    if own > 0:
+        rows.append((view.t("Not specified further"), own))
+    frame = pd.DataFrame(rows, columns=[_CATEGORY, "valid_complaints"])
+    return ranked_bars(view, frame, _CATEGORY, "valid_complaints", share=True, cumulative=True)
+
+
+@remembered()
+def volumes(view: View) -> Drawing:
+    """Demands, complaints and suggestions by month."""
+    metrics = ("demands", "complaints", "suggestions")
+    return lines_by_month(view, view.ask(*metrics, by=("month",)), metrics)
+
+
+@remembered()
+def handling(view: View, metric: str) -> Drawing:
+    """One rate of how demands are answered, by month, with Wilson intervals."""
+    return rate_by_month(view, view.ask(metric, by=("month",)), metric, height=250)
+
+
+def _category_chooser(view: View) -> str:
+    """Offer every category that has categories below it; return the path of the one chosen."""
+    counts = _by_path(view)
+    parents = sorted(path for path in counts if _children(counts, path))
+    roots = [path for path in parents if _JOINT not in path]
+    default = roots[0] if len(roots) == 1 else ""
+    options = [default, *(path for path in parents if path != default)]
+    if len(options) < 2:
+        return default
+    return filters.selection(
+        "category", options, default, view.t("Category"), lambda path: path or view.t("All categories")
+    )
+
+
+def _by_path(view: View) -> dict[str, float]:
+    """Return valid complaints by category path; a category holds all below it."""
+    definition = view.gateway.metric("valid_complaints")
+    counted = definition.variants.get(_CATEGORY) if definition else None
+    if counted is None or _PATH not in view.gateway.dimensions(counted):
+        return {}
+    frame = view.ask(counted, by=(_PATH,))
+    if frame.empty:
+        return {}
+    known = frame.dropna(subset=[_PATH])
+    return {str(path): float(value) for path, value in zip(known[_PATH], known[counted], strict=True) if value}
+
+
+def _children(counts: dict[str, float], under: str) -> dict[str, float]:
+    prefix = f"{under}{_JOINT}" if under else ""
+    return {
+        path: value for path, value in counts.items() if path.startswith(prefix) and _JOINT not in path[len(prefix) :]
+    }

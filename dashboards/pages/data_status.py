@@ -1,0 +1,183 @@
+"""Data status: how fresh the numbers are, which checks they passed, what was kept out, which snapshots there are."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from dashboards import layout
+from dashboards.view import View
+from loupan.errors import LoupanError
+from loupan.refresh_state import RefreshState, read_state
+from loupan.settings import get_settings
+from loupan.snapshot import Snapshot, list_snapshots
+
+_ROWS_SHOWN = 500
+_SNAPSHOTS_SHOWN = 20
+
+
+def draw(view: View, tables: bool) -> None:
+    """Draw the page."""
+    t = view.t
+    snapshot = view.gateway.metrics.snapshot
+    refresh = read_state(get_settings())
+    _facts(view, snapshot, refresh)
+    if refresh is not None:
+        _last_refresh(view, refresh)
+    left, right = layout.columns(1, 1)
+    with left, st.container(border=True, key="lp_card_checks"):
+        _checks(view, snapshot)
+    with right, st.container(border=True, key="lp_card_rows"):
+        _rows(view, snapshot)
+    with st.container(border=True, key="lp_card_quarantine"):
+        layout.card_title(
+            t("Rows kept out"), t("They broke a hard rule of the CRM's tables; they return by themselves once mended.")
+        )
+        with layout.guarded(view):
+            _quarantine(view, snapshot)
+    with st.container(border=True, key="lp_card_snapshots"):
+        layout.card_title(
+            t("Published snapshots"), t("To go back to an earlier one: {command}", command="loupan snapshots rollback")
+        )
+        _snapshots(view, snapshot)
+
+
+def _facts(view: View, snapshot: Snapshot, refresh: RefreshState | None) -> None:
+    t, formats, zone = view.t, view.formats, view.gateway.time_zone
+    checks = snapshot.report.get("checks", [])
+    passed = sum(bool(check["passed"]) for check in checks)
+    facts = [
+        (t("Data as of"), formats.moment(view.gateway.as_of, zone)),
+        (t("Published"), formats.moment(snapshot.published_at, zone)),
+        (t("Checks passed"), f"{passed:,} / {len(checks):,}"),
+        (t("Rows loaded"), formats.value(sum(snapshot.report.get("rows", {}).values()), "count")),
+        (t("Rows kept out"), formats.value(sum(snapshot.report.get("quarantined", {}).values()), "count")),
+        (t("Size"), _bytes(snapshot.size)),
+    ]
+    layout.facts(facts)
+
+
+def _last_refresh(view: View, refresh: RefreshState) -> None:
+    t = view.t
+    moment = view.formats.moment(datetime.fromisoformat(refresh.started_at), view.gateway.time_zone)
+    match refresh.outcome:
+        case "published":
+            st.success(
+                t("The last refresh, started {moment}, was published.", moment=moment), icon=":material/check_circle:"
+            )
+        case "running":
+            st.info(t("A refresh has been running since {moment}.", moment=moment), icon=":material/progress_activity:")
+        case "refused":
+            st.warning(
+                t(
+                    "The last refresh, started {moment}, was refused: {number} checks failed. You see an earlier one.",
+                    moment=moment,
+                    number=len(refresh.failed_checks),
+                ),
+                icon=":material/block:",
+            )
+            layout.table(pd.DataFrame({t("Failed check"): refresh.failed_checks}), t("Failed checks"), is_words=True)
+        case _:
+            st.error(
+                t(
+                    "The last refresh, started {moment}, stopped with an error. You see an earlier one. {error}",
+                    moment=moment,
+                    error=layout.plain(refresh.error or ""),
+                ),
+                icon=":material/error:",
+            )
+
+
+def _checks(view: View, snapshot: Snapshot) -> None:
+    t = view.t
+    layout.card_title(t("Checks"), t("Each blocking check must pass before a refresh is published."))
+    checks = snapshot.report.get("checks", [])
+    if not checks:
+        layout.no_data(view)
+        return
+    ordered = sorted(checks, key=lambda check: (check["passed"], not check["blocking"], check["name"]))
+    frame = pd.DataFrame(
+        {
+            t("Table name"): [_checked_table(check["name"]) for check in ordered],
+            t("Check"): [_check_words(check) for check in ordered],
+            t("Result"): [_result(view, check) for check in ordered],
+        }
+    )
+    layout.table(frame, t("Checks"), is_words=True)
+
+
+def _checked_table(name: str) -> str:
+    return name.partition(":")[0].rpartition("/")[2]
+
+
+def _check_words(check: dict[str, Any]) -> str:
+    """What a check says, else its name without the table's, in words that a narrow column can break."""
+    table, name = _checked_table(check["name"]), check["name"].partition(": ")[2]
+    return str(check.get("message") or name.replace(f"_{table}_", ": ").replace("__", ", ").replace("_", " "))
+
+
+def _result(view: View, check: dict[str, object]) -> str:
+    if check["passed"]:
+        return view.t("passed")
+    return view.t("failed") if check["blocking"] else view.t("warning")
+
+
+def _rows(view: View, snapshot: Snapshot) -> None:
+    t = view.t
+    layout.card_title(t("Rows per table"), t("What was loaded from the CRM, and what was kept out of it."))
+    loaded, kept_out = snapshot.report.get("rows", {}), snapshot.report.get("quarantined", {})
+    if not loaded:
+        layout.no_data(view)
+        return
+    names = sorted(loaded, key=lambda name: (-kept_out.get(name, 0), name))
+    frame = pd.DataFrame(
+        {
+            t("Table name"): names,
+            t("Rows"): [f"{loaded[name]:,}" for name in names],
+            t("Kept out"): [f"{kept_out.get(name, 0):,}" for name in names],
+        }
+    )
+    layout.table(frame, t("Rows per table"))
+
+
+def _quarantine(view: View, snapshot: Snapshot) -> None:
+    t = view.t
+    rows = snapshot.quarantined_rows(_ROWS_SHOWN)
+    if rows.empty:
+        layout.message(t("No row was kept out."))
+        return
+    total = sum(snapshot.report.get("quarantined", {}).values())
+    frame = pd.DataFrame(
+        {
+            t("Table name"): rows["table_name"],
+            t("Row"): rows["row_key"].fillna(""),
+            t("Column"): rows["column_name"].fillna(""),
+            t("Value"): rows["value"].fillna("").astype(str).str.slice(0, 80),
+            t("Reason"): rows["reason"].fillna(rows["rule"]),
+        }
+    )
+    layout.table(frame, t("Rows kept out"), is_words=True)
+    if total > len(rows):
+        layout.message(t("The first {shown} of {total}.", shown=f"{len(rows):,}", total=f"{total:,}"))
+
+
+def _snapshots(view: View, current: Snapshot) -> None:
+    t, formats, zone = view.t, view.formats, view.gateway.time_zone
+    lines = []
+    for snapshot in list_snapshots(get_settings())[:_SNAPSHOTS_SHOWN]:
+        try:
+            as_of = formats.moment(datetime.fromisoformat(snapshot.report["as_of"]), zone)
+            size = _bytes(snapshot.size)
+        except (LoupanError, OSError, KeyError, ValueError):
+            as_of, size = t("unreadable"), ""
+        is_current = t("in force") if snapshot.version == current.version else ""
+        lines.append((snapshot.version, formats.moment(snapshot.published_at, zone), as_of, size, is_current))
+    columns = [t("Version"), t("Published"), t("Data as of"), t("Size"), t("State")]
+    layout.table(pd.DataFrame(lines, columns=columns), t("Published snapshots"), is_words=True)
+
+
+def _bytes(size: int) -> str:
+    return f"{size / 1e6:,.1f} MB"

@@ -1,0 +1,108 @@
+"""Staff: people against the limits of chance; nobody is ranked."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from dashboards import filters, layout
+from dashboards.charts.comparison import funnel_plot
+from dashboards.charts.drawing import NOTHING, Drawing
+from dashboards.formats import is_missing
+from dashboards.i18n import marked
+from dashboards.intervals import ENOUGH
+from dashboards.memory import remembered
+from dashboards.pages.people import employee_names
+from dashboards.view import View
+
+_COMPARED = {
+    "conversion_rate": marked("Owner of the lead at entry, whoever owns it now."),
+    "complaints_per_100_served": marked("The person whose conduct or promise the complaint concerns."),
+    "reply_timeliness_rate": marked("The person who had to reply."),
+    "follow_up_satisfaction": marked("The person whose answer was rated."),
+}
+_COLUMNS = (
+    "leads",
+    "conversion_rate",
+    "contracts",
+    "contract_amount",
+    "complaints_per_100_served",
+    "reply_timeliness_rate",
+    "follow_up_satisfaction",
+)
+
+
+def draw(view: View, tables: bool) -> None:
+    """Draw the page."""
+    t = view.t
+    metrics = [m for m in _COMPARED if "employee" in view.gateway.dimensions(m)]
+    if not metrics:
+        layout.no_data(view)
+        return
+    metric = filters.choice("metric", metrics, metrics[0], t("Compared by"), view.label)
+    layout.card(
+        view,
+        t("{metric} of each person", metric=view.label(metric)),
+        people,
+        metric,
+        key="people",
+        measures=(metric,),
+        caption=t(_COMPARED[metric]),
+        tables=tables,
+    )
+    layout.card(
+        view,
+        t("Each person's work"),
+        work,
+        key="work",
+        caption=t("By name. Rates on fewer than 30 cases are in brackets: they say little about the person."),
+        tables=True,
+        is_switchable=False,
+    )
+
+
+@remembered()
+def people(view: View, metric: str) -> Drawing:
+    """One rate of every employee against the size of its denominator, with the limits of chance."""
+    frame = view.ask(metric, by=("employee",))
+    if frame.empty:
+        return NOTHING
+    assigned = frame[frame["employee"].notna()]
+    return funnel_plot(view, assigned, "employee", metric, names=employee_names(view).__getitem__)
+
+
+@remembered()
+def work(view: View) -> Drawing:
+    """Volumes and rates of every employee with any work in the period, by name."""
+    columns: dict[str, dict[str, str]] = {}
+    for metric in _COLUMNS:
+        if "employee" not in view.gateway.dimensions(metric):
+            continue
+        frame = view.ask(metric, by=("employee",))
+        if frame.empty or metric not in frame:
+            continue
+        sizes = frame.get(f"{metric}__denominator", pd.Series(ENOUGH, index=frame.index))
+        columns[metric] = {
+            number: _written(view, metric, value, size)
+            for number, value, size in zip(frame["employee"], frame[metric], sizes, strict=True)
+            if number is not None
+        }
+    if not columns:
+        return NOTHING
+    names = employee_names(view)
+    numbers = sorted({number for column in columns.values() for number in column}, key=names.__getitem__)
+    table = pd.DataFrame(
+        {
+            view.t("Employee"): [names[number] for number in numbers],
+            **{
+                view.label(metric): [column.get(number, view.formats.value(None, "count")) for number in numbers]
+                for metric, column in columns.items()
+            },
+        }
+    )
+    return Drawing(None, table=table)
+
+
+def _written(view: View, metric: str, value: float, size: float) -> str:
+    text = view.write(value, metric)
+    is_few = is_missing(size) or size < ENOUGH
+    return f"({text})" if is_few and not is_missing(value) else text

@@ -1,0 +1,170 @@
+"""What a reader has asked to see. It lives in the URL, as codes, so that a link or a change of language keeps it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from zoneinfo import ZoneInfo
+
+import pandas as pd
+
+from dashboards.formats import Formats
+from dashboards.gateway import FILTERS, Gateway, Period
+from dashboards.i18n import Translator, translator
+
+# Most contracts come within half a year; what a younger cohort has reached to date is bound to change.
+MATURE_AFTER = timedelta(days=180)
+TO_DATE_METRICS = frozenset(
+    {
+        "booking_rate",
+        "conversion_rate",
+        "days_to_contract",
+        "gross_conversion_rate",
+        "loss_rate",
+        "small_booking_rate",
+        "visit_rate",
+    }
+)
+PERIODS = {"3m": 3, "6m": 6, "12m": 12, "24m": 24, "36m": 36}
+DEFAULT_PERIOD = "12m"
+ALL_TIME = "all"
+YEAR_TO_DATE = "ytd"
+_CUSTOM_PERIOD = re.compile(r"((?:19|20)\d\d-(?:0[1-9]|1[0-2]))\.\.((?:19|20)\d\d-(?:0[1-9]|1[0-2]))")
+
+
+@dataclass(frozen=True)
+class View:
+    """Everything that decides what a chart shows; equal views give equal charts.
+
+    Attributes:
+        gateway: the snapshot's metrics.
+        language: a key of `dashboards.i18n.LANGUAGES`.
+        theme: ``light`` or ``dark``.
+        period: the days shown.
+        where: chosen values per filter of `FILTERS`; a filter with none is absent.
+    """
+
+    gateway: Gateway
+    language: str
+    theme: str
+    period: Period
+    where: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+    @property
+    def t(self) -> Translator:
+        """The translator of the reader's language."""
+        return translator(self.language)
+
+    @property
+    def formats(self) -> Formats:
+        """Writes numbers and dates for the reader."""
+        return Formats(self.language, self.gateway.currency)
+
+    @property
+    def as_of_on(self) -> date:
+        """The last company day the snapshot has data of."""
+        return company_date(self.gateway)
+
+    def label(self, metric: str) -> str:
+        """Return a metric's name in the reader's language."""
+        found = self.gateway.metric(metric)
+        if found is None:
+            return metric.replace("_", " ").capitalize()
+        return (found.label_zh if self.language == "zh" else found.label) or found.label
+
+    def unit(self, metric: str) -> str:
+        """Return a metric's unit."""
+        found = self.gateway.metric(metric)
+        return found.unit if found else "count"
+
+    def write(self, value: float | None, metric: str) -> str:
+        """Write a value of a metric."""
+        return self.formats.value(value, self.unit(metric))
+
+    def ask(
+        self,
+        *metrics: str,
+        by: Sequence[str] = (),
+        where: Mapping[str, Sequence[str]] | None = None,
+        without: Sequence[str] = (),
+        period: Period | None = None,
+        all_time: bool = False,
+    ) -> pd.DataFrame:
+        """Ask the gateway for metrics in the period and under the filters that apply to all of them.
+
+        Args:
+            metrics: names.
+            by: dimensions to cut by.
+            where: further restrictions, such as the attribution model; left out where one of the metrics has no such
+                dimension.
+            without: filters to leave aside, to show the chosen beside the others.
+            period: other days than the view's.
+            all_time: no restriction to any days.
+        """
+        filters = {
+            name: values for name, values in self.where if name not in without and name in self.applicable(*metrics)
+        }
+        known = self.gateway.dimensions(*metrics)
+        further = {name: values for name, values in (where or {}).items() if name in known}
+        return self.gateway.ask(metrics, by, {**filters, **further}, None if all_time else period or self.period)
+
+    def applicable(self, *metrics: str) -> frozenset[str]:
+        """Return the filters that can be put on all the metrics."""
+        return self.gateway.dimensions(*metrics) & frozenset(FILTERS)
+
+    def ignored(self, *metrics: str) -> tuple[str, ...]:
+        """Return the filters the reader has set that cannot be put on these metrics."""
+        return tuple(name for name, _ in self.where if name not in self.applicable(*metrics))
+
+    @property
+    def young_from(self) -> str:
+        """The first month (YYYY-MM) whose cohort has not had half a year yet."""
+        return f"{self.as_of_on - MATURE_AFTER:%Y-%m}"
+
+    def is_maturing(self, metric: str) -> bool:
+        """Say whether a metric is a cohort's state to date, and the period has cohorts that are still young."""
+        return metric in TO_DATE_METRICS and f"{self.period.end:%Y-%m}" >= self.young_from
+
+    def is_over(self, month: str) -> bool:
+        """Say whether a month (YYYY-MM) is complete in the data."""
+        return (pd.Timestamp(f"{month}-01") + pd.offsets.MonthEnd(0)).date() <= self.as_of_on
+
+    def months(self) -> list[str]:
+        """Return the months of the period, as YYYY-MM."""
+        return [str(m) for m in pd.period_range(self.period.start, self.period.end, freq="M")]
+
+
+def company_date(gateway: Gateway) -> date:
+    """Return the last company day a snapshot has data of; an as-of of midnight ends the day before."""
+    return (gateway.as_of - timedelta(seconds=1)).astimezone(ZoneInfo(gateway.time_zone)).date()
+
+
+def last_months(number: int, last: date) -> Period:
+    """Return the period of that many calendar months, the month of `last` included, that ends on `last`."""
+    return Period((pd.Timestamp(last).replace(day=1) - pd.DateOffset(months=number - 1)).date(), last)
+
+
+def period_of(code: str, last: date, first: date) -> Period | None:
+    """Read a period's code.
+
+    Args:
+        code: ``12m`` and its like, ``ytd``, ``all``, or two months ``2026-01..2026-10``.
+        last: the day on which a period counted back from now ends.
+        first: the first day with data, where ``all`` begins.
+
+    Returns:
+        The period, or None when the code means nothing or the months are in the wrong order.
+    """
+    if code in PERIODS:
+        return last_months(PERIODS[code], last)
+    if code == YEAR_TO_DATE:
+        return Period(last.replace(month=1, day=1), last)
+    if code == ALL_TIME:
+        return Period(min(first, last).replace(day=1), last)
+    if match := _CUSTOM_PERIOD.fullmatch(code):
+        start = date.fromisoformat(f"{match[1]}-01")
+        end = (pd.Timestamp(f"{match[2]}-01") + pd.offsets.MonthEnd(0)).date()
+        return Period(start, min(end, last) if start <= last else end) if start <= end else None
+    return None

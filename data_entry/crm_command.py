@@ -1,0 +1,35 @@
+"""``loupan crm``: the schema of the CRM database."""
+
+from __future__ import annotations
+
+import typer
+
+from data_entry.database import DatabaseError, create_engine_for, create_schema, head_version, schema_version
+from loupan.settings import get_settings
+
+app = typer.Typer(help="Create or upgrade the CRM database at LOUPAN_CRM_URL.", no_args_is_help=True)
+
+
+@app.command()
+def init() -> None:
+    """Create the schema in an empty database; an existing one is left as it is."""
+    engine = create_engine_for(get_settings().crm_database_url)
+    if schema_version(engine) is not None:
+        typer.echo(f"The CRM at {engine.url.render_as_string()} has its schema already.")
+        return
+    create_schema(engine)
+    typer.echo(f"Created the CRM at {engine.url.render_as_string()}, version {head_version()}.")
+
+
+@app.command()
+def migrate() -> None:
+    """Upgrade the schema to the version of this program; data stays."""
+    engine = create_engine_for(get_settings().crm_database_url)
+    before = schema_version(engine)
+    if before is None:
+        raise DatabaseError(
+            f"{engine.url.render_as_string()} is no CRM of Loupan's; create the schema with `loupan crm init`"
+        )
+    create_schema(engine)
+    after = schema_version(engine)
+    typer.echo(f"The CRM is at version {after}." if before == after else f"Upgraded from version {before} to {after}.")

@@ -1,0 +1,98 @@
+"""Demands of customers: complaints, suggestions, requests, and how they were answered."""
+
+import datetime as dt
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped
+
+from data_entry.schema import columns as col
+from data_entry.schema.base import Record
+
+
+class DemandCategory(Record):
+    """A category of demands; categories form a tree of any depth."""
+
+    parent_id: Mapped[int | None] = col.ref(
+        "demand_category", "Category above this one; empty at the top.", required=False
+    )
+    kind: Mapped[str] = col.choice(
+        "Kind of demand.", "complaint", "suggestion", "service_request", "decoration", "other"
+    )
+    name: Mapped[str] = col.text("Name.", required=True)
+
+
+class Demand(Record):
+    """Something a customer asked for, complained about or suggested."""
+
+    customer_id: Mapped[int] = col.ref("customer", "Customer.")
+    project_id: Mapped[int] = col.ref("project", "Project.", index=False)
+    unit_id: Mapped[int | None] = col.ref("unit", "Unit it concerns.", required=False)
+    demand_category_id: Mapped[int] = col.ref("demand_category", "Category.")
+    phase: Mapped[str] = col.choice("Phase of the relation it arose in.", "sales", "property")
+    channel: Mapped[str | None] = col.text("How it arrived, e.g. phone, visit, app.", 40)
+    severity: Mapped[str | None] = col.text("Severity.", 40)
+    title: Mapped[str | None] = col.text("Short text.", personal=True)
+    received_at: Mapped[dt.datetime] = col.moment("When it arrived.", required=True)
+    due_at: Mapped[dt.datetime | None] = col.moment("Reply deadline, frozen from sla_policy at entry.")
+    responsible_employee_id: Mapped[int | None] = col.ref(
+        "employee", "Employee whose conduct or promise it concerns.", required=False
+    )
+    duplicate_of_id: Mapped[int | None] = col.ref("demand", "Demand this one repeats.", required=False)
+    withdrawn_at: Mapped[dt.datetime | None] = col.moment("When the customer withdrew it.")
+    is_founded: Mapped[bool | None] = col.flag("Whether it proved founded; empty while not judged.")
+    __table_args__ = (
+        sa.Index("ix_demand_project_received", "project_id", "received_at"),
+        sa.CheckConstraint("duplicate_of_id <> id", name="not_its_own_duplicate"),
+    )
+
+
+class DemandEvent(Record):
+    """A step in the handling of a demand (append-only)."""
+
+    demand_id: Mapped[int] = col.ref("demand", "Demand.", index=False)
+    kind: Mapped[str] = col.choice("What happened.", "assign", "forward", "reply", "resolve", "reopen")
+    occurred_at: Mapped[dt.datetime] = col.moment("When.", required=True)
+    employee_id: Mapped[int | None] = col.ref("employee", "Employee who acted.", required=False)
+    to_employee_id: Mapped[int | None] = col.ref(
+        "employee", "Employee it was assigned or forwarded to.", required=False
+    )
+    note: Mapped[str | None] = col.text("Note or reply.", None, personal=True)
+    __table_args__ = (sa.Index("ix_demand_event_demand_occurred", "demand_id", "occurred_at"),)
+
+
+class FollowUp(Record):
+    """A call back after a demand was handled."""
+
+    demand_id: Mapped[int] = col.ref("demand", "Demand.")
+    occurred_at: Mapped[dt.datetime] = col.moment("When.", required=True)
+    employee_id: Mapped[int | None] = col.ref("employee", "Employee who called.", required=False)
+    was_reached: Mapped[bool | None] = col.flag("Whether the customer was reached.")
+    satisfaction: Mapped[int | None] = col.count("Satisfaction, 1 (worst) to 5 (best); empty if not rated.")
+    comment: Mapped[str | None] = col.text("What the customer said.", None, personal=True)
+    __table_args__ = (sa.CheckConstraint("satisfaction BETWEEN 1 AND 5", name="satisfaction_is_1_to_5"),)
+
+
+class Promise(Record):
+    """Something promised to a customer in the sales period."""
+
+    ingested = False
+    customer_id: Mapped[int] = col.ref("customer", "Customer.")
+    deal_id: Mapped[int | None] = col.ref("deal", "Deal it belongs to.", required=False)
+    unit_id: Mapped[int | None] = col.ref("unit", "Unit it concerns.", required=False)
+    employee_id: Mapped[int | None] = col.ref("employee", "Employee who promised.", required=False)
+    made_at: Mapped[dt.datetime] = col.moment("When.", required=True)
+    text: Mapped[str | None] = col.text("What was promised.", None, personal=True)
+    is_kept: Mapped[bool | None] = col.flag("Whether it was kept; empty while open.")
+    demand_id: Mapped[int | None] = col.ref("demand", "Demand that followed from it.", required=False)
+
+
+class SlaPolicy(Record):
+    """Reply and resolution time promised for a category and severity, from a day on."""
+
+    ingested = False
+    demand_category_id: Mapped[int | None] = col.ref("demand_category", "Category; empty for all.", required=False)
+    severity: Mapped[str | None] = col.text("Severity; empty for all.", 40)
+    reply_minutes: Mapped[int] = col.count("Minutes to the first reply.", required=True)
+    resolve_minutes: Mapped[int | None] = col.count("Minutes to the resolution.")
+    valid_from_on: Mapped[dt.date] = col.day("First day of validity.", required=True)
+    __table_args__ = (sa.CheckConstraint("reply_minutes > 0", name="reply_minutes_positive"),)

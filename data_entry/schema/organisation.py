@@ -1,0 +1,96 @@
+"""Departments, positions, employees with their dated history, and the accounts that sign in."""
+
+import datetime as dt
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped
+
+from data_entry.schema import columns as col
+from data_entry.schema.base import Record
+
+
+class Department(Record):
+    """A department; departments form a tree."""
+
+    parent_id: Mapped[int | None] = col.ref(
+        "department", "Department above this one; empty at the top.", required=False
+    )
+    name: Mapped[str] = col.text("Name.", required=True)
+
+
+class Position(Record):
+    """A position inside a department."""
+
+    department_id: Mapped[int] = col.ref("department", "Department the position belongs to.")
+    name: Mapped[str] = col.text("Name.", required=True)
+
+
+class Employee(Record):
+    """A member of staff, named in statistics by number and name."""
+
+    number: Mapped[str] = col.text("Staff number.", 40, required=True, unique=True)
+    name: Mapped[str] = col.text("Name.", required=True)
+    hired_on: Mapped[dt.date | None] = col.day("First day of employment.")
+    left_on: Mapped[dt.date | None] = col.day("Last day of employment; empty while employed.")
+
+
+class EmployeePosition(Record):
+    """The position an employee held from one day to another."""
+
+    employee_id: Mapped[int] = col.ref("employee", "Employee.")
+    position_id: Mapped[int] = col.ref("position", "Position held.")
+    from_on: Mapped[dt.date] = col.day("First day in the position.", required=True)
+    to_on: Mapped[dt.date | None] = col.day("Last day in the position (inclusive); empty while held.")
+    __table_args__ = (sa.CheckConstraint("to_on >= from_on", name="dates_in_order"),)
+
+
+class Account(Record):
+    """A login."""
+
+    ingested = False
+    employee_id: Mapped[int | None] = col.ref("employee", "Employee who signs in with it.", required=False)
+    login: Mapped[str] = col.text("Login name.", 100, required=True, unique=True)
+    password_hash: Mapped[str | None] = col.text("Argon2 hash; never the password.", 255, personal=True)
+    is_active: Mapped[bool] = col.flag("Whether the account may sign in.", default=True)
+    locale: Mapped[str | None] = col.text("Language of the pages (en, zh_CN).", 10)
+
+
+class Role(Record):
+    """A set of permissions given to accounts."""
+
+    ingested = False
+    name: Mapped[str] = col.text("Name.", 100, required=True, unique=True)
+
+
+class AccountRole(Record):
+    """A role held by an account."""
+
+    ingested = False
+    account_id: Mapped[int] = col.ref("account", "Account.", index=False)
+    role_id: Mapped[int] = col.ref("role", "Role.")
+    __table_args__ = (sa.UniqueConstraint("account_id", "role_id"),)
+
+
+class RolePermission(Record):
+    """What a role may do to which resource, and how far."""
+
+    ingested = False
+    role_id: Mapped[int] = col.ref("role", "Role.", index=False)
+    resource: Mapped[str] = col.text("Resource, e.g. a table or a page.", 100, required=True)
+    action: Mapped[str] = col.text("Action, e.g. read, create, update, delete, approve.", 40, required=True)
+    scope: Mapped[str] = col.choice("How far the permission reaches.", "own", "department", "project", "all")
+    __table_args__ = (sa.UniqueConstraint("role_id", "resource", "action", "scope"),)
+
+
+class AuditLog(Record):
+    """Who changed what: one row per change, never altered."""
+
+    ingested = False
+    account_id: Mapped[int | None] = col.ref("account", "Account that acted; empty for the system.", required=False)
+    at: Mapped[dt.datetime] = col.moment("When.", required=True)
+    entity: Mapped[str] = col.text("Table of the changed row.", 100, required=True)
+    entity_id: Mapped[int | None] = col.key("Key of the changed row.", required=False)
+    action: Mapped[str] = col.text("What was done.", 40, required=True)
+    before: Mapped[str | None] = col.text("Values before, as JSON.", None, personal=True)
+    after: Mapped[str | None] = col.text("Values after, as JSON.", None, personal=True)
+    __table_args__ = (sa.Index("ix_audit_log_entity", "entity", "entity_id"),)

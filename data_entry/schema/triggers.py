@@ -1,0 +1,54 @@
+"""Database triggers that keep ``updated_at`` and ``row_version`` true whoever writes.
+
+The ORM sets both itself; these triggers act only where a writer (a script, an SQL console, another program)
+left them as they were. A change the incremental load does not see would make the marts wrong for ever.
+"""
+
+from __future__ import annotations
+
+FUNCTION = "loupan_touch_row"
+
+
+def _sqlite(table: str) -> list[str]:
+    # SQLAlchemy reads the fraction as microseconds, strftime gives milliseconds.
+    now = "strftime('%Y-%m-%d %H:%M:%f', 'now') || '000'"
+    return [
+        # Table names come from our own metadata.
+        f"""CREATE TRIGGER IF NOT EXISTS tr_{table}_touch AFTER UPDATE ON "{table}" FOR EACH ROW
+WHEN NEW.row_version = OLD.row_version OR NEW.updated_at IS OLD.updated_at
+BEGIN
+    UPDATE "{table}" SET
+        row_version = CASE WHEN NEW.row_version = OLD.row_version THEN OLD.row_version + 1 ELSE NEW.row_version END,
+        updated_at = CASE WHEN NEW.updated_at IS OLD.updated_at THEN {now} ELSE NEW.updated_at END
+    WHERE id = NEW.id;
+END"""
+    ]
+
+
+def _postgresql(table: str) -> list[str]:
+    return [
+        f"""CREATE OR REPLACE FUNCTION {FUNCTION}() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NEW.row_version = OLD.row_version THEN
+        NEW.row_version := OLD.row_version + 1;
+    END IF;
+    IF NEW.updated_at IS NOT DISTINCT FROM OLD.updated_at THEN
+        NEW.updated_at := clock_timestamp() AT TIME ZONE 'UTC';
+    END IF;
+    RETURN NEW;
+END $$""",
+        f"""CREATE OR REPLACE TRIGGER tr_{table}_touch BEFORE UPDATE ON "{table}" FOR EACH ROW
+EXECUTE FUNCTION {FUNCTION}()""",
+    ]
+
+
+def create_statements(table: str, dialect: str) -> list[str]:
+    """Return the statements that put the trigger on ``table`` for a SQLAlchemy dialect name; safe to repeat.
+
+    Raises:
+        ValueError: for an engine other than SQLite and PostgreSQL.
+    """
+    makers = {"sqlite": _sqlite, "postgresql": _postgresql}
+    if dialect not in makers:
+        raise ValueError(f"the CRM runs on SQLite or PostgreSQL, not on {dialect!r}")
+    return makers[dialect](table)

@@ -1,0 +1,4 @@
+{#- Schemas are named staging, intermediate and marts, without the target's name in front. -#}
+{% macro generate_schema_name(custom_schema_name, node) -%}
+    {{ custom_schema_name or target.schema }}
+{%- endmacro %}

@@ -1,0 +1,35 @@
+{#-
+    One test for the whole grain of a model: each entry of `keys` (a column, or a list of columns that form a key
+    together) is unique and filled, and each column of `required` is filled. Returns a row per broken rule and key.
+-#}
+{% test keys_and_required(model, keys, required=[]) %}
+
+    with checked as (
+
+        select * from {{ model }}
+
+    )
+
+    {% for key in keys %}
+    {%- set columns = [key] if key is string else key %}
+    select
+        'key {{ columns | join(", ") }}' as rule,
+        cast({{ columns[0] }} as varchar) as example,
+        count(*) as row_count
+    from checked
+    group by {{ columns | join(", ") }}
+    having count(*) > 1 or {% for column in columns %}{{ column }} is null{{ " or " if not loop.last }}{% endfor %}
+    {% if not loop.last or required %}union all{% endif %}
+    {% endfor %}
+    {% for column in required %}
+    select
+        'required {{ column }}' as rule,
+        null as example,
+        count(*) as row_count
+    from checked
+    where {{ column }} is null
+    having count(*) > 0
+    {% if not loop.last %}union all{% endif %}
+    {% endfor %}
+
+{% endtest %}

@@ -1,0 +1,61 @@
+{%- set windows = [30, 90, 180] -%}
+-- noqa: disable=LT02
+with journey as (
+
+    select * from {{ ref('int_lead_journey') }}
+
+),
+
+activity as (
+
+    select * from {{ ref('stg_activity') }}
+
+),
+
+refresh as (
+
+    select * from {{ ref('stg_refresh') }}
+
+),
+
+lead_fact as (
+
+    select
+        journey.lead_id,
+        journey.customer_id,
+        journey.project_id,
+        journey.source_id,
+        journey.activity_id,
+        activity.plan_id,
+        journey.employee_id,
+        journey.department_id,
+        journey.intent_level,
+        journey.opened_at,
+        journey.opened_on,
+        journey.first_contract_at,
+        {{ dbt.datediff('journey.opened_at', 'journey.first_contract_at', 'microsecond') }} / 86400e6
+            as days_to_contract,
+        coalesce(
+            journey.first_visit_at, journey.first_small_booking_at, journey.first_booking_at, journey.first_contract_at
+        ) is not null as has_visited,
+        coalesce(journey.first_small_booking_at, journey.first_booking_at, journey.first_contract_at) is not null
+            as has_small_booked,
+        coalesce(journey.first_booking_at, journey.first_contract_at) is not null as has_booked,
+        journey.has_contract,
+        journey.is_converted,
+        journey.is_lost,
+        journey.is_open,
+        {% for days in windows -%}
+        {{ dbt.dateadd('day', days, 'journey.opened_at') }} <= refresh.as_of as is_mature_{{ days }}d,
+        {{ dbt.dateadd('day', days, 'journey.opened_at') }} <= refresh.as_of
+        and coalesce(
+            journey.first_contract_at <= {{ dbt.dateadd('day', days, 'journey.opened_at') }}, false
+        ) as has_contract_within_{{ days }}d{{ "," if not loop.last }}
+        {% endfor %}
+    from journey
+    left join activity on journey.activity_id = activity.activity_id
+    cross join refresh
+
+)
+
+select * from lead_fact

@@ -1,0 +1,102 @@
+with payment_due as (
+
+    select instalment.*
+    from {{ ref('stg_payment_due') }} as instalment
+    inner join {{ ref('stg_refresh') }} as as_of_day on instalment.due_on <= as_of_day.as_of_on
+
+),
+
+deal as (
+
+    select * from {{ ref('int_deal') }}
+
+),
+
+chain as (
+
+    select * from {{ ref('int_deal_chain') }}
+
+),
+
+deal_share as (
+
+    select * from {{ ref('int_deal_share') }}
+
+),
+
+journey as (
+
+    select * from {{ ref('int_lead_journey') }}
+
+),
+
+activity as (
+
+    select * from {{ ref('stg_activity') }}
+
+),
+
+departments as (
+
+    select * from {{ ref('int_employee_department') }}
+
+),
+
+credited as (
+
+    select
+        payment_due.payment_due_id,
+        deal.deal_id,
+        deal.deal_chain_id,
+        deal.lead_id,
+        deal.customer_id,
+        deal.project_id,
+        coalesce(deal_share.employee_id, deal.employee_id) as employee_id,
+        coalesce(deal_share.weight, cast(1 as decimal(7, 6))) as weight,
+        payment_due.due_on,
+        payment_due.amount,
+        coalesce(chain.is_live, false) as is_live_chain
+    from payment_due
+    inner join deal on payment_due.deal_id = deal.deal_id
+    left join chain on deal.deal_chain_id = chain.deal_chain_id
+    left join deal_share on payment_due.deal_id = deal_share.deal_id
+
+),
+
+weighted as (
+
+    select
+        *,
+        {{ share_of('amount', 'weight') }} as due_amount
+    from credited
+
+),
+
+payment_due_fact as (
+
+    select
+        concat(weighted.payment_due_id, '-', coalesce(weighted.employee_id, 0)) as payment_due_credit_id,
+        weighted.payment_due_id,
+        weighted.deal_id,
+        weighted.deal_chain_id,
+        weighted.lead_id,
+        weighted.customer_id,
+        weighted.project_id,
+        journey.source_id,
+        journey.activity_id,
+        activity.plan_id,
+        weighted.employee_id,
+        credit_department.department_id,
+        weighted.due_on,
+        weighted.is_live_chain,
+        weighted.weight,
+        weighted.due_amount,
+        case when weighted.is_live_chain then weighted.due_amount else 0 end as due_amount_live
+    from weighted
+    left join journey on weighted.lead_id = journey.lead_id
+    left join activity on journey.activity_id = activity.activity_id
+    {{ join_department_at('departments', 'credit_department', 'weighted.employee_id', 'weighted.due_on') }}
+
+)
+
+select * from payment_due_fact

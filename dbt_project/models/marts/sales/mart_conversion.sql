@@ -1,0 +1,100 @@
+{%- set windows = [30, 90, 180] -%}
+-- noqa: disable=LT02
+with lead_fact as (
+
+    select * from {{ ref('fct_lead') }}
+
+),
+
+project as (
+
+    select * from {{ ref('dim_project') }}
+
+),
+
+source as (
+
+    select * from {{ ref('dim_source') }}
+
+),
+
+plan as (
+
+    select * from {{ ref('dim_plan') }}
+
+),
+
+activity as (
+
+    select * from {{ ref('dim_activity') }}
+
+),
+
+employee as (
+
+    select * from {{ ref('dim_employee') }}
+
+),
+
+department as (
+
+    select * from {{ ref('dim_department') }}
+
+),
+
+customer as (
+
+    select * from {{ ref('dim_customer') }}
+
+),
+
+conversion as (
+
+    select
+        cast({{ dbt.date_trunc('month', 'lead_fact.opened_on') }} as date) as month_on,
+        lead_fact.project_id,
+        project.project_name as project,
+        project.district,
+        lead_fact.source_id,
+        source.source_name as source,
+        source.market_type,
+        lead_fact.plan_id,
+        plan.plan_name as plan,
+        lead_fact.activity_id,
+        activity.activity_name as activity,
+        lead_fact.employee_id,
+        employee.employee_number as employee,
+        employee.employee_name,
+        lead_fact.department_id,
+        department.department_name as department,
+        customer.customer_class,
+        customer.age_band,
+        customer.income_band,
+        customer.education,
+        customer.occupation,
+        count(*) as leads,
+        {% for name, flag in [
+            ('visited_leads', 'has_visited'), ('small_booked_leads', 'has_small_booked'),
+            ('booked_leads', 'has_booked'), ('contracted_leads', 'has_contract'), ('converted_leads', 'is_converted'),
+            ('lost_leads', 'is_lost'), ('open_leads', 'is_open'),
+        ] -%}
+        count(case when lead_fact.{{ flag }} then 1 end) as {{ name }},
+        {% endfor -%}
+        {% for days in windows -%}
+        count(case when lead_fact.is_mature_{{ days }}d then 1 end) as mature_leads_{{ days }}d,
+        count(case when lead_fact.has_contract_within_{{ days }}d then 1 end)
+            as contracted_leads_{{ days }}d{{ "," if not loop.last }}
+        {% endfor %}
+    from lead_fact
+    left join project on lead_fact.project_id = project.project_id
+    left join customer on lead_fact.customer_id = customer.customer_id
+    left join source on lead_fact.source_id = source.source_id
+    left join plan on lead_fact.plan_id = plan.plan_id
+    left join activity on lead_fact.activity_id = activity.activity_id
+    left join employee on lead_fact.employee_id = employee.employee_id
+    left join department on lead_fact.department_id = department.department_id
+    group by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21
+
+)
+
+select * from conversion

@@ -1,0 +1,31 @@
+with source as (
+
+    select * from {{ source('raw', 'follow_up') }}
+
+),
+
+refresh as (
+
+    select * from {{ ref('stg_refresh') }}
+
+),
+
+counted as (
+
+    select
+        source.id as follow_up_id,
+        source.demand_id,
+        source.occurred_at,
+        {{ local_date('source.occurred_at') }} as occurred_on,
+        source.employee_id,
+        source.was_reached,
+        source.satisfaction
+    from source
+    cross join refresh
+    where
+        source.deleted_at is null
+        and source.occurred_at <= refresh.as_of
+
+)
+
+select * from counted

@@ -1,0 +1,13 @@
+"""Stands for dbt's ``adapter`` where sqlfluff reads the models: a dispatched macro reads as a function call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+# Macros that write a whole SELECT.
+SELECTS = {"days_from_to": "select cast(null as date) as date_day"}
+
+
+def dispatch(name: str) -> Callable[..., str]:
+    """Return a function that writes what the macro ``name`` may write."""
+    return lambda *arguments: SELECTS.get(name, f"{name}({', '.join(map(str, arguments))})")

@@ -1,0 +1,226 @@
+"""What the semantic manifest says about metrics and dimensions, read without MetricFlow, whose import takes seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from loupan.metrics.errors import UnknownDimension, UnknownMetric, UnusableManifest, nearest
+
+# Aggregations whose value over no rows is 0; of any other (median, average …) it is unknown.
+_ADDITIVE = frozenset({"sum", "count", "count_distinct", "sum_boolean"})
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One metric as it was published.
+
+    Attributes:
+        name: the name by which everything asks for it.
+        label, label_zh: what people read, in English and Chinese.
+        description: its definition.
+        unit: count, currency, percent (a fraction of 1), per_100, days, hours, minutes, sqm or ratio.
+        date_basis: the date that puts a row into a period.
+        better: higher, lower or neutral.
+        owner: the area that answers for it.
+        kind: simple (aggregates a table), derived (calculates with other metrics) or ratio.
+        numerator, denominator: metrics that a ratio divides; else None.
+        scale: what the quotient of a ratio is multiplied by.
+        hidden: a helper that lists leave out; it can be asked for all the same.
+        default_where: values of a dimension that hold unless the question names that dimension.
+        variants: dimension → metric that stands in when the question names that dimension.
+        model: semantic model of a simple metric; else None.
+        is_additive: whether no rows mean 0 (counts and sums) rather than unknown.
+        expression: formula of a derived metric over the names of ``inputs``; else empty.
+        inputs: name in the formula → metric.
+        resolve_dimensions: finds the dimensions of a metric by its name.
+    """
+
+    name: str
+    label: str
+    label_zh: str
+    description: str
+    unit: str
+    date_basis: str
+    better: str
+    owner: str
+    kind: str
+    numerator: str | None
+    denominator: str | None
+    scale: float
+    hidden: bool
+    default_where: Mapping[str, tuple[str | None, ...]]
+    variants: Mapping[str, str]
+    model: str | None
+    is_additive: bool
+    expression: str
+    inputs: Mapping[str, str]
+    resolve_dimensions: Callable[[str], tuple[str, ...]] = field(repr=False, compare=False)
+
+    @property
+    def dimensions(self) -> tuple[str, ...]:
+        """Short names of what it can be cut and filtered by, periods first (the first call starts MetricFlow)."""
+        return self.resolve_dimensions(self.name)
+
+    @property
+    def is_ratio(self) -> bool:
+        """Whether the value is a quotient, shown with its numerator and denominator."""
+        return self.kind == "ratio"
+
+
+@dataclass(frozen=True)
+class Dimension:
+    """Something that metrics are cut and filtered by.
+
+    Attributes:
+        name: the short name asked for.
+        label, label_zh: what people read, in English and Chinese.
+        description: what its values mean.
+        is_time: whether it is a period of the metric's own date.
+    """
+
+    name: str
+    label: str
+    label_zh: str
+    description: str
+    is_time: bool
+
+
+TIME_DIMENSIONS = {
+    name: Dimension(name, name.capitalize(), label_zh, f"{name.capitalize()} of the metric's own date.", is_time=True)
+    for name, label_zh in {"day": "日", "week": "周", "month": "月", "quarter": "季度", "year": "年"}.items()
+}
+
+
+class Catalogue:
+    """The metrics and dimensions of one semantic manifest."""
+
+    def __init__(self, manifest: dict[str, Any], resolve_dimensions: Callable[[str], frozenset[str]]) -> None:
+        """Read a manifest as dbt writes it.
+
+        Args:
+            manifest: the semantic manifest.
+            resolve_dimensions: finds the dimensions of a metric by its name; called when they are first asked for.
+
+        Raises:
+            UnusableManifest: if a ratio or derived metric filters or shifts its inputs, or refers to none.
+        """
+        measures = {
+            measure["name"]: (model["name"], measure["agg"])
+            for model in manifest["semantic_models"]
+            for measure in model["measures"]
+        }
+
+        def in_order(name: str) -> tuple[str, ...]:
+            found = resolve_dimensions(name)
+            return tuple(dimension for dimension in self.dimensions if dimension in found)
+
+        self.metrics = {declared["name"]: _metric(declared, measures, in_order) for declared in manifest["metrics"]}
+        self.dimensions = dict(TIME_DIMENSIONS)
+        for model in manifest["semantic_models"]:
+            for declared in model["dimensions"]:
+                if declared["type"] == "categorical" and not _meta(declared).get("hidden"):
+                    self._add_dimension(declared)
+        for metric in self.metrics.values():
+            self._check_references(metric)
+
+    def metric(self, name: str) -> Metric:
+        """Return the metric of that name.
+
+        Raises:
+            UnknownMetric: with the names most alike.
+        """
+        if name not in self.metrics:
+            raise UnknownMetric(f"There is no metric {name!r}.{nearest(name, self.metrics)} See `loupan metrics list`.")
+        return self.metrics[name]
+
+    def dimension(self, name: str) -> Dimension:
+        """Return the dimension of that name.
+
+        Raises:
+            UnknownDimension: with the names most alike.
+        """
+        if name not in self.dimensions:
+            raise UnknownDimension(f"There is no dimension {name!r}.{nearest(name, self.dimensions)}")
+        return self.dimensions[name]
+
+    def _add_dimension(self, declared: dict[str, Any]) -> None:
+        name = declared["name"]
+        known = self.dimensions.get(name)
+        # A dimension may be declared by several facts; the one with a label describes it.
+        if known is None or (declared.get("label") and known.label_zh == known.name):
+            self.dimensions[name] = Dimension(
+                name=name,
+                label=declared.get("label") or name.replace("_", " ").capitalize(),
+                label_zh=_meta(declared).get("label_zh") or declared.get("label") or name,
+                description=(declared.get("description") or "").strip(),
+                is_time=False,
+            )
+
+    def _check_references(self, metric: Metric) -> None:
+        referred = {metric.numerator, metric.denominator, *metric.inputs.values(), *metric.variants.values()} - {None}
+        for name in referred:
+            if name not in self.metrics:
+                raise UnusableManifest(f"Metric {metric.name} refers to {name}, which is no metric.")
+
+
+def _metric(
+    declared: dict[str, Any],
+    measures: Mapping[str, tuple[str, str]],
+    resolve_dimensions: Callable[[str], tuple[str, ...]],
+) -> Metric:
+    name, kind, meta, parameters = declared["name"], declared["type"], _meta(declared), declared["type_params"]
+    model, aggregation, expression, inputs = None, None, "", {}
+    numerator, denominator = meta.get("numerator"), meta.get("denominator")
+    if kind == "simple":
+        model, aggregation = measures[parameters["measure"]["name"]]
+    elif kind in ("derived", "ratio"):
+        operands = [parameters["numerator"], parameters["denominator"]] if kind == "ratio" else parameters["metrics"]
+        _refuse_conditions(declared, operands)
+        if kind == "ratio":
+            numerator, denominator = (operand["name"] for operand in operands)
+        else:
+            expression = parameters["expr"]
+            inputs = {operand["alias"] or operand["name"]: operand["name"] for operand in operands}
+    else:
+        raise UnusableManifest(f"Metric {name} is of type {kind}; the gateway knows simple, derived and ratio.")
+    label = declared.get("label") or name.replace("_", " ").capitalize()
+    return Metric(
+        name=name,
+        label=label,
+        label_zh=meta.get("label_zh") or label,
+        description=(declared.get("description") or "").strip(),
+        unit=meta.get("unit", "count"),
+        date_basis=meta.get("date_basis", ""),
+        better=meta.get("better", "neutral"),
+        owner=meta.get("owner", ""),
+        kind="ratio" if numerator and denominator else kind,
+        numerator=numerator,
+        denominator=denominator,
+        scale=meta.get("scale", 1),
+        hidden=bool(meta.get("hidden")),
+        default_where={
+            dimension: tuple(value) if isinstance(value, list) else (value,)
+            for dimension, value in meta.get("default_where", {}).items()
+        },
+        variants=meta.get("variants", {}),
+        model=model,
+        is_additive=aggregation in _ADDITIVE,
+        expression=expression,
+        inputs=inputs,
+        resolve_dimensions=resolve_dimensions,
+    )
+
+
+def _refuse_conditions(declared: dict[str, Any], operands: list[dict[str, Any]]) -> None:
+    """The gateway calculates with whole metrics; a condition on an operand would be lost without a word."""
+    conditions = ("filter", "offset_window", "offset_to_grain")
+    if declared.get("filter") or any(operand.get(condition) for operand in operands for condition in conditions):
+        raise UnusableManifest(
+            f"Metric {declared['name']} filters or shifts its operands. Declare a metric for each filtered operand."
+        )
+
+
+def _meta(declared: dict[str, Any]) -> dict[str, Any]:
+    return (declared.get("config") or {}).get("meta") or {}

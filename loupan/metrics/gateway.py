@@ -1,0 +1,289 @@
+"""The one way to a number: metrics × dimensions × filters, answered from a published snapshot."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from loupan.metrics.catalogue import Catalogue, Dimension, Metric
+from loupan.metrics.errors import InvalidFilter, InvalidPeriod, QueryError, UnknownDimension
+from loupan.settings import Settings, get_settings
+from loupan.snapshot import DamagedSnapshot, Snapshot, current
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from loupan.metrics.plan import Dimensions, Statement
+    from loupan.metrics.semantic_layer import SemanticLayer
+
+_OPEN_SNAPSHOTS = 2
+_MANIFESTS = 4
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_INT64 = 2**63
+Value = str | int | float | bool | None
+Where = Mapping[str, Value | Iterable[Value]]
+# Names for what a class with a method called ``list`` cannot spell.
+Records = list[dict[str, Any]]
+Answer = tuple[list[str], list[tuple[Any, ...]]]
+
+
+class Metrics:
+    """The metrics of one snapshot; safe to share between threads.
+
+    Groups that have no row in any table asked do not appear. Where a group has rows for one metric and none for
+    another, counts and sums are 0 and everything else is None. A ratio over a zero denominator is None.
+    """
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        """Open a snapshot.
+
+        Raises:
+            DamagedSnapshot: if its files cannot be read.
+            UnusableManifest: if a metric is declared in a way that the gateway would answer wrongly.
+        """
+        self.snapshot = snapshot
+        try:
+            self._manifest_json = snapshot.semantic_manifest_path.read_text(encoding="utf-8")
+            self._catalogue = _catalogue(self._manifest_json)
+        except (OSError, ValueError, KeyError) as error:
+            raise DamagedSnapshot(
+                f"Cannot read {snapshot.semantic_manifest_path}: {error!r}. Run `loupan snapshots rollback`."
+            ) from error
+        self._connection = snapshot.connect()
+        # Read while it is there: these metrics go on answering when their folder has been pruned.
+        _ = snapshot.report
+
+    def list(self, hidden: bool = False) -> Sequence[Metric]:
+        """Return the metrics by name; the helpers too if ``hidden``."""
+        return [metric for _, metric in sorted(self._catalogue.metrics.items()) if hidden or not metric.hidden]
+
+    def describe(self, name: str) -> Metric:
+        """Return one metric.
+
+        Raises:
+            UnknownMetric: if there is none of that name.
+        """
+        return self._catalogue.metric(name)
+
+    def dimensions(self, *metrics: str) -> Sequence[Dimension]:
+        """Return the dimensions that all these metrics can be cut and filtered by (of any metric, if none is named).
+
+        Raises:
+            UnknownMetric: if there is none of that name.
+        """
+        known = self._catalogue.dimensions
+        if not metrics:
+            return list(known.values())
+        shared = frozenset.intersection(*(frozenset(self.describe(name).dimensions) for name in metrics))
+        return [known[name] for name in known if name in shared]
+
+    def dimension_values(self, dimension: str) -> Sequence[Value]:
+        """Return the distinct values of a dimension, sorted, None (no value recorded) last.
+
+        Raises:
+            UnknownDimension: if there is none of that name, or if it is a period.
+        """
+        if self._catalogue.dimension(dimension).is_time:
+            raise UnknownDimension(f"{dimension!r} is a period; ask for it with start and end.")
+        return [value for (value,) in self._fetch(self._layer.compile_values(dimension), {})[1]]
+
+    def query(
+        self,
+        metrics: Iterable[str],
+        by: Iterable[str] = (),
+        where: Where | None = None,
+        start: date | str | None = None,
+        end: date | str | None = None,
+    ) -> pd.DataFrame:
+        """Return one row per group, sorted by ``by``, for charts and calculations.
+
+        Args:
+            metrics: names of metrics.
+            by: short names of dimensions; periods are labelled ``2026-01-31``, ``2026-01`` or ``2026-Q1``, ``2026``; a
+                week by its Monday.
+            where: dimension → accepted value or values; None accepts rows without a value.
+            start: first day that counts, of each metric's own date; a date or ``YYYY-MM-DD``.
+            end: last day that counts.
+
+        Returns:
+            A data frame with the columns ``by`` (objects, None without a value) and the metrics (whole numbers as int64
+            where there are no gaps, else float64 with NaN for None), each ratio ``M`` with ``M__numerator`` and
+            ``M__denominator``.
+
+        Raises:
+            QueryError: for names, combinations, values and dates that cannot be answered.
+        """
+        import pandas as pd
+
+        dimensions = _names(by)
+        names, rows = self._answer(metrics, dimensions, where, start, end)
+        columns = zip(*rows, strict=True) if rows else ((),) * len(names)
+        return pd.DataFrame(
+            {
+                name: pd.Series(list(column), dtype=object if name in dimensions else _dtype(column))
+                for name, column in zip(names, columns, strict=True)
+            }
+        )
+
+    def records(
+        self,
+        metrics: Iterable[str],
+        by: Iterable[str] = (),
+        where: Where | None = None,
+        start: date | str | None = None,
+        end: date | str | None = None,
+    ) -> Records:
+        """Return what ``query`` returns as one dictionary per row, with exact numbers: sums of money as ``Decimal``."""
+        names, rows = self._answer(metrics, _names(by), where, start, end)
+        return [dict(zip(names, row, strict=True)) for row in rows]
+
+    def _answer(
+        self,
+        metrics: Iterable[str],
+        by: tuple[str, ...],
+        where: Where | None,
+        start: date | str | None,
+        end: date | str | None,
+    ) -> Answer:
+        from loupan.metrics.plan import Plan, Question
+
+        asked = _names(metrics)
+        if not asked:
+            raise QueryError("Name at least one metric. See `loupan metrics list`.")
+        first, last = _day(start, "start"), _day(end, "end")
+        if first and last and last < first:
+            raise InvalidPeriod(f"The period ends ({last}) before it starts ({first}).")
+        filters = tuple(sorted((name, _accepted(name, values)) for name, values in (where or {}).items()))
+        for name in (*by, *(name for name, _ in filters)):
+            self._catalogue.dimension(name)
+        plan = Plan(self._catalogue, self._layer, self._resolved_dimensions)
+        statement: Statement = plan.statement(asked, Question(by, filters), first, last)
+        return self._fetch(statement.sql, statement.parameters)
+
+    def _fetch(self, sql: str, parameters: dict[str, object]) -> Answer:
+        import duckdb
+
+        unreadable = (
+            duckdb.IOException,
+            duckdb.SerializationException,
+            duckdb.InternalException,
+            duckdb.FatalException,
+        )
+        try:
+            with self._connection.cursor() as cursor:
+                cursor.execute(sql, parameters)
+                names = [column[0] for column in cursor.description or ()]
+                return names, [tuple(map(_finite, row)) for row in cursor.fetchall()]
+        except unreadable as error:
+            raise DamagedSnapshot(
+                f"Cannot read {self.snapshot.marts_path}: {error}. Run `loupan snapshots rollback`."
+            ) from error
+
+    @property
+    def _layer(self) -> SemanticLayer:
+        return _semantic_layer(self._manifest_json)
+
+    @property
+    def _resolved_dimensions(self) -> Dimensions:
+        return _dimensions(self._manifest_json)
+
+
+def open_current(settings: Settings | None = None) -> Metrics:
+    """Return the metrics of the current snapshot; cheap to call again and again.
+
+    Raises:
+        NoSnapshot: if nothing has been published.
+        DamagedSnapshot: if the current snapshot cannot be read.
+    """
+    settings = settings or get_settings()
+    while True:
+        snapshot = current(settings)
+        try:
+            return _open(snapshot)
+        except DamagedSnapshot:
+            # Between reading CURRENT and opening the files, later publications may have pruned them.
+            if current(settings) == snapshot:
+                raise
+
+
+def check_manifest(manifest_json: str) -> None:
+    """Check that the gateway can answer every metric of a semantic manifest.
+
+    Raises:
+        UnusableManifest: naming the metric that it would answer wrongly or not at all.
+    """
+    for metric in _catalogue(manifest_json).metrics.values():
+        _dimensions(manifest_json).of(metric.name)
+
+
+@lru_cache(maxsize=_OPEN_SNAPSHOTS)
+def _open(snapshot: Snapshot) -> Metrics:
+    return Metrics(snapshot)
+
+
+# Shared by all snapshots with the same manifest, so that publishing new data does not forget the compiled statements.
+@lru_cache(maxsize=_MANIFESTS)
+def _catalogue(manifest_json: str) -> Catalogue:
+    return Catalogue(json.loads(manifest_json), lambda name: _dimensions(manifest_json).of(name))
+
+
+@lru_cache(maxsize=_MANIFESTS)
+def _semantic_layer(manifest_json: str) -> SemanticLayer:
+    from loupan.metrics.semantic_layer import SemanticLayer
+
+    return SemanticLayer(manifest_json)
+
+
+@lru_cache(maxsize=_MANIFESTS)
+def _dimensions(manifest_json: str) -> Dimensions:
+    from loupan.metrics.plan import Dimensions
+
+    return Dimensions(_catalogue(manifest_json), _semantic_layer(manifest_json))
+
+
+def _names(names: Iterable[str]) -> tuple[str, ...]:
+    """Names in the order given, each once; one text is one name, not its letters."""
+    return tuple(dict.fromkeys([names] if isinstance(names, str) else names))
+
+
+def _accepted(dimension: str, values: Value | Iterable[Value]) -> tuple[str | None, ...]:
+    """The texts that a filter accepts, as DuckDB writes the values of the column."""
+    listed = [values] if values is None or isinstance(values, str | int | float) else list(values)
+    texts = []
+    for value in listed:
+        text = str(value).lower() if isinstance(value, bool) else None if value is None else str(value)
+        try:
+            (text or "").encode()
+        except UnicodeEncodeError as error:
+            raise InvalidFilter(f"The filter on {dimension} holds a broken character: {value!r}.") from error
+        texts.append(text)
+    return tuple(texts)
+
+
+def _day(value: date | str | None, name: str) -> str | None:
+    if value is None:
+        return None
+    if isinstance(value, datetime):
+        return value.date().isoformat()
+    if isinstance(value, date):
+        return value.isoformat()
+    try:
+        if not _DAY.fullmatch(value):
+            raise ValueError
+        return date.fromisoformat(value).isoformat()
+    except ValueError as error:
+        raise InvalidPeriod(f"The {name} {value!r} is no date; write it as 2026-01-31.") from error
+
+
+def _finite(value: Any) -> Any:
+    """A value of an answer; an infinite median says that most cases have not finished, so there is no number."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _dtype(column: Iterable[Any]) -> str:
+    return "int64" if all(type(value) is int and abs(value) < _INT64 for value in column) else "float64"

@@ -1,0 +1,260 @@
+"""From a question to one SQL statement: which tables' metrics it needs, cut how, and how they are put together.
+
+Ratios and derived metrics are taken apart down to simple metrics. Simple metrics of one table, cut and filtered alike,
+form a *part*, which MetricFlow compiles. The parts are joined on the groups that exist in any of them, NULL equal to
+NULL; then derived metrics and ratios are calculated group by group, so every ratio is a ratio of sums.
+"""
+
+# Names in the SQL come from the semantic manifest, values are parameters.
+# ruff: noqa: S608
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from loupan.metrics.catalogue import TIME_DIMENSIONS, Catalogue, Metric
+from loupan.metrics.errors import InvalidCombination, UnusableManifest, nearest
+from loupan.metrics.semantic_layer import Conditions
+
+if TYPE_CHECKING:
+    from loupan.metrics.semantic_layer import SemanticLayer
+
+Values = tuple[str | None, ...]
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked of one metric, while it is taken apart.
+
+    Attributes:
+        by: dimensions that cut it, in order.
+        where: pairs of dimension and accepted values.
+    """
+
+    by: tuple[str, ...]
+    where: tuple[tuple[str, Values], ...]
+
+    @property
+    def dimensions(self) -> frozenset[str]:
+        """Every dimension that cuts or filters."""
+        return frozenset(self.by) | {dimension for dimension, _ in self.where}
+
+    def within(self, dimensions: frozenset[str]) -> Question:
+        """The question without the dimensions that are not among these."""
+        return Question(
+            tuple(name for name in self.by if name in dimensions),
+            tuple((name, values) for name, values in self.where if name in dimensions),
+        )
+
+    def narrowed(self, name: str, values: Values) -> Question:
+        """The question with one more filter."""
+        return Question(self.by, (*self.where, (name, values)))
+
+
+@dataclass(frozen=True)
+class Statement:
+    """SQL with its parameters; the columns are ``by``, then the metrics, each ratio followed by its two terms."""
+
+    sql: str
+    parameters: dict[str, object]
+
+
+class Dimensions:
+    """Which dimensions each metric can be cut and filtered by."""
+
+    def __init__(self, catalogue: Catalogue, layer: SemanticLayer) -> None:
+        self._catalogue = catalogue
+        self._layer = layer
+        self._known: dict[str, frozenset[str]] = {}
+
+    def of(self, name: str) -> frozenset[str]:
+        """Return the short names of a metric's dimensions, periods included.
+
+        A derived metric has those that all its inputs have. A ratio has those of its numerator: where the denominator
+        lacks one, it counts whole. A dimension with a default value (a choice of view, such as the attribution model,
+        rather than a cut of the rows) needs to exist on one input only.
+        """
+        if name not in self._known:
+            self._known[name] = self._resolve(self._catalogue.metric(name))
+        return self._known[name]
+
+    def of_table(self, name: str) -> frozenset[str]:
+        """Return the dimensions that the table of a simple metric itself reaches."""
+        return (frozenset(self._layer.items(name)) & frozenset(self._catalogue.dimensions)) | frozenset(TIME_DIMENSIONS)
+
+    def _resolve(self, metric: Metric) -> frozenset[str]:
+        if metric.kind == "simple":
+            own = self.of_table(metric.name)
+            if not own >= metric.default_where.keys():
+                raise UnusableManifest(f"Metric {metric.name} has a default for a dimension that its table lacks.")
+        elif metric.is_ratio:
+            own = self.of(str(metric.numerator)) | (self.of(str(metric.denominator)) & self._views(metric))
+        else:
+            inputs = [self.of(name) for name in metric.inputs.values()]
+            own = frozenset.intersection(*inputs) | (frozenset.union(*inputs) & self._views(metric))
+        return own | frozenset(metric.variants)
+
+    def _views(self, metric: Metric) -> frozenset[str]:
+        """Dimensions of which some input takes a default value."""
+        operands = {metric.numerator, metric.denominator, *metric.inputs.values()} - {None}
+        below = (self._views(self._catalogue.metric(str(name))) for name in operands)
+        return frozenset(metric.default_where).union(*below)
+
+
+class Plan:
+    """Collects the parts and columns of one statement."""
+
+    def __init__(self, catalogue: Catalogue, layer: SemanticLayer, dimensions: Dimensions) -> None:
+        self._catalogue = catalogue
+        self._layer = layer
+        self._dimensions = dimensions
+        self._parts: dict[tuple[str | None, Question], list[str]] = {}
+        self._leaves: dict[tuple[str, Question], str] = {}
+        self._calculations: dict[tuple[str, Question], tuple[str, str, Mapping[str, str]]] = {}
+        self._filters: dict[tuple[str, Values], str] = {}
+
+    def statement(self, metrics: tuple[str, ...], question: Question, start: str | None, end: str | None) -> Statement:
+        """Return the SQL for some metrics.
+
+        Raises:
+            UnknownMetric, UnknownDimension: for a name that does not exist.
+            InvalidCombination: if a metric lacks one of the dimensions.
+        """
+        outputs: list[tuple[str, str]] = []
+        for name in metrics:
+            metric = self._catalogue.metric(name)
+            if metric.is_ratio:
+                terms = self._terms(metric, question)
+                outputs.append((name, self._ratio(metric, question, terms)))
+                outputs += [(f"{name}__numerator", terms[0]), (f"{name}__denominator", terms[1])]
+            else:
+                outputs.append((name, self._column(metric, question)))
+        period = {name: value for name, value in (("start", start), ("end", end)) if value is not None}
+        parameters: dict[str, object] = dict(period)
+        for (_, values), parameter in self._filters.items():
+            parameters[parameter] = [value for value in values if value is not None]
+            parameters[f"{parameter}_null"] = None in values
+        return Statement(self._sql(outputs, question.by, metrics, period), parameters)
+
+    def _column(self, metric: Metric, question: Question) -> str:
+        """Plan a metric and return the name of its column."""
+        metric, question = self._stand_in(metric, question)
+        if metric.is_ratio:
+            return self._ratio(metric, question, self._terms(metric, question))
+        if metric.kind == "derived":
+            key = (metric.name, question)
+            if key not in self._calculations:
+                columns = {
+                    alias: self._column(operand, question.within(self._dimensions.of(operand.name)))
+                    for alias, operand in ((a, self._catalogue.metric(n)) for a, n in metric.inputs.items())
+                }
+                self._calculations[key] = (f"_c{len(self._calculations)}", metric.expression, columns)
+            return self._calculations[key][0]
+        key = (metric.name, question)
+        if key not in self._leaves:
+            self._leaves[key] = f"_m{len(self._leaves)}"
+            for name, values in question.where:
+                self._filters.setdefault((name, values), f"f{len(self._filters)}")
+            self._parts.setdefault((metric.model, question), []).append(metric.name)
+        return self._leaves[key]
+
+    def _terms(self, metric: Metric, question: Question) -> tuple[str, str]:
+        metric, question = self._stand_in(metric, question)
+        numerator, denominator = (
+            self._column(term, question.within(self._dimensions.of(term.name)))
+            for term in (self._catalogue.metric(str(metric.numerator)), self._catalogue.metric(str(metric.denominator)))
+        )
+        return numerator, denominator
+
+    def _ratio(self, metric: Metric, question: Question, terms: tuple[str, str]) -> str:
+        key = (metric.name, question)
+        if key not in self._calculations:
+            formula = f"cast(numerator as double) / nullif(cast(denominator as double), 0) * {float(metric.scale)!r}"
+            columns = dict(zip(("numerator", "denominator"), terms, strict=True))
+            self._calculations[key] = (f"_c{len(self._calculations)}", formula, columns)
+        return self._calculations[key][0]
+
+    def _stand_in(self, metric: Metric, question: Question) -> tuple[Metric, Question]:
+        """Apply a metric's variants and default values, and check that it has every dimension asked for."""
+        asked = question.dimensions
+        lacking = sorted(asked - self._dimensions.of(metric.name))
+        if lacking:
+            raise self._lacks(metric, lacking[0])
+        for name, values in metric.default_where.items():
+            if name not in asked:
+                question = question.narrowed(name, values)
+        for dimension, variant in metric.variants.items():
+            if dimension in asked:
+                self._refuse_overlap(metric, dimension, question)
+                return self._stand_in(self._catalogue.metric(variant), question)
+        return metric, question
+
+    @staticmethod
+    def _refuse_overlap(metric: Metric, dimension: str, question: Question) -> None:
+        """Refuse a median over several values of a dimension whose values hold one another, like trees of categories.
+
+        A row stands there once for each value it belongs to: counts and sums take it once, a median cannot.
+        """
+        several = any(name == dimension and len(values) > 1 for name, values in question.where)
+        if several and not metric.is_additive and dimension not in question.by:
+            raise InvalidCombination(
+                f"Metric {metric.name} cannot be filtered by several values of {dimension!r} at once, because one may "
+                f"hold another. Filter one value, or ask for it by {dimension}."
+            )
+
+    def _lacks(self, metric: Metric, dimension: str) -> InvalidCombination:
+        self._catalogue.dimension(dimension)
+        has = sorted(self._dimensions.of(metric.name) - TIME_DIMENSIONS.keys())
+        return InvalidCombination(
+            f"Metric {metric.name} has no dimension {dimension!r}.{nearest(dimension, has)} "
+            f"It can be cut by {', '.join([*TIME_DIMENSIONS, *has])}."
+        )
+
+    def _sql(
+        self,
+        outputs: list[tuple[str, str]],
+        by: tuple[str, ...],
+        metrics: tuple[str, ...],
+        period: Mapping[str, str],
+    ) -> str:
+        keys = {name: f"_k{index}" for index, name in enumerate(by)}
+        tables, groups, joins, columns = [], [], [], []
+        for index, ((_, question), names) in enumerate(self._parts.items()):
+            conditions = Conditions(
+                tuple((name, self._filters[name, values]) for name, values in question.where),
+                "start" in period,
+                "end" in period,
+            )
+            part = f"_p{index}"
+            tables.append(f"{part} as (\n{self._layer.compile(tuple(names), question.by, conditions)}\n)")
+            if set(question.by) == set(by) and by:
+                groups.append("select " + ", ".join(f'"{n}" as {keys[n]}' for n in by) + f" from {part}")
+            on = " and ".join(f'{part}."{name}" is not distinct from _groups.{keys[name]}' for name in question.by)
+            joins.append(f"left join {part} on {on or 'true'}")
+            for name in names:
+                # A count or sum over no rows is 0; a median over none is unknown.
+                value = f'{part}."{name}"'
+                value = f"coalesce({value}, 0)" if self._catalogue.metric(name).is_additive else value
+                columns.append(f"{value} as {self._leaves[name, question]}")
+        if by and not groups:
+            raise InvalidCombination(
+                f"No table behind {', '.join(metrics)} has {', '.join(by)} together; ask for fewer of them at once."
+            )
+        tables.append(f"_groups as ({' union '.join(groups) or 'select 1'})")
+        tables.append(f"_level0 as (select {', '.join([*keys.values(), *columns])} from _groups {' '.join(joins)})")
+        known = [*keys.values(), *self._leaves.values()]
+        for level, (column, formula, operands) in enumerate(self._calculations.values()):
+            # The formula calls its operands by names of its own, which must not stay visible to the next one.
+            aliases = ", ".join(f'{operand} as "{alias}"' for alias, operand in operands.items())
+            listed = ", ".join(known)
+            tables.append(
+                f"_level{level + 1} as (select {listed}, ({formula}) as {column} from "
+                f"(select {listed}, {aliases} from _level{level}))"
+            )
+            known.append(column)
+        selected = [f'{key} as "{name}"' for name, key in keys.items()]
+        selected += [f'{column} as "{name}"' for name, column in outputs]
+        order = " order by " + ", ".join(f"{key} nulls last" for key in keys.values()) if keys else ""
+        return f"with {', '.join(tables)}\nselect {', '.join(selected)} from _level{len(self._calculations)}{order}"

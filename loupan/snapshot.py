@@ -1,0 +1,479 @@
+"""Published snapshots: whole, immutable copies of the marts, one of which ``CURRENT`` names.
+
+A snapshot is the folder ``snapshots/<version>/`` with ``marts.duckdb`` (every mart in schema ``main``),
+``semantic_manifest.json`` (the metrics, pointing at those tables) and ``report.json``. It is built under a hidden name,
+flushed to disk and renamed before ``CURRENT`` is replaced, so whoever is killed at whatever moment leaves ``CURRENT``
+on a whole snapshot. Files are never overwritten: a reader that has one open goes on reading it, even when it is pruned.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from loupan.errors import LoupanError
+from loupan.settings import Settings
+
+if TYPE_CHECKING:
+    import duckdb
+    import pandas as pd
+
+MARTS_FILE = "marts.duckdb"
+SEMANTIC_MANIFEST_FILE = "semantic_manifest.json"
+REPORT_FILE = "report.json"
+
+# DuckDB names an opened file's catalogue after the file, so the manifest's relations begin with "marts".
+_CATALOGUE = Path(MARTS_FILE).stem
+_VERSION_FORMAT = "%Y%m%dT%H%M%S%fZ"
+_VERSION = re.compile(r"\d{8}T\d{12}Z")
+_POINTER = "CURRENT"
+_UNFINISHED = (".building-", ".deleting-")
+# Connections of one process to one file must agree on their configuration.
+_READ_CONFIG: dict[str, str | bool | int | float | list[str]] = {
+    # DuckDB 2.0 gives wrong results for two different intervals on one column in one SELECT.
+    "disabled_optimizers": "common_subexpressions",
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+    "enable_external_access": "false",
+}
+
+
+class SnapshotError(LoupanError):
+    """A snapshot cannot be published, found or read; the message says how to mend it."""
+
+
+class NoSnapshot(SnapshotError):
+    """Nothing has been published yet."""
+
+
+class UnknownSnapshot(SnapshotError):
+    """The version asked for is not among the kept snapshots."""
+
+
+class DamagedSnapshot(SnapshotError):
+    """A snapshot, or the file that names the current one, is missing or unreadable."""
+
+
+class PublishError(SnapshotError):
+    """A snapshot could not be built; ``CURRENT`` stays where it was."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One published snapshot.
+
+    Attributes:
+        version: moment of publishing in UTC, ``YYYYMMDDTHHMMSSffffffZ``; versions sort by time.
+        path: folder of the snapshot.
+    """
+
+    version: str
+    path: Path
+
+    @property
+    def marts_path(self) -> Path:
+        """DuckDB file with every mart in schema ``main``."""
+        return self.path / MARTS_FILE
+
+    @property
+    def semantic_manifest_path(self) -> Path:
+        """The semantic layer, as dbt wrote it, with relations that point at ``marts_path``."""
+        return self.path / SEMANTIC_MANIFEST_FILE
+
+    @property
+    def published_at(self) -> datetime:
+        """Moment of publishing, in UTC."""
+        return datetime.strptime(self.version, _VERSION_FORMAT).replace(tzinfo=UTC)
+
+    @cached_property
+    def report(self) -> dict[str, Any]:
+        """What the refresh reported (``as_of``, ``checks``, ``rows``, ``quarantined`` …) with ``version``,
+        ``published_at`` and ``files`` (bytes of each file).
+
+        Raises:
+            DamagedSnapshot: if the report is missing or no JSON object.
+        """
+        path = self.path / REPORT_FILE
+        try:
+            report = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise _damaged(path, str(error)) from error
+        if not isinstance(report, dict):
+            raise _damaged(path, "it holds no JSON object")
+        return report
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files of the snapshot."""
+        return sum(file.stat().st_size for file in self.path.iterdir())
+
+    def connect(self) -> duckdb.DuckDBPyConnection:
+        """Open the marts read-only; take one ``cursor()`` of the result per thread.
+
+        Raises:
+            DamagedSnapshot: if the file is missing or no readable DuckDB file.
+        """
+        import duckdb
+
+        try:
+            return duckdb.connect(str(self.marts_path), read_only=True, config=_READ_CONFIG)
+        except duckdb.Error as error:
+            raise _damaged(self.marts_path, str(error)) from error
+
+    def quarantined_rows(self, limit: int = 1000) -> pd.DataFrame:
+        """Return the rows that were kept out, one row per broken rule.
+
+        Args:
+            limit: the most rows returned, in the order of tables and keys.
+
+        Returns:
+            A data frame with table_name, row_key, column_name, rule, value and reason; empty where nothing was ever
+            quarantined.
+
+        Raises:
+            DamagedSnapshot: if the file is missing or no readable DuckDB file.
+        """
+        import pandas as pd
+
+        with self.connect() as connection:
+            # A warehouse that no pipeline of ours filled keeps nothing out.
+            if not connection.execute("from duckdb_tables() where table_name = 'quarantine_row'").fetchall():
+                return pd.DataFrame(columns=["table_name", "row_key", "column_name", "rule", "value", "reason"])
+            return connection.execute(
+                "select table_name, row_key, column_name, rule, value, reason from quarantine_row order by all limit ?",
+                [limit],
+            ).df()
+
+    def verify(self) -> None:
+        """Check that every file is there with the size it was published with, and that the marts open.
+
+        Raises:
+            DamagedSnapshot: naming the first file that does not.
+        """
+        for name, size in self.report.get("files", {MARTS_FILE: None, SEMANTIC_MANIFEST_FILE: None}).items():
+            path = self.path / name
+            if not path.is_file():
+                raise _damaged(path, "it is missing")
+            if size is not None and path.stat().st_size != size:
+                raise _damaged(path, f"it has {path.stat().st_size:,} bytes instead of {size:,}")
+        self.connect().close()
+
+
+def current(settings: Settings) -> Snapshot:
+    """Return the snapshot that ``CURRENT`` names.
+
+    Raises:
+        NoSnapshot: if nothing has been published.
+        DamagedSnapshot: if ``CURRENT`` is unreadable or names a snapshot that is not there.
+    """
+    pointer = settings.snapshots_dir / _POINTER
+    version = _read_pointer(settings)
+    if version is None:
+        if list_snapshots(settings):
+            raise _damaged(pointer, "it is missing")
+        raise NoSnapshot(f"Nothing is published in {settings.snapshots_dir}. Run `loupan refresh` first.")
+    if not _VERSION.fullmatch(version):
+        raise _damaged(pointer, f"it holds {version[:40]!r} and no version")
+    snapshot = Snapshot(version, settings.snapshots_dir / version)
+    for path in (snapshot.path, snapshot.marts_path, snapshot.semantic_manifest_path, snapshot.path / REPORT_FILE):
+        if not path.exists():
+            raise _damaged(path, "it is missing")
+    return snapshot
+
+
+def find(settings: Settings, version: str) -> Snapshot:
+    """Return the kept snapshot of that version.
+
+    Raises:
+        UnknownSnapshot: if it is not kept, or if the text is no version at all.
+    """
+    for snapshot in list_snapshots(settings):
+        if snapshot.version == version:
+            return snapshot
+    kept = ", ".join(snapshot.version for snapshot in list_snapshots(settings)[:5]) or "none"
+    raise UnknownSnapshot(f"There is no snapshot {version!r}. Newest: {kept}. See `loupan snapshots list`.")
+
+
+def list_snapshots(settings: Settings) -> list[Snapshot]:
+    """Return the kept snapshots, newest first."""
+    if not settings.snapshots_dir.is_dir():
+        return []
+    versions = (path.name for path in settings.snapshots_dir.iterdir() if _VERSION.fullmatch(path.name))
+    return [Snapshot(version, settings.snapshots_dir / version) for version in sorted(versions, reverse=True)]
+
+
+def publish(
+    settings: Settings,
+    warehouse: Path | duckdb.DuckDBPyConnection,
+    semantic_manifest_path: Path,
+    report: dict[str, Any],
+) -> Snapshot:
+    """Copy the marts into a new snapshot and make it the current one; waits while another one publishes.
+
+    Args:
+        settings: names the folder of the snapshots and how many of them are kept.
+        warehouse: the warehouse file, or an open connection to it (DuckDB refuses a second, different opening of one
+            file in one process).
+        semantic_manifest_path: the semantic manifest that dbt wrote for this warehouse.
+        report: what the refresh reports; must hold everything that JSON can and nothing else.
+
+    Raises:
+        PublishError: if the marts cannot be copied (full disk, no marts, a metric's table missing). ``CURRENT`` and
+            its snapshot are as they were.
+        UnusableManifest: if the gateway could not answer one of the metrics. ``CURRENT`` is as it was.
+    """
+    import duckdb
+
+    settings.snapshots_dir.mkdir(parents=True, exist_ok=True)
+    with _publishing(settings):
+        # Before, so that publishers killed again and again do not fill the disk, and after.
+        _remove_unfinished(settings)
+        _prune(settings)
+        version = _next_version(settings)
+        building = settings.snapshots_dir / f".building-{version}"
+        try:
+            building.mkdir()
+            tables = _copy_marts(warehouse, building / MARTS_FILE)
+            manifest = json.loads(semantic_manifest_path.read_text(encoding="utf-8"))
+            missing = _point_at_snapshot(manifest) - tables
+            if missing:
+                raise PublishError(f"The semantic layer reads tables that are not in schema marts: {sorted(missing)}.")
+            manifest_json = json.dumps(manifest, ensure_ascii=False)
+            _check_metrics(settings, manifest_json)
+            (building / SEMANTIC_MANIFEST_FILE).write_text(manifest_json, encoding="utf-8")
+            files = {name: (building / name).stat().st_size for name in (MARTS_FILE, SEMANTIC_MANIFEST_FILE)}
+            snapshot = Snapshot(version, settings.snapshots_dir / version)
+            published = {
+                **report,
+                "version": version,
+                "published_at": snapshot.published_at.isoformat(),
+                "files": files,
+            }
+            (building / REPORT_FILE).write_text(json.dumps(published, ensure_ascii=False, indent=1), encoding="utf-8")
+            for file in building.iterdir():
+                _flush(file)
+            _flush(building)
+            building.rename(snapshot.path)
+            _flush(settings.snapshots_dir)
+            _point(settings, snapshot)
+        except (OSError, ValueError, TypeError, duckdb.Error) as error:
+            raise PublishError(
+                f"Snapshot {version} was not published: {error}. The current snapshot is unchanged."
+            ) from error
+        finally:
+            # After a failure only: a finished snapshot has left this name.
+            shutil.rmtree(building, ignore_errors=True)
+        _prune(settings)
+    return snapshot
+
+
+def rollback(settings: Settings, version: str | None = None) -> Snapshot:
+    """Make an earlier snapshot the current one: the version named, else the newest whole one before the current.
+
+    Raises:
+        UnknownSnapshot: if there is no such version, or none before the current.
+        DamagedSnapshot: if the version named is damaged; ``CURRENT`` stays where it was.
+    """
+    if version is not None:
+        find(settings, version)
+    elif not list_snapshots(settings):
+        raise NoSnapshot(f"Nothing is published in {settings.snapshots_dir}. Run `loupan refresh` first.")
+    with _publishing(settings):
+        if version is not None:
+            target = find(settings, version)
+            target.verify()
+        else:
+            target = _newest_whole_before(settings, _read_pointer(settings))
+        _point(settings, target)
+    return target
+
+
+def prune(settings: Settings) -> list[str]:
+    """Delete the oldest snapshots beyond ``keep_snapshots``, never the current one; return their versions."""
+    if not settings.snapshots_dir.is_dir():
+        return []
+    with _publishing(settings):
+        return _prune(settings)
+
+
+def _prune(settings: Settings) -> list[str]:
+    kept = list_snapshots(settings)
+    current_version = _read_pointer(settings)
+    surplus = len(kept) - settings.keep_snapshots
+    pruned = [snapshot for snapshot in reversed(kept) if snapshot.version != current_version][: max(surplus, 0)]
+    for snapshot in pruned:
+        # Under a hidden name first: a kill half-way through the deletion must not leave half a snapshot in the list.
+        doomed = settings.snapshots_dir / f".deleting-{snapshot.version}"
+        snapshot.path.rename(doomed)
+        shutil.rmtree(doomed, ignore_errors=True)
+    return [snapshot.version for snapshot in pruned]
+
+
+def _newest_whole_before(settings: Settings, current_version: str | None) -> Snapshot:
+    is_version = current_version is not None and _VERSION.fullmatch(current_version)
+    for snapshot in list_snapshots(settings):
+        if is_version and snapshot.version >= str(current_version):
+            continue
+        try:
+            snapshot.verify()
+        except DamagedSnapshot:
+            continue
+        return snapshot
+    raise UnknownSnapshot(
+        f"There is no whole snapshot before {current_version}. See `loupan snapshots list`, or run `loupan refresh`."
+    )
+
+
+def _copy_marts(warehouse: Path | duckdb.DuckDBPyConnection, target: Path) -> set[str]:
+    """Copy every table and view of schema ``marts`` to a new file; return the names copied."""
+    import duckdb
+
+    if isinstance(warehouse, Path):
+        if not warehouse.is_file():
+            raise PublishError(f"There is no warehouse at {warehouse}. Run `loupan refresh`.")
+        config: dict[str, str | bool | int | float | list[str]] = {
+            "disabled_optimizers": "common_subexpressions",
+            "temp_directory": f"{target.parent}-spill",
+        }
+        with duckdb.connect(":memory:", config=config) as connection:
+            connection.execute(f"attach {_literal(warehouse)} as warehouse (read_only)")
+            return _copy_tables(connection, "warehouse", target)
+    with warehouse.cursor() as connection:
+        catalogue = connection.execute("select current_database()").fetchall()[0][0]
+        return _copy_tables(connection, catalogue, target)
+
+
+def _copy_tables(connection: duckdb.DuckDBPyConnection, catalogue: str, target: Path) -> set[str]:
+    relations = connection.execute(
+        """
+        select table_schema, table_name
+        from information_schema.tables
+        where
+            table_catalog = ?
+            and (table_schema = 'marts' or (table_schema, table_name) = ('quarantine', 'quarantine_row'))
+        order by table_schema, table_name
+        """,
+        [catalogue],
+    ).fetchall()
+    if not any(schema == "marts" for schema, _ in relations):
+        raise PublishError("The warehouse has no tables in schema marts. Run `loupan refresh --full`.")
+    connection.execute(f"attach {_literal(target)} as published")
+    try:
+        for schema, table in relations:
+            source = ".".join(_identifier(part) for part in (catalogue, schema, table))
+            connection.execute(f"create table published.main.{_identifier(table)} as from {source}")
+        connection.execute("checkpoint published")
+    finally:
+        connection.execute("detach published")
+    return {table for _, table in relations}
+
+
+def _point_at_snapshot(manifest: dict[str, Any]) -> set[str]:
+    """Rewrite every relation of a semantic manifest to the snapshot's file; return the names of the tables it reads."""
+    configuration = manifest["project_configuration"]
+    tables = set()
+    for element in (*manifest["semantic_models"], *configuration.get("time_spines", ())):
+        table = element["node_relation"]["alias"]
+        element["node_relation"] = {
+            "alias": table,
+            "schema_name": "main",
+            "database": _CATALOGUE,
+            "relation_name": f'"{_CATALOGUE}"."main".{_identifier(table)}',
+        }
+        tables.add(table)
+    # dbt's older way to name a time spine gives the relation as one text.
+    for spine in configuration.get("time_spine_table_configurations", ()):
+        table = spine["location"].split(".")[-1].strip('"')
+        spine["location"] = f'"{_CATALOGUE}"."main".{_identifier(table)}'
+        tables.add(table)
+    return tables
+
+
+def _check_metrics(settings: Settings, manifest_json: str) -> None:
+    """Refuse metrics that dashboards could not ask for; the same metrics as before cost nothing."""
+    from loupan.metrics import check_manifest
+
+    try:
+        if current(settings).semantic_manifest_path.read_text(encoding="utf-8") == manifest_json:
+            return
+    except (SnapshotError, OSError, ValueError):
+        # Nothing to compare with.
+        pass
+    check_manifest(manifest_json)
+
+
+def _next_version(settings: Settings) -> str:
+    """A version later than all kept ones, also when the clock was set back."""
+    now = datetime.now(UTC)
+    kept = list_snapshots(settings)
+    if kept:
+        now = max(now, kept[0].published_at + timedelta(microseconds=1))
+    return now.strftime(_VERSION_FORMAT)
+
+
+def _read_pointer(settings: Settings) -> str | None:
+    try:
+        # A pointer full of rubbish must reach the caller as a version that does not exist: rollback mends it.
+        return (settings.snapshots_dir / _POINTER).read_text(encoding="utf-8", errors="replace").strip()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise _damaged(settings.snapshots_dir / _POINTER, str(error)) from error
+
+
+def _point(settings: Settings, snapshot: Snapshot) -> None:
+    """Make ``CURRENT`` name the snapshot: old or new, never half."""
+    temporary = settings.snapshots_dir / f".{_POINTER}.new"
+    temporary.write_text(f"{snapshot.version}\n", encoding="utf-8")
+    _flush(temporary)
+    os.replace(temporary, settings.snapshots_dir / _POINTER)
+    _flush(settings.snapshots_dir)
+
+
+@contextmanager
+def _publishing(settings: Settings) -> Iterator[None]:
+    """Hold the lock of whoever changes the folder; the system frees it when the process dies."""
+    from filelock import FileLock
+
+    with FileLock(settings.snapshots_dir / ".publishing.lock"):
+        yield
+
+
+def _remove_unfinished(settings: Settings) -> None:
+    """Remove what killed publishers left; only whoever holds the lock may."""
+    for path in settings.snapshots_dir.iterdir():
+        if path.name.startswith(_UNFINISHED):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _flush(path: Path) -> None:
+    """Wait until a file or folder is on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _damaged(path: Path, problem: str) -> DamagedSnapshot:
+    return DamagedSnapshot(
+        f"Cannot read {path}: {problem}. Run `loupan snapshots rollback` to go back to the last whole snapshot, "
+        "or `loupan refresh` to publish a new one."
+    )
+
+
+def _literal(path: Path) -> str:
+    return "'" + str(path).replace("'", "''") + "'"
+
+
+def _identifier(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'

@@ -1,0 +1,156 @@
+"""Run dbt inside this process, on the project and folders that the settings name.
+
+A process of its own would import dbt (3 s) and start a second Python for every command; in process, one import and
+one partial parse serve the whole refresh.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock
+
+from loupan.errors import LoupanError
+from loupan.settings import Settings
+
+if TYPE_CHECKING:
+    from dbt.artifacts.schemas.run import RunExecutionResult
+    from dbt.contracts.graph.manifest import Manifest
+
+TARGET = "duckdb"
+
+
+class DbtError(LoupanError):
+    """dbt could not parse or run the project; the message names the file or model."""
+
+
+def target_path(settings: Settings) -> Path:
+    """Folder of dbt's artifacts; one per target, because a change of target forces a full parse."""
+    return settings.data_dir / "dbt" / TARGET
+
+
+@contextmanager
+def _artifacts(settings: Settings) -> Iterator[Path]:
+    """Keep other processes from writing dbt's artifacts; yields their folder."""
+    folder = target_path(settings)
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / "artifacts.lock"):
+        yield folder
+
+
+@contextmanager
+def _environment(settings: Settings) -> Iterator[None]:
+    """Set what profiles.yml reads, and switch telemetry off, for the time of one invocation."""
+    wanted = {"LOUPAN_WAREHOUSE_PATH": str(settings.warehouse_path), "DO_NOT_TRACK": "1"}
+    before = {name: os.environ.get(name) for name in wanted}
+    os.environ.update(wanted)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _invoke(
+    settings: Settings,
+    command: list[str],
+    *,
+    manifest: Manifest | None = None,
+    on_event: Callable[[Any], None] | None = None,
+) -> Any:
+    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+    from dbt.cli.main import dbtRunner
+
+    project = str(settings.dbt_project_dir)
+    arguments = [
+        "--log-level", "none",
+        "--log-level-file", "none",
+        "--no-use-colors",
+        *command,
+        "--project-dir", project,
+        "--profiles-dir", project,
+        "--target", TARGET,
+        "--target-path", str(target_path(settings)),
+        "--log-path", str(target_path(settings)),
+        "--vars", json.dumps({"time_zone": settings.time_zone}),
+    ]  # fmt: skip
+    try:
+        with _environment(settings):
+            result = dbtRunner(manifest=manifest, callbacks=[on_event] if on_event else []).invoke(arguments)
+    finally:
+        # dbt-duckdb keeps the warehouse open until the process ends; publishing has to attach it.
+        DuckDBConnectionManager.close_all_connections()
+    if result.exception is not None:
+        raise DbtError(f"dbt {command[0]} failed: {result.exception}") from result.exception
+    return result.result
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """The project as dbt understands it."""
+
+    manifest: Manifest
+    artifact: Mapping[str, Any]  # manifest.json
+    semantic_manifest: str  # semantic_manifest.json, as text
+
+
+@cache
+def parse(settings: Settings) -> Parsed:
+    """Parse the project (partially, where a former parse left its state), once per process.
+
+    Raises:
+        DbtError: if the project cannot be parsed.
+    """
+    with _artifacts(settings) as folder:
+        manifest = _invoke(settings, ["parse"])
+        # Read while no other process may write them.
+        return Parsed(
+            manifest=manifest,
+            artifact=json.loads((folder / "manifest.json").read_text(encoding="utf-8")),
+            semantic_manifest=(folder / "semantic_manifest.json").read_text(encoding="utf-8"),
+        )
+
+
+def read_manifest(settings: Settings) -> Mapping[str, Any]:
+    """Return ``manifest.json`` as a dictionary."""
+    return parse(settings).artifact
+
+
+def compiled_sql(settings: Settings) -> dict[str, str]:
+    """Return the compiled SELECT of every model, by its unique id."""
+    manifest = parse(settings).manifest
+    with _artifacts(settings):
+        results = _invoke(settings, ["compile", "--no-introspect"], manifest=manifest)
+    return {r.node.unique_id: r.node.compiled_code for r in results.results if r.node.resource_type == "model"}
+
+
+def build(settings: Settings, on_event: Callable[[Any], None]) -> RunExecutionResult:
+    """Build all models and run all data tests.
+
+    Unit tests are left out: they test the code on literal rows, not the data, and run in the test suite.
+
+    Args:
+        settings: where project, warehouse and artifacts lie.
+        on_event: called with each of dbt's structured events.
+
+    Returns:
+        dbt's results, one per node; failed tests are results, not errors.
+
+    Raises:
+        DbtError: if dbt itself fails, e.g. because the warehouse cannot be opened.
+    """
+    manifest = parse(settings).manifest
+    with _artifacts(settings):
+        return _invoke(
+            settings, ["build", "--exclude-resource-type", "unit_test"], manifest=manifest, on_event=on_event
+        )

@@ -1,0 +1,64 @@
+"""The one place where assets, checks, job, schedules and resources meet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import dagster as dg
+
+from loupan.settings import Settings, get_settings
+from pipelines import dbt_runner
+from pipelines.contract import read_contract
+from pipelines.failures import build_failure_hook
+from pipelines.instance import WAREHOUSE_TAG
+from pipelines.lineage import ColumnLineage, column_lineage
+from pipelines.load import build_load_assets
+from pipelines.progress import LogReporter, Reporter
+from pipelines.publish import build_snapshot_asset
+from pipelines.schedules import build_schedules
+from pipelines.transform import build_dbt_assets
+from pipelines.warehouse_lock import WarehouseLock
+
+REFRESH = "refresh"
+
+
+def build_definitions(
+    settings: Settings, reporter: Reporter, lineage: Mapping[str, ColumnLineage] | None = None
+) -> dg.Definitions:
+    """Return all of Loupan's Dagster definitions.
+
+    Args:
+        settings: where everything lies.
+        reporter: where a refresh shows its progress.
+        lineage: column lineage by dbt unique id, for Dagster's UI.
+    """
+    manifest = dbt_runner.read_manifest(settings)
+    load = build_load_assets(
+        settings,
+        read_contract(manifest),
+        {source["name"]: source["description"] for source in manifest["sources"].values()},
+    )
+    models = build_dbt_assets(settings, lineage or {})
+    snapshot = build_snapshot_asset(settings, models.keys, [*load.raw.check_keys, *models.check_keys])
+    job = dg.define_asset_job(
+        REFRESH,
+        selection=dg.AssetSelection.assets(*load.raw.keys, *models.keys, *snapshot.keys),
+        description="Load the CRM, build and check the marts, publish them.",
+        tags={WAREHOUSE_TAG: "refresh"},
+        hooks={build_failure_hook(settings)},
+        executor_def=dg.in_process_executor,
+    )
+    return dg.Definitions(
+        assets=[*load.crm_tables, load.raw, models, snapshot],
+        jobs=[job],
+        schedules=build_schedules(job, settings),
+        resources={"reporter": reporter, "warehouse_lock": WarehouseLock(data_dir=str(settings.data_dir))},
+        executor=dg.in_process_executor,
+    )
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """Definitions of the installation that the settings name; loaded by Dagster's own servers."""
+    settings = get_settings()
+    return build_definitions(settings, LogReporter(), column_lineage(settings))

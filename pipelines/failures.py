@@ -1,0 +1,34 @@
+"""Record what went wrong when a step of a refresh fails."""
+
+from __future__ import annotations
+
+import dagster as dg
+from dagster._core.errors import DagsterAssetCheckFailedError
+
+from loupan.refresh_state import now, read_state, write_state
+from loupan.settings import Settings
+from pipelines.publish import failed_checks, record_refusal
+
+
+def build_failure_hook(settings: Settings) -> dg.HookDefinition:
+    """Return the hook that records a failed step in the state of the refresh."""
+
+    @dg.failure_hook
+    def record_failure(context: dg.HookContext) -> None:
+        """Write the failed step into the refresh's state, unless publishing was refused (recorded already).
+
+        dagster-dbt lets a failed data test stop the run before it comes to publishing; that is a refusal, no error.
+        """
+        state = read_state(settings)
+        if state is None or state.refresh_id != context.run_id or state.outcome != "running":
+            return
+        error = context.op_exception
+        if isinstance(error, DagsterAssetCheckFailedError):
+            failed, _ = failed_checks(context.instance, context.run_id, expected=())
+            record_refusal(settings, state, failed)
+            return
+        state.outcome, state.finished_at = "error", now()
+        state.error = getattr(error, "description", None) or str(error) or type(error).__name__
+        write_state(settings, state)
+
+    return record_failure

@@ -1,0 +1,185 @@
+"""Load the CRM into the warehouse: landing, typing, quarantine, in one transaction.
+
+A process that is killed at any moment leaves the warehouse as it was before the load, state included.
+"""
+
+# ruff: noqa: S608 - names and values in the SQL are quoted by pipelines.sql
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import duckdb
+
+from pipelines import sql
+from pipelines.contract import Contract
+from pipelines.crm import Crm, open_crm
+from pipelines.errors import IngestError
+from pipelines.landing import Loader, TableLoad, require_columns
+from pipelines.quarantine import Sorter
+from pipelines.warehouse import DamagedWarehouse, forget_table, open_warehouse, read_states, set_aside
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class TableReport:
+    """What one load did to one table; all numbers are rows."""
+
+    load: TableLoad
+    accepted: int  # in raw, without soft-deleted ones
+    quarantined: int
+
+
+@dataclass(frozen=True)
+class IngestReport:
+    """What one load did."""
+
+    as_of: dt.datetime  # naive UTC
+    full: bool  # asked for by the caller
+    tables: dict[str, TableReport]
+    messages: list[str] = field(
+        default_factory=list
+    )  # what the reader should know, e.g. that the warehouse was rebuilt
+    seconds: dict[str, float] = field(default_factory=dict)  # per step
+
+    @property
+    def changed_tables(self) -> list[str]:
+        """Tables of which any row may differ from before."""
+        return [name for name, report in self.tables.items() if report.load.changed]
+
+    @property
+    def quarantined(self) -> int:
+        """Rows in quarantine, over all tables."""
+        return sum(report.quarantined for report in self.tables.values())
+
+
+def _naive_utc(moment: dt.datetime) -> dt.datetime:
+    return moment.astimezone(dt.UTC).replace(tzinfo=None) if moment.tzinfo else moment
+
+
+def ingest(
+    contract: Contract,
+    crm_url: str,
+    warehouse_path: Path,
+    *,
+    as_of: dt.datetime,
+    full: bool = False,
+    overlap_minutes: int = 15,
+    progress: Callable[[str], None] = lambda _: None,
+) -> IngestReport:
+    """Load the CRM's tables into the warehouse.
+
+    Args:
+        contract: which tables, and their rules.
+        crm_url: SQLAlchemy URL of the CRM, SQLite or PostgreSQL.
+        warehouse_path: DuckDB file; made if it is absent, set aside and built again if it is damaged.
+        as_of: the moment the statistics speak of; naive is UTC. Stored in ``raw.refresh``, it filters nothing here.
+        full: load every table in full. The result is the same as that of an incremental load.
+        overlap_minutes: how far before the last cursor an incremental load begins.
+        progress: called with the name of each table when it has been loaded (as many times as there are tables).
+
+    Raises:
+        IngestError: if the CRM cannot be read or the warehouse not be written. The warehouse is then as before.
+    """
+    as_of = _naive_utc(as_of)
+
+    def load(messages: list[str], full: bool) -> IngestReport:
+        with open_crm(crm_url) as crm:
+            # The CRM is looked at first: a wrong URL costs no time and touches no warehouse.
+            require_columns(crm, contract)
+            with open_warehouse(warehouse_path) as connection:
+                connection.execute("begin")
+                report = _Load(connection, contract, crm, progress, messages).run(
+                    as_of, full, dt.timedelta(minutes=overlap_minutes)
+                )
+                connection.execute("commit")
+                return report
+
+    try:
+        return load([], full)
+    except DamagedWarehouse as damage:
+        aside = set_aside(warehouse_path)
+        message = (
+            f"The warehouse {warehouse_path} was damaged ({damage}). It lies now at {aside}; a new one was built "
+            "from the CRM."
+        )
+        log.warning(message)
+    try:
+        return load([message], True)
+    except DamagedWarehouse as damage:
+        raise IngestError(
+            f"A new warehouse at {warehouse_path} is damaged as well ({damage}). Check the disk it lies on."
+        ) from damage
+
+
+class _Load:
+    """One load inside one open transaction."""
+
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        contract: Contract,
+        crm: Crm,
+        progress: Callable[[str], None],
+        messages: list[str],
+    ) -> None:
+        self._connection, self._contract, self._crm = connection, contract, crm
+        self._progress, self._messages = progress, messages
+
+    def run(self, as_of: dt.datetime, full: bool, overlap: dt.timedelta) -> IngestReport:
+        """Load, sort, and report."""
+        began = time.perf_counter()
+        loads = self._land(full, overlap)
+        landed = time.perf_counter()
+        Sorter(self._connection, self._contract).sort(name for name, load in loads.items() if load.changed)
+        self._connection.execute("create or replace table raw.refresh as select ?::timestamp as as_of", [as_of])
+        sorted_ = time.perf_counter()
+        return IngestReport(
+            as_of=as_of,
+            full=full,
+            tables=self._count(loads),
+            messages=self._messages,
+            seconds={"landing": landed - began, "typing": sorted_ - landed},
+        )
+
+    def _land(self, full: bool, overlap: dt.timedelta) -> dict[str, TableLoad]:
+        states = read_states(self._connection)
+        why = "a full load was asked for" if full else ""
+        if self._is_other_source() and states:
+            # Counts of another CRM are no measure for this one's.
+            for name in states:
+                forget_table(self._connection, name)
+            why, states = "the warehouse held another CRM", {}
+            self._messages.append(f"The warehouse held another CRM; {self._crm.where} was loaded in full.")
+        for gone in states.keys() - self._contract.by_name.keys():
+            forget_table(self._connection, gone)
+        loader = Loader(self._connection, self._crm, now=_naive_utc(dt.datetime.now(dt.UTC)), overlap=overlap)
+        loads = {}
+        for table in self._contract.tables:
+            loads[table.name] = loader.load(table, states.get(table.name), why)
+            self._progress(table.name)
+        return loads
+
+    def _is_other_source(self) -> bool:
+        """Tell whether the last load read another CRM, and note this one."""
+        before = self._connection.execute("select identity from ingest.source").fetchall()
+        self._connection.execute("create or replace table ingest.source as select ? as identity", [self._crm.identity])
+        return before != [(self._crm.identity,)]
+
+    def _count(self, loads: dict[str, TableLoad]) -> dict[str, TableReport]:
+        reports = {}
+        for name, load in loads.items():
+            table = self._contract.by_name[name]
+            live = f" where {sql.name(table.deleted_at)} is null" if table.deleted_at else ""
+            accepted, quarantined = self._connection.execute(
+                f"select (select count(*) from {sql.name('raw', name)}{live}), "
+                f"(select count(*) from {sql.name('quarantine', name)})"
+            ).fetchall()[0]
+            reports[name] = TableReport(load, accepted, quarantined)
+        return reports

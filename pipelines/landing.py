@@ -1,0 +1,210 @@
+"""Bring the CRM's rows into ``landing.<table>``: every declared column as text, exactly as the CRM delivers it.
+
+A table is loaded in full, or incrementally: rows whose cursor moved since the last load (less an overlap) are merged by
+key; then key and cursor of *every* row are read and compared. Keys that are gone were hard-deleted. A row that is
+missing here, or has another cursor, was changed behind the cursor's back (a late commit, a restored backup): the table
+is then loaded in full. Only a change that leaves the cursor untouched, and lies before the overlap, stays unseen until
+the next full load; the CRM's own triggers do not allow one.
+"""
+
+# ruff: noqa: S608 - names and values in the SQL are quoted by pipelines.sql
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import duckdb
+
+from pipelines import sql
+from pipelines.contract import Contract, Table
+from pipelines.crm import Crm
+from pipelines.errors import IngestError
+from pipelines.warehouse import TableState, write_state
+
+# All rows of a table this small are read and compared each time: it costs nothing, and shows even what left the cursor
+# untouched, e.g. another company's master data of the same day in the same file.
+SMALL_TABLE_ROWS = 1000
+
+
+@dataclass(frozen=True)
+class TableLoad:
+    """What a load did to one table of the landing schema."""
+
+    table: str
+    full: bool
+    why: str  # of a full load
+    rows: int  # in the table now
+    inserted: int
+    updated: int
+    deleted: int
+    changed: bool  # whether any row may differ from before
+
+
+def require_columns(crm: Crm, contract: Contract) -> None:
+    """Check that the CRM has every table and column of the contract.
+
+    Raises:
+        IngestError: naming all that is missing.
+    """
+    present = crm.columns()
+    missing = []
+    for table in contract.tables:
+        if table.name not in present:
+            missing.append(f"table {table.name}")
+            continue
+        lacking = [column.name for column in table.columns if column.name not in present[table.name]]
+        if lacking:
+            missing.append(f"column{'s' if len(lacking) > 1 else ''} {', '.join(lacking)} of table {table.name}")
+    if missing:
+        raise IngestError(
+            f"The CRM {crm.where} lacks {'; '.join(missing)}. Bring its schema up to date with `loupan crm migrate`, "
+            "or point LOUPAN_CRM_URL at the right database."
+        )
+
+
+class Loader:
+    """Loads tables from one CRM view into one open warehouse transaction."""
+
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, crm: Crm, *, now: dt.datetime, overlap: dt.timedelta
+    ) -> None:
+        """``now`` is the present moment (naive UTC)."""
+        self._connection, self._crm = connection, crm
+        self._now, self._overlap = now, overlap
+
+    def load(self, table: Table, state: TableState | None, full_because: str) -> TableLoad:
+        """Load one table; ``full_because`` says why in full, empty to load incrementally where that is possible."""
+        why = full_because or self._why_full(table, state)
+        if why or state is None:
+            known = state is not None and state.fingerprint == table.fingerprint and not full_because
+            return self._load_full(table, state, why, known=known)
+        load = self._load_increment(table, state)
+        if load is None:
+            why = "its keys and cursors differ from the CRM's in a way that the cursor does not show"
+            return self._load_full(table, state, why, known=False)
+        return load
+
+    def _why_full(self, table: Table, state: TableState | None) -> str:
+        if state is None:
+            return "it was never loaded before"
+        if state.fingerprint != table.fingerprint:
+            return "its contract changed"
+        if table.cursor is None:
+            return "it has no cursor"
+        if state.last_cursor is None:
+            return "no row had a cursor at the last load"
+        if not state.keys_unique:
+            return "several of its rows share a key"
+        return ""
+
+    def _copy(self, target: str, table: Table, columns: Sequence[str], condition: str = "true") -> None:
+        """Copy rows of the CRM; ``target`` is a table with how to create it, e.g. "temp table stage"."""
+        with self._crm.rows(table.name, columns, condition) as reader:
+            self._connection.register("crm_rows", reader)
+            try:
+                self._connection.execute(f"create or replace {target} as select * from crm_rows")
+            except duckdb.Error as error:
+                raise self._crm.failure or error from error
+            finally:
+                self._connection.unregister("crm_rows")
+
+    def _load_full(self, table: Table, state: TableState | None, why: str, *, known: bool) -> TableLoad:
+        """Load all rows; a ``known`` table, with the contract of the last load, may turn out not to have changed."""
+        landing, names = sql.name("landing", table.name), [column.name for column in table.columns]
+        before = state.row_count if state else 0
+        if known:
+            self._copy("temp table stage", table, names)
+            if self._one("select count(*) from stage") == before and not self._one(
+                f"select exists (select * from stage except all select * from {landing})"
+            ):
+                return TableLoad(table.name, True, why, before, 0, 0, 0, changed=False)
+            self._connection.execute(f"create or replace table {landing} as select * from stage")
+        else:
+            self._copy(f"table {landing}", table, names)
+        rows = self._one(f"select count(*) from {landing}")
+        self._connection.execute("delete from ingest.unchecked_row where table_name = ?", [table.name])
+        write_state(
+            self._connection,
+            table.name,
+            TableState(
+                fingerprint=table.fingerprint,
+                last_cursor=self._last_cursor(table),
+                keys_unique=self._keys_unique(landing, table),
+                row_count=rows,
+                checked_row_count=state.checked_row_count if state else None,
+                all_unchecked=True,
+            ),
+        )
+        return TableLoad(table.name, True, why, rows, max(rows - before, 0), 0, max(before - rows, 0), changed=True)
+
+    def _load_increment(self, table: Table, state: TableState) -> TableLoad | None:
+        """Merge what changed; None if the result would differ from a full load."""
+        if table.cursor is None or state.last_cursor is None:
+            return None
+        names = [column.name for column in table.columns]
+        landing, key, cursor = sql.name("landing", table.name), sql.name(table.key), sql.name(table.cursor)
+        moved = "true"
+        if state.row_count > SMALL_TABLE_ROWS:
+            moved = self._crm.changed_since(table.name, table.cursor, state.last_cursor - self._overlap)
+        self._copy("temp table stage", table, names, moved)
+        if not self._keys_unique("stage", table):
+            return None
+        differs = " or ".join(f"s.{sql.name(column)} is distinct from l.{sql.name(column)}" for column in names)
+        self._connection.execute(
+            f"create or replace temp table changed as select s.*, l.{key} is null as is_new "
+            f"from stage s left join {landing} l on l.{key} = s.{key} where l.{key} is null or {differs}"
+        )
+        inserted, updated = self._connection.execute(
+            "select count(*) filter (is_new), count(*) filter (not is_new) from changed"
+        ).fetchall()[0]
+        if inserted or updated:
+            assign = ", ".join(f"{sql.name(column)} = s.{sql.name(column)}" for column in names)
+            self._connection.execute(
+                f"merge into {landing} l using changed s on l.{key} = s.{key} when matched then update set {assign} "
+                f"when not matched then insert ({', '.join(map(sql.name, names))}) "
+                f"values ({', '.join('s.' + sql.name(column) for column in names)})"
+            )
+            self._connection.execute(f"insert into ingest.unchecked_row select ?, {key} from changed", [table.name])
+
+        self._copy("temp table present", table, [table.key, table.cursor])
+        deleted = self._one(
+            f"delete from {landing} where not exists (select 1 from present p where p.{key} = {landing}.{key})"
+        )
+        rows, present, unequal = self._connection.execute(
+            f"select (select count(*) from {landing}), (select count(*) from present), "
+            f"exists (select 1 from present p "
+            f"anti join {landing} l on l.{key} = p.{key} and l.{cursor} is not distinct from p.{cursor})"
+        ).fetchall()[0]
+        if unequal or rows != present:
+            return None
+        if deleted:
+            self._connection.execute("insert into ingest.unchecked_row values (?, null)", [table.name])
+        changed = bool(inserted or updated or deleted)
+        load = TableLoad(table.name, False, "", rows, inserted, updated, deleted, changed)
+        if load.changed:
+            write_state(
+                self._connection, table.name, replace(state, last_cursor=self._last_cursor(table), row_count=rows)
+            )
+        return load
+
+    def _keys_unique(self, relation: str, table: Table) -> bool:
+        """Tell whether every row has a key of its own; typed, because that is faster and says no less."""
+        key = f"try_cast({sql.name(table.key)} as {table.by_name[table.key].data_type})"
+        return self._one(f"select count(*) = count(distinct {key}) from {relation}")
+
+    def _last_cursor(self, table: Table) -> dt.datetime | None:
+        if table.cursor is None:
+            return None
+        # A cursor in the future, written by a wrong clock, must not hide the changes until then.
+        return self._one(
+            "select max(cursor) filter (where cursor between timestamp '1900-01-01' and ?) "
+            f"from (select try_cast({sql.name(table.cursor)} as timestamptz)::timestamp as cursor "
+            f"from {sql.name('landing', table.name)})",
+            self._now,
+        )
+
+    def _one(self, query: str, *values: object) -> Any:
+        return self._connection.execute(query, values).fetchall()[0][0]

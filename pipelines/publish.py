@@ -1,0 +1,152 @@
+"""Publish the marts, but only if every blocking check of this run was recorded and passed."""
+
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import duckdb
+
+from loupan import snapshot
+from loupan.refresh_state import RefreshState, now, read_state, write_state
+from loupan.settings import Settings
+from pipelines import dbt_runner
+from pipelines.progress import Reporter
+from pipelines.transform import OWNERS
+from pipelines.warehouse_lock import WarehouseLock
+
+# No postponed annotations here: Dagster reads those of the functions inside functions.
+
+SNAPSHOT = dg.AssetKey("snapshot")
+
+
+def failed_checks(
+    instance: dg.DagsterInstance, run_id: str, expected: Iterable[dg.AssetCheckKey]
+) -> tuple[list[str], list[dict[str, Any]]]:
+    """Compare the checks that a run recorded with those that it had to record.
+
+    A check that left no result counts as failed: silence is no proof.
+
+    Returns:
+        The names of the failed checks, and every recorded check as a dictionary for the snapshot's report.
+    """
+    records = instance.get_records_for_run(run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION).records
+    recorded: list[dict[str, Any]] = []
+    failed = []
+    seen = set()
+    for record in records:
+        event = record.event_log_entry.dagster_event
+        if event is None:
+            continue
+        evaluation: Any = event.event_specific_data
+        seen.add(evaluation.asset_check_key)
+        name = check_name(evaluation.asset_check_key)
+        blocking = evaluation.severity == dg.AssetCheckSeverity.ERROR
+        if not evaluation.passed and blocking:
+            failed.append(name)
+        recorded.append(
+            {
+                "name": name,
+                "passed": evaluation.passed,
+                "blocking": blocking,
+                "message": evaluation.description
+                or (evaluation.metadata["message"].value if "message" in evaluation.metadata else None),
+            }
+        )
+    failed += [f"{check_name(key)} (left no result)" for key in sorted(set(expected) - seen, key=check_name)]
+    return failed, recorded
+
+
+def check_name(key: dg.AssetCheckKey) -> str:
+    """Name a check as people see it: ``asset/path: check``."""
+    return f"{'/'.join(key.asset_key.path)}: {key.name}"
+
+
+def _loaded(settings: Settings) -> dict[str, Any]:
+    """Read from the warehouse what this refresh loaded: as-of, rows and quarantined rows per table."""
+    with duckdb.connect(str(settings.warehouse_path)) as warehouse:
+        refresh = warehouse.execute("select as_of from raw.refresh").fetchone()
+        tables = warehouse.execute(
+            "select schema_name, table_name from duckdb_tables() where schema_name in ('raw', 'quarantine')"
+        ).fetchall()
+        counts = {
+            (schema, table): warehouse.table(f'"{schema}"."{table}"').count("*").fetchall()[0][0]
+            for schema, table in tables
+        }
+    return {
+        "as_of": None if refresh is None else f"{refresh[0].isoformat(timespec='seconds')}+00:00",
+        "rows": {t: n for (s, t), n in sorted(counts.items()) if s == "raw" and t != "refresh"},
+        "quarantined": {
+            t: n for (s, t), n in sorted(counts.items()) if s == "quarantine" and n and t != "quarantine_row"
+        },
+    }
+
+
+def _note_loaded(settings: Settings, state: RefreshState) -> dict[str, Any]:
+    loaded = _loaded(settings)
+    state.finished_at, state.as_of = now(), loaded["as_of"]
+    state.rows, state.quarantined = loaded["rows"], loaded["quarantined"]
+    return loaded
+
+
+def record_refusal(settings: Settings, state: RefreshState, failed: list[str]) -> None:
+    """Write down that a refresh loaded its rows but is not published, because the checks ``failed``."""
+    _note_loaded(settings, state)
+    state.outcome, state.failed_checks = "refused", failed
+    write_state(settings, state)
+
+
+def build_snapshot_asset(
+    settings: Settings, marts: Iterable[dg.AssetKey], blocking_checks: Iterable[dg.AssetCheckKey]
+) -> dg.AssetsDefinition:
+    """Return the asset of the published snapshot, downstream of all ``marts``."""
+    expected = frozenset(blocking_checks)
+
+    @dg.asset(
+        key=SNAPSHOT,
+        deps=sorted(marts),
+        group_name="publish",
+        owners=OWNERS,
+        kinds={"duckdb"},
+        description="The versioned copy of the marts that dashboards read. Made only if every check of the run passed.",
+    )
+    def published(
+        context: dg.AssetExecutionContext, reporter: dg.ResourceParam[Reporter], warehouse_lock: WarehouseLock
+    ) -> dg.MaterializeResult[None]:
+        step = reporter.step("Publishing")
+        failed, recorded = failed_checks(context.instance, context.run_id, expected)
+        state = read_state(settings)
+        if state is None or state.refresh_id != context.run_id:
+            raise dg.Failure(
+                "The state of this refresh is lost; run `loupan refresh` again. The snapshot alone cannot be made: "
+                "only a whole refresh knows what it checked.",
+                allow_retries=False,
+            )
+        loaded = _note_loaded(settings, state)
+        if failed:
+            record_refusal(settings, state, failed)
+            raise dg.Failure(
+                f"Not published, {len(failed)} checks failed: {'; '.join(failed)}. Dashboards stay as they were.",
+                allow_retries=False,
+            )
+        report = {
+            "refresh_id": context.run_id,
+            "started_at": state.started_at,
+            "time_zone": settings.time_zone,
+            "currency": settings.currency,
+            **loaded,
+            "checks": recorded,
+        }
+        with tempfile.NamedTemporaryFile("w", suffix=".json", encoding="utf-8") as semantic_manifest:
+            semantic_manifest.write(dbt_runner.parse(settings).semantic_manifest)
+            semantic_manifest.flush()
+            new = snapshot.publish(settings, settings.warehouse_path, Path(semantic_manifest.name), report)
+        state.outcome, state.version = "published", new.version
+        write_state(settings, state)
+        step.finish()
+        return dg.MaterializeResult(
+            metadata={"version": new.version, "as_of": loaded["as_of"], "bytes": new.size, "checks": len(recorded)}
+        )
+
+    return published

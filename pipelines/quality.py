@@ -1,0 +1,342 @@
+"""Check the loaded tables with Great Expectations, and say which of them may not be published.
+
+A row that breaks a rule is quarantined, and no error; a table where more than a share of the rows does (setting
+``quarantine_threshold``) blocks publishing. So does a table that lost more than half its rows. Checked are the rows
+changed since all checks last passed: what a refused refresh loaded is looked at again by the next. A refresh that
+changed nothing since then checks nothing, and does not even import Great Expectations (4 s).
+"""
+
+# ruff: noqa: S608 - names and values in the SQL are quoted by pipelines.sql
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import threading
+import warnings
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+
+from loupan.settings import Settings
+from pipelines import sql
+from pipelines.contract import Contract, Table
+from pipelines.data_docs import write_data_docs
+from pipelines.expectations import Expected, expected_rows
+from pipelines.ingest import IngestReport
+from pipelines.quarantine import typed_rows
+from pipelines.warehouse import TableState, open_warehouse, read_states
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SAMPLE_ROWS = 200_000
+# A table may shrink to this share of its rows at the last accepted load; one with fewer rows than the second number
+# may vanish.
+LEAST_SHARE_OF_PREVIOUS = 0.5
+LEAST_ROWS_FOR_VOLUME = 20
+
+VOLUME = "the table keeps at least half of its rows"
+QUARANTINE = "rows stay out of quarantine"
+ORPHANS = "rows refer to rows that exist"
+
+
+class QualityError(Exception):
+    """The checks themselves failed, which says nothing about the data."""
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """What the expectations of one table came to."""
+
+    table: str
+    passed: bool
+    message: str
+    blocking: bool = True
+    observed: dict[str, Any] = field(default_factory=dict)  # numbers of rows
+    failed: list[str] = field(default_factory=list)  # the expectations that do not hold, in words
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """One expectation, evaluated."""
+
+    says: str
+    holds: bool
+    checked: int  # values looked at
+    unexpected: int
+    allowed: int
+    examples: tuple[Any, ...] = ()
+
+    def __str__(self) -> str:
+        if self.says == VOLUME:
+            return f"{VOLUME}: {self.examples[0]:.1%} are left" if self.examples else VOLUME
+        shown = ", ".join(map(str, self.examples[:5]))
+        return f"{self.says}: not so for {self.unexpected:,} of {self.checked:,}, at most {self.allowed:,} may" + (
+            f" (e.g. {shown})" if shown else ""
+        )
+
+
+def check_loaded(
+    contract: Contract,
+    settings: Settings,
+    report: IngestReport,
+    progress: Callable[[str], None] = lambda _: None,
+) -> list[CheckResult]:
+    """Check the loaded tables and write the Data Docs.
+
+    Args:
+        contract: the tables.
+        settings: where the warehouse and the Data Docs lie, and the share of bad rows that is tolerated.
+        report: of the load. One that was asked to be full makes the present numbers of rows the measure of later ones.
+        progress: called with the name of each table when it has been checked.
+
+    Returns:
+        One result per table of the contract, in its order.
+
+    Raises:
+        QualityError: if Great Expectations itself failed.
+        IngestError: if the warehouse cannot be opened.
+    """
+    with open_warehouse(settings.warehouse_path) as connection:
+        return _Checks(connection, contract, settings, report).run(progress)
+
+
+class _Checks:
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, contract: Contract, settings: Settings, report: IngestReport
+    ) -> None:
+        self._connection, self._contract, self._settings, self._report = connection, contract, settings, report
+        self._states = read_states(connection)
+        self._unchecked: dict[str, int] = dict(
+            connection.execute(
+                "select table_name, count(distinct row_key) from ingest.unchecked_row group by 1"
+            ).fetchall()
+        )
+        for name, state in self._states.items():
+            if state.all_unchecked:
+                self._unchecked[name] = state.row_count
+
+    def run(self, progress: Callable[[str], None]) -> list[CheckResult]:
+        outcomes: dict[str, list[_Outcome]] = {}
+        if self._unchecked:
+            suites = Suites()
+            outcomes = self._check_loads(suites)
+            for table in self._contract.tables:
+                if self._unchecked.get(table.name):
+                    outcomes[table.name] = self._check_rows(suites, table) + outcomes[table.name]
+                progress(table.name)
+            write_data_docs(
+                self._settings.data_docs_dir,
+                self._report.as_of,
+                {name: [asdict(outcome) for outcome in found] for name, found in outcomes.items()},
+                complete={name for name, rows in self._unchecked.items() if rows},
+            )
+        results = [self._result(table, outcomes.get(table.name)) for table in self._contract.tables]
+        if all(result.passed for result in results):
+            self._accept()
+        return results
+
+    def _allowed(self, state: TableState) -> int:
+        """How many rows of a table may break a rule; one always may, unless none at all is tolerated."""
+        threshold = self._settings.quarantine_threshold
+        return max(math.floor(threshold * state.row_count), 1 if threshold > 0 else 0)
+
+    def _check_rows(self, suites: Suites, table: Table) -> list[_Outcome]:
+        state, unchecked = self._states[table.name], self._unchecked[table.name]
+        expected = expected_rows(table)
+        frame = self._frame(table, expected, state, unchecked)
+        # The tolerance is a share of the whole table; a sample of the unchecked rows has its part of it.
+        allowed = math.ceil(self._allowed(state) * min(1.0, len(frame) / max(unchecked, 1)))
+        return suites.check(table.name, frame, expected, allowed)
+
+    def _frame(self, table: Table, expected: list[Expected], state: TableState, unchecked: int) -> pd.DataFrame:
+        """Return the live unchecked rows, or a repeatable sample, with the columns that the expectations name."""
+        columns = {column: value for one in expected for column, value in one.columns.items()}
+        conditions = [f"{sql.name(table.deleted_at)} is null"] if table.deleted_at else []
+        rows = typed_rows(table)
+        if not state.all_unchecked:
+            rows += (
+                f" where l.{sql.name(table.key)} in "
+                f"(select row_key from ingest.unchecked_row where table_name = {sql.literal(table.name)})"
+            )
+        if unchecked > SAMPLE_ROWS:
+            conditions.append(f"hash({sql.name(table.key)}) % 1000000 < {SAMPLE_ROWS * 1_000_000 // unchecked}")
+        where = f"where {' and '.join(conditions)}" if conditions else ""
+        selected = ", ".join(f"{value} as {sql.name(column)}" for column, value in columns.items())
+        return self._connection.execute(f"select {selected} from ({rows}) {where}").df()
+
+    def _check_loads(self, suites: Suites) -> dict[str, list[_Outcome]]:
+        """Check numbers of rows, for all tables in one frame of one row each."""
+        import pandas as pd
+
+        orphans = dict(
+            self._connection.execute(
+                "select table_name, count(distinct row_key) from quarantine.quarantine_row "
+                "where rule = 'references' group by 1"
+            ).fetchall()
+        )
+        rows = []
+        for table in self._contract.tables:
+            state = self._states[table.name]
+            previous = None if self._report.full else state.checked_row_count
+            measurable = previous is not None and previous >= LEAST_ROWS_FOR_VOLUME
+            rows.append(
+                {
+                    "table": table.name,
+                    "rows": state.row_count,
+                    "share of previous": state.row_count / previous if measurable and previous else None,
+                    "allowed": self._allowed(state),
+                    "quarantined": self._report.tables[table.name].quarantined,
+                    "orphans": orphans.get(table.name, 0),
+                }
+            )
+        return suites.check_loads(pd.DataFrame(rows).astype({"share of previous": "float64"}))
+
+    def _result(self, table: Table, outcomes: list[_Outcome] | None) -> CheckResult:
+        report = self._report.tables[table.name]
+        observed = {
+            "rows": report.load.rows,
+            "checked": min(self._unchecked.get(table.name, 0), SAMPLE_ROWS),
+            "quarantined": report.quarantined,
+        }
+        if outcomes is None:
+            return CheckResult(table.name, True, "Nothing changed since all checks last passed.", observed=observed)
+        failed = [str(outcome) for outcome in outcomes if not outcome.holds]
+        if not failed:
+            return CheckResult(table.name, True, f"All {len(outcomes)} expectations hold.", observed=observed)
+        message = f"{table.name}: {'; '.join(failed)}."
+        if any(not outcome.holds and outcome.says == VOLUME for outcome in outcomes):
+            message += " If rows were removed on purpose, `loupan refresh --full` accepts the present numbers."
+        if any(not outcome.holds and outcome.says != VOLUME for outcome in outcomes):
+            message += " The page Data status lists the rows to mend."
+        return CheckResult(table.name, False, message, observed=observed, failed=failed)
+
+    def _accept(self) -> None:
+        """Make the present numbers the measure of the next load, and forget what has been checked."""
+        if self._unchecked:
+            self._connection.execute("begin")
+            self._connection.execute("delete from ingest.unchecked_row")
+            self._connection.execute(
+                "update ingest.table_state set checked_row_count = row_count, all_unchecked = false"
+            )
+            self._connection.execute("commit")
+
+
+def preload() -> None:
+    """Import Great Expectations in the background, while the load waits for the CRM.
+
+    Worth it before a full load; a load that finds nothing changed does without it.
+    """
+    threading.Thread(target=_import_great_expectations, name="preload", daemon=True).start()
+
+
+def _import_great_expectations() -> Any:
+    # Read at import: it would send a message with each use.
+    os.environ["GX_ANALYTICS_ENABLED"] = "False"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import great_expectations
+        import great_expectations.expectations
+
+    # Every failed expectation would be logged; the results say it.
+    logging.getLogger("great_expectations").setLevel(logging.ERROR)
+    return great_expectations
+
+
+class Suites:
+    """Great Expectations, imported when first needed."""
+
+    def __init__(self) -> None:
+        self._gx = _import_great_expectations()
+        self._context = self._gx.get_context(mode="ephemeral")
+        no_bars: Any = {"globally": False, "metric_calculations": False}
+        self._context.variables.progress_bars = no_bars
+        self._rows = (
+            self._context.data_sources.add_pandas("landing")
+            .add_dataframe_asset("rows")
+            .add_batch_definition_whole_dataframe("rows")
+        )
+
+    def check(self, name: str, frame: pd.DataFrame, expected: list[Expected], allowed: int) -> list[_Outcome]:
+        """Evaluate the expectations of one table, each of which ``allowed`` rows may break."""
+        expectations: list[Any] = []
+        checked: list[int] = []
+        for one in expected:
+            names = list(one.columns)
+            columns = {"column": names[0]} if len(names) == 1 else {"column_A": names[0], "column_B": names[1]}
+            values = int(frame[names].notna().all(axis=1).sum())
+            # As the quotient is made here, so is it in Great Expectations: no rounding stands between them.
+            mostly = (values - min(allowed, values)) / values if values else 1.0
+            checked.append(values)
+            arguments = {**columns, **one.arguments, "mostly": mostly}
+            expectations.append(self._expectation(one.type, len(expectations), arguments))
+        return [
+            _Outcome(
+                one.says,
+                bool(result.success),
+                values,
+                int(result.result.get("unexpected_count") or 0),
+                min(allowed, values),
+                tuple(result.result.get("partial_unexpected_list") or ()),
+            )
+            for one, values, result in zip(
+                expected, checked, self._validate(name, frame, expectations, "SUMMARY"), strict=True
+            )
+        ]
+
+    def check_loads(self, frame: pd.DataFrame) -> dict[str, list[_Outcome]]:
+        """Evaluate what is expected of the numbers of rows; ``frame`` has one row per table."""
+        expectations = [
+            self._expectation(
+                "ExpectColumnValuesToBeBetween",
+                0,
+                {"column": "share of previous", "min_value": LEAST_SHARE_OF_PREVIOUS},
+            ),
+            *(
+                self._expectation(
+                    "ExpectColumnPairValuesAToBeGreaterThanB",
+                    position,
+                    {"column_A": "allowed", "column_B": column, "or_equal": True},
+                )
+                for position, column in enumerate(("quarantined", "orphans"), start=1)
+            ),
+        ]
+        form = {"result_format": "COMPLETE", "unexpected_index_column_names": ["table"]}
+        results = self._validate("numbers of rows", frame, expectations, form)
+        broken = [{index["table"] for index in r.result.get("unexpected_index_list") or ()} for r in results]
+        outcomes = {}
+        for row in frame.to_dict("records"):
+            table, rows, share = row["table"], row["rows"], row["share of previous"]
+            outcomes[table] = [
+                _Outcome(VOLUME, table not in broken[0], rows, 0, 0, () if math.isnan(share) else (share,)),
+                _Outcome(QUARANTINE, table not in broken[1], rows, row["quarantined"], row["allowed"]),
+                _Outcome(ORPHANS, table not in broken[2], rows, row["orphans"], row["allowed"]),
+            ]
+        return outcomes
+
+    def _expectation(self, type_name: str, position: int, arguments: dict[str, Any]) -> Any:
+        return getattr(self._gx.expectations, type_name)(**arguments, meta={"position": position})
+
+    def _validate(self, name: str, frame: pd.DataFrame, expectations: list[Any], form: Any) -> list[Any]:
+        """Run one suite; results stand in the order of the expectations."""
+        batch = self._rows.get_batch(batch_parameters={"dataframe": frame})
+        suite = self._gx.ExpectationSuite(name=name, expectations=expectations)
+        results = batch.validate(suite, result_format=form).results
+        results = sorted(results, key=lambda result: result.expectation_config.meta["position"])
+        for result in results:
+            error = raised(result.exception_info)
+            if error:
+                raise QualityError(f"Checking {name} failed: {result.expectation_config.type} raised {error}")
+        return results
+
+
+def raised(exception_info: Any) -> str | None:
+    """Return the message of an error of the machinery, which Great Expectations reports like a failed expectation."""
+    for info in [exception_info, *exception_info.values()] if exception_info else []:
+        if isinstance(info, dict) and info.get("raised_exception"):
+            return str(info.get("exception_message"))
+    return None

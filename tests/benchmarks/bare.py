@@ -1,0 +1,39 @@
+"""Read and copy every table, then run the compiled models in order: what no design can do without.
+
+``python -m tests.benchmarks.bare CRM WAREHOUSE PLAN``; a process of its own, so that its start is timed as well.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import adbc_driver_sqlite.dbapi as adbc
+import duckdb
+
+
+def main(crm: str, warehouse: str, plan_path: str) -> None:
+    plan = json.loads(Path(plan_path).read_text(encoding="utf-8"))
+    with duckdb.connect(warehouse) as connection:
+        connection.execute("set disabled_optimizers = 'common_subexpressions'; set TimeZone = 'UTC'")
+        for schema in ("landing", "raw", "staging", "intermediate", "marts"):
+            connection.execute(f"create schema {schema}")
+        with adbc.connect(f"file:{crm}?mode=ro") as source, source.cursor() as cursor:
+            for table, columns in plan["tables"].items():
+                # ADBC takes the types from the first row: a row of names makes them all text.
+                names = ", ".join(f"'{column}' as \"{column}\"" for column in columns)
+                values = ", ".join(f'cast("{column}" as text)' for column in columns)
+                cursor.execute(f'select {names} union all select {values} from "{table}"')
+                connection.register("arrived", cursor.fetch_record_batch())
+                connection.execute(f"create table landing.\"{table}\" as select * from arrived where id <> 'id'")
+                connection.unregister("arrived")
+                typed = ", ".join(f'try_cast("{column}" as {kind}) as "{column}"' for column, kind in columns.items())
+                connection.execute(f'create table raw."{table}" as select {typed} from landing."{table}"')
+        connection.execute("create table raw.refresh as select cast(? as timestamp) as as_of", [plan["as_of"]])
+        for relation, kind, sql in plan["models"]:
+            connection.execute(f"create {kind} {relation} as {sql}")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,198 @@
+"""The pages without a browser, on whole installations: what stands on them, and that nothing misleads."""
+
+import re
+import shutil
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from dashboards.gateway import Period, open_gateway
+from dashboards.pages import campaign_return, complaints, conversion, overview, staff
+from dashboards.server import SCRIPT
+from dashboards.view import View, company_date, last_months
+from loupan.settings import get_settings
+from tests.support.installation import imported_installation, run_loupan, sample_installation
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def use(monkeypatch):
+    """Let this process read an installation's data folder."""
+
+    def choose(data_dir):
+        monkeypatch.setenv("LOUPAN_DATA_DIR", str(data_dir))
+        get_settings.cache_clear()
+
+    return choose
+
+
+def drawn(**query):
+    run = AppTest.from_file(str(SCRIPT), default_timeout=120)
+    for name, value in query.items():
+        run.query_params[name] = value
+    run.run()
+    assert not run.exception
+    return "\n".join(element.value for kind in ("html", "markdown", "subheader", "code") for element in run.get(kind))
+
+
+def values_of(text):
+    """Key figure → what is written under it."""
+    return dict(re.findall(r"data-metric='(\w+)'><p class='lp-value'>([^<]*)</p>", text))
+
+
+def view_of(language="en", months=12):
+    gateway = open_gateway()
+    return View(gateway, language, "light", last_months(months, gateway.span()[1] or company_date(gateway)))
+
+
+def test_the_overview_of_the_sample_has_all_its_numbers(use):
+    use(sample_installation())
+    shown = values_of(drawn(lang="en"))
+    assert set(shown) == set(overview._TILES)
+    assert "–" not in shown.values()
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_every_chart_of_the_sample_is_drawn_with_words_and_a_table(use, language):
+    use(sample_installation())
+    view = view_of(language)
+    charts = {
+        "amount": overview.monthly_amount(view),
+        "funnel": overview.funnel(view),
+        "sources": overview.source_structure(view),
+        "projects": overview.projects(view),
+        "complaints": overview.complaints(view),
+        "by_month": conversion.by_month(view, "conversion_rate_30d"),
+        "reasons": conversion.loss_reasons(view),
+        "stages": conversion.stage_rates(view),
+        "days": conversion.days_to_contract(view),
+        "grid": complaints.by_project_and_quarter(view),
+        "by_project": complaints.by_project(view),
+        "volumes": complaints.volumes(view),
+        "handling": complaints.handling(view, "reply_timeliness_rate"),
+        "expense": campaign_return.expense(view),
+        "expense_categories": campaign_return.categories(view),
+        "people": staff.people(view, "conversion_rate"),
+        **{
+            f"cut {c}": conversion.by_cut(view, "conversion_rate", c)
+            for c in ("source", "project", "employee", "age_band")
+        },
+        **{
+            f"by {c}": campaign_return.credited(view, "attributed_amount", c, "linear")
+            for c in ("source", "plan", "activity")
+        },
+    }
+    for name, chart in charts.items():
+        assert chart.figure is not None, name
+        assert len(chart.alt) > 10, name
+        assert len(chart.table), name
+        assert chart.table.notna().all().all(), name
+    tables = {"returns": campaign_return.returns(view, "source", "linear"), "work": staff.work(view)}
+    assert all(len(chart.table) for chart in tables.values())
+
+
+def test_every_category_level_can_be_opened(use):
+    use(sample_installation())
+    view = view_of()
+    counts = complaints._by_path(view)
+    parents = [path for path in counts if complaints._children(counts, path)]
+    assert any(" › " in path for path in parents)
+    for path in parents:
+        assert sum(complaints._children(counts, path).values()) <= counts[path]
+        assert not complaints.categories(view, path).is_empty
+
+
+def test_attribution_models_agree_on_the_total(use):
+    use(sample_installation())
+    view = view_of()
+    frame = view.ask("attributed_contracts", by=("attribution_model",))
+    assert frame["attributed_contracts"].max() == pytest.approx(frame["attributed_contracts"].min())
+
+
+def test_a_filter_that_does_not_apply_is_said(use):
+    use(sample_installation())
+    view = view_of()
+    source = view.gateway.values("source")[0]
+    filtered = View(view.gateway, "en", "light", view.period, (("source", (source,)),))
+    assert filtered.ignored("complaint_rate") == ("source",)
+    assert filtered.ignored("leads") == ()
+    assert filtered.ask("complaint_rate").equals(view.ask("complaint_rate"))
+    assert filtered.ask("leads")["leads"].iloc[0] < view.ask("leads")["leads"].iloc[0]
+
+
+def test_few_cases_are_grey_and_unranked(use):
+    use(sample_installation())
+    view = view_of(months=1)
+    chart = conversion.by_cut(view, "conversion_rate", "source")
+    sizes = [int(n.replace(",", "")) for n in chart.table["Out of"]]
+    assert any(n < 30 for n in sizes), "the sample has no small source in its last month"
+    first_few = next(i for i, n in enumerate(sizes) if n < 30)
+    assert all(n < 30 for n in sizes[first_few:])
+    assert "fewer than 30" in chart.note
+
+
+def test_before_the_first_refresh_the_way_to_it_is_shown(use, tmp_path):
+    use(tmp_path)
+    assert "loupan refresh" in drawn(lang="en")
+    assert "尚未发布任何数据" in drawn(lang="zh")
+
+
+def test_a_damaged_snapshot_is_said_so(use, tmp_path):
+    shutil.copytree(sample_installation() / "snapshots", tmp_path / "snapshots")
+    for manifest in tmp_path.glob("snapshots/*/semantic_manifest.json"):
+        manifest.write_text("{")
+    use(tmp_path)
+    text = drawn(lang="en")
+    assert "cannot be read" in text
+    assert "loupan snapshots rollback" in text
+
+
+def test_a_rollback_changes_the_page_at_once(use, tmp_path):
+    shutil.copytree(sample_installation() / "snapshots", tmp_path / "snapshots")
+    use(tmp_path)
+    before = open_gateway()
+    (first,) = tmp_path.glob("snapshots/2*")
+    later = first.with_name("20991231T000000000000Z")
+    shutil.copytree(first, later)
+    (tmp_path / "snapshots" / "CURRENT").write_text(f"{later.name}\n")
+    assert open_gateway() != before
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_an_empty_crm_has_no_numbers_rather_than_zeros(use, tmp_path, language):
+    run_loupan(tmp_path, "crm", "init")
+    run_loupan(tmp_path, "refresh", "--as-of", "2026-06-30T16:00:00")
+    use(tmp_path)
+    shown = values_of(drawn(lang=language))
+    assert set(shown.values()) == {"–"}
+
+
+def test_an_imported_sales_funnel_shows_its_own_numbers_and_no_others(use, shared_data):
+    use(imported_installation("olist_funnel", shared_data / "olist_funnel", "2018-12-31T00:00:00"))
+    shown = values_of(drawn(lang="en", period="all"))
+    assert shown["leads"] == "8,000"
+    assert shown["conversion_rate"] == "10.5%"
+    # It keeps no complaints and no expenses: that is no rate of 0.
+    assert shown["complaint_rate"] == "–"
+    assert shown["return_on_expense"] == "–"
+    view = view_of()
+    everything = View(view.gateway, "en", "light", Period(view.gateway.span()[0], view.period.end))
+    table = conversion.by_cut(everything, "conversion_rate", "source").table
+    rates = dict(zip(table["Source"], table.iloc[:, 1], strict=True))
+    assert {name: rates[name] for name in rates if name.lower().replace("_", " ") in ("paid search", "social")}
+    assert "12.3%" in rates.values()
+    assert complaints.by_month(everything).is_empty
+    assert campaign_return.expense(everything).is_empty
+
+
+def test_an_imported_service_desk_shows_its_own_numbers_and_no_others(use, shared_data):
+    use(imported_installation("helpdesk", shared_data / "helpdesk", "2016-12-31T00:00:00"))
+    shown = values_of(drawn(lang="en", period="all"))
+    assert shown["leads"] == "–"
+    assert shown["conversion_rate"] == "–"
+    view = view_of()
+    total = view.ask("demands", all_time=True)["demands"].iloc[0]
+    assert total == 3804
+    assert not complaints.volumes(view).is_empty
+    assert overview.funnel(view).is_empty

@@ -1,0 +1,126 @@
+"""A browser, and the web app it looks at."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from tests.support.installation import running_server, sample_installation
+
+playwright_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+# Opened on a page, Streamlit's shell looks for its server under the page's own path first.
+_EXPECTED_404 = ("_stcore/health", "_stcore/host-config")
+
+
+@dataclass
+class Watch:
+    """What a page did that nobody asked for."""
+
+    address: str
+    errors: list[str] = field(default_factory=list)
+    outside: list[str] = field(default_factory=list)
+
+    def follow(self, page) -> None:
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("console", self._hear)
+        page.on("response", self._answered)
+        page.on("request", self._asked)
+
+    def _hear(self, message) -> None:
+        if message.type == "error" and "404 (Not Found)" not in message.text:
+            self.errors.append(message.text)
+
+    def _answered(self, response) -> None:
+        if response.status >= 400 and not response.url.endswith(_EXPECTED_404):
+            self.errors.append(f"{response.status} {response.url}")
+
+    def _asked(self, request) -> None:
+        own = (self.address, self.address.replace("http", "ws", 1), "data:", "blob:")
+        if not request.url.startswith(own):
+            self.outside.append(request.url)
+
+
+@pytest.fixture(scope="session")
+def browser():
+    executable = shutil.which("chromium") or shutil.which("chromium-browser")
+    if executable is None:
+        pytest.skip("chromium is not installed: see tests/support/system_packages.sh")
+    with playwright_api.sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=executable, args=ARGUMENTS)
+        yield running
+        running.close()
+
+
+@pytest.fixture(scope="session")
+def sample_dir() -> Path:
+    return sample_installation()
+
+
+@pytest.fixture(scope="session")
+def address(browser, sample_dir) -> Iterator[str]:
+    """The web app on the sample company."""
+    with running_server(sample_dir) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def context_of(browser):
+    """Browser profiles by theme and width, kept for the session: a new one would load the scripts again."""
+    contexts: dict[tuple[str, int], object] = {}
+
+    def get(theme: str, width: int):
+        if (theme, width) not in contexts:
+            contexts[theme, width] = browser.new_context(
+                viewport={"width": width, "height": 900}, color_scheme=theme, locale="en-GB"
+            )
+        return contexts[theme, width]
+
+    yield get
+    for context in contexts.values():
+        context.close()
+
+
+@pytest.fixture
+def open_page(context_of):
+    """Open a page and wait until it is drawn; at the end nothing may have gone wrong or outside."""
+    pages, watches = [], []
+
+    def open_(address: str, path: str = "", *, theme: str = "light", width: int = 1440):
+        page = context_of(theme, width).new_page()
+        pages.append(page)
+        watch = Watch(address)
+        watches.append(watch)
+        watch.follow(page)
+        page.goto(f"{address}/{path}")
+        settle(page)
+        return page
+
+    yield open_
+    for page in pages:
+        page.close()
+    assert [error for watch in watches for error in watch.errors] == []
+    assert [url for watch in watches for url in watch.outside] == []
+
+
+def settle(page) -> None:
+    """Wait until Streamlit has finished a run and nothing old is left on the page."""
+    page.wait_for_selector("[data-testid=stMain] h1, .st-key-lp_notice", timeout=60_000)
+    page.wait_for_function(
+        "() => !document.querySelector('[data-testid=stStatusWidget]') && !document.querySelector('[data-stale=true]')",
+        timeout=60_000,
+    )
+    page.wait_for_timeout(300)

@@ -1,0 +1,166 @@
+"""The web app as its readers have it: a real server, a real browser, a generated company."""
+
+import re
+import shutil
+from datetime import date
+
+import pytest
+
+from dashboards.formats import Formats
+from dashboards.gateway import Period
+from dashboards.pages import overview
+from loupan.metrics import open_current
+from loupan.settings import Settings
+from tests.end_to_end.conftest import settle
+from tests.support.installation import running_server
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+PAGES = {
+    "": ("Overview", "经营总览"),
+    "conversion": ("Conversion", "转化分析"),
+    "complaints": ("Complaints", "投诉分析"),
+    "campaign-return": ("Campaign return", "营销回报"),
+    "staff": ("Staff", "人员分析"),
+    "data-status": ("Data status", "数据状态"),
+}
+# The twelve months to the sample's as-of, midnight after 30 June in the company's time.
+PERIOD = Period(date(2025, 7, 1), date(2026, 6, 30))
+
+
+@pytest.fixture(scope="module")
+def metrics(sample_dir):
+    return open_current(Settings(data_dir=sample_dir))
+
+
+@pytest.mark.parametrize("look", [("light", 1440), ("dark", 1440), ("light", 390), ("dark", 390)], ids=str)
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("path", list(PAGES))
+def test_every_page_opens(open_page, address, path, language, look):
+    theme, width = look
+    page = open_page(address, f"{path}?lang={language}", theme=theme, width=width)
+    assert page.locator("h1").inner_text() == PAGES[path][language == "zh"]
+    assert ("Data as of" if language == "en" else "数据截至") in page.locator(".lp-asof").inner_text()
+    assert page.locator("[data-testid=stException], [data-testid=stAlertContentError]").count() == 0
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    if path != "data-status":
+        page.wait_for_selector(".js-plotly-plot .main-svg")
+
+
+def test_charts_say_in_words_what_they_show(open_page, address):
+    page = open_page(address, "?lang=en")
+    page.wait_for_selector(".js-plotly-plot .main-svg")
+    charts = page.locator("[data-testid=stPlotlyChart]")
+    assert charts.count() == 5
+    for chart in charts.all():
+        described = chart.evaluate("e => (e.getAttribute('aria-label') || e.querySelector('[aria-label]')?.ariaLabel)")
+        assert described, chart.inner_html()[:300]
+        assert len(described) > 30
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_key_figures_are_those_of_the_gateway(open_page, address, metrics, language):
+    page = open_page(address, f"?lang={language}")
+    formats = Formats(language, "CNY")
+    for name in overview._TILES:
+        value = metrics.query([name], start=PERIOD.start, end=PERIOD.end)[name].iloc[0]
+        shown = page.locator(f"[data-metric={name}] .lp-value").inner_text()
+        assert shown == formats.value(value, metrics.describe(name).unit), name
+
+
+def test_a_chart_turns_into_a_table_with_the_numbers_of_the_gateway(open_page, address, metrics):
+    page = open_page(address, "?lang=en")
+    card = page.locator(".st-key-lp_card_projects")
+    card.get_by_role("button", name="Table").locator("visible=true").click()
+    rows = card.locator("tbody tr")
+    rows.first.wait_for()
+    formats = Formats("en", "CNY")
+    frame = metrics.query(["contract_amount"], by=["project"], start=PERIOD.start, end=PERIOD.end)
+    wanted = {r.project: formats.value(r.contract_amount, "currency") for r in frame.itertuples() if r.contract_amount}
+    assert {row.locator("th").inner_text(): row.locator("td").inner_text() for row in rows.all()} == wanted
+    card.get_by_role("button", name="Chart").locator("visible=true").click()
+    card.locator(".js-plotly-plot").wait_for()
+
+
+def test_tables_can_be_had_everywhere(open_page, address):
+    page = open_page(address, "?lang=en&tables=1")
+    page.locator(".lp-table table").first.wait_for()
+    assert page.locator(".lp-table table").count() == 5
+    assert page.locator(".js-plotly-plot").count() == 0
+
+
+def test_a_filter_changes_the_numbers_and_the_url(open_page, address, metrics):
+    project = metrics.dimension_values("project")[0]
+    page = open_page(address, "?lang=en")
+    page.locator(".st-key-lp_filter_project").get_by_role("button").click()
+    page.get_by_role("combobox", name="Project").click()
+    page.get_by_role("option", name=project, exact=True).click()
+    page.wait_for_url(re.compile("project="))
+    settle(page)
+    value = metrics.query(["leads"], where={"project": [project]}, start=PERIOD.start, end=PERIOD.end)["leads"].iloc[0]
+    page.wait_for_function(
+        "text => document.querySelector('[data-metric=leads] .lp-value')?.innerText === text",
+        arg=Formats("en", "CNY").value(value, "count"),
+    )
+
+
+def test_filters_survive_language_and_page(open_page, address, metrics):
+    project = metrics.dimension_values("project")[0]
+    page = open_page(address, f"?lang=en&period=6m&project={project}")
+    before = page.locator("[data-metric=leads] .lp-value").inner_text()
+    page.get_by_role("radio", name="中文").or_(page.get_by_role("button", name="中文")).first.click()
+    page.wait_for_url(re.compile("lang=zh"))
+    page.get_by_role("heading", name="经营总览").wait_for()
+    settle(page)
+    assert "period=6m" in page.url
+    assert "project=" in page.url
+    assert project in page.locator(".st-key-lp_filter_project").inner_text()
+    assert page.locator("[data-metric=leads] .lp-value").inner_text() == before
+    page.get_by_role("link", name="转化分析").click()
+    page.get_by_role("heading", name="转化分析").wait_for()
+    page.wait_for_url(re.compile(r"/conversion\?.*project="))
+    settle(page)
+    assert {"lang=zh", "period=6m"} <= set(page.url.split("?")[1].split("&"))
+    assert page.locator("[data-metric=leads] .lp-value").inner_text() == before
+    page.get_by_role("button", name="重置").click()
+    page.wait_for_url(lambda url: "project=" not in url and "period=" not in url and "lang=zh" in url)
+
+
+def test_an_address_nobody_wrote_is_harmless(open_page, address):
+    page = open_page(address, "?lang=fr&period=' or 1=1&project=<script>alert(1)</script>&source=💥&window=x")
+    assert page.locator("h1").inner_text() == "Overview"
+    assert "Last 12 months" in page.locator(".st-key-lp_filter_period").inner_text()
+
+
+def test_a_definition_is_one_click_away(open_page, address, metrics):
+    page = open_page(address, "?lang=en")
+    page.locator(".st-key-lp_def_conversion_rate").get_by_role("button").click()
+    box = page.locator("dl.lp-definition")
+    box.wait_for()
+    text = box.inner_text()
+    definition = metrics.describe("conversion_rate")
+    assert definition.description in text
+    assert metrics.describe(definition.numerator).label in text
+    assert metrics.describe(definition.denominator).label in text
+    assert "Day the lead came in" in text
+    assert "conversion_rate" in text
+
+
+def test_nothing_published_yet(open_page, tmp_path):
+    with running_server(tmp_path) as address:
+        for language, words in (("en", "Nothing has been published yet"), ("zh", "尚未发布任何数据")):
+            page = open_page(address, f"?lang={language}")
+            page.locator(".st-key-lp_notice").get_by_text(words).wait_for()
+            page.locator(".st-key-lp_notice").get_by_text("loupan refresh", exact=True).wait_for()
+            page.close()
+
+
+def test_a_damaged_snapshot_is_said_so(open_page, sample_dir, tmp_path):
+    shutil.copytree(sample_dir / "snapshots", tmp_path / "snapshots")
+    for marts in tmp_path.glob("snapshots/*/marts.duckdb"):
+        marts.write_bytes(b"not a database")
+    with running_server(tmp_path) as address:
+        page = open_page(address, "?lang=en")
+        page.locator(".st-key-lp_notice").get_by_text("The published data cannot be read").wait_for()
+        page.locator(".st-key-lp_notice").get_by_text("loupan snapshots rollback", exact=True).wait_for()
+        page.close()

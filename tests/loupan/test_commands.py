@@ -1,0 +1,229 @@
+"""The commands as a person or a program calls them: what goes to stdout, what to stderr, and the exit code."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sys
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from loupan import cli
+from loupan.console import byte_size, display
+from loupan.refresh_state import RefreshState, write_state
+from loupan.settings import Settings
+from loupan.snapshot import Snapshot, current, publish
+from tests.loupan.conftest import HOSTILE_NAME, Built
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run ``loupan`` with arguments; return exit code, stdout and stderr."""
+
+    def run_command(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr("sys.argv", ["loupan", *arguments])
+        with pytest.raises(SystemExit) as stopped:
+            sys.exit(cli.main())
+        output = capsys.readouterr()
+        return int(stopped.value.code or 0), output.out, output.err
+
+    return run_command
+
+
+@pytest.fixture
+def published(mini: Built, settings: Settings) -> Snapshot:
+    return publish(settings, mini.warehouse_path, mini.semantic_manifest_path, {"as_of": "2026-03-31T00:00:00Z"})
+
+
+@pytest.mark.usefixtures("published")
+class TestMetrics:
+    def test_json_has_the_names_asked_for_and_every_digit(self, run: Run) -> None:
+        code, output, errors = run(
+            "metrics", "query", "conversion_rate", "contract_amount", "--by", "month", "--by", "project",
+            "--where", "project=River Bay", "--start", "2026-01-01", "--end", "2026-01-31", "--format", "json",
+        )  # fmt: skip
+        assert (code, errors) == (0, "")
+        assert json.loads(output, parse_float=Decimal) == [
+            {
+                "month": "2026-01",
+                "project": "River Bay",
+                "conversion_rate": Decimal("0.6666666666666666"),
+                "conversion_rate__numerator": 2,
+                "conversion_rate__denominator": 3,
+                "contract_amount": Decimal("12345678901234567.01"),
+            }
+        ]
+
+    def test_json_of_no_rows_and_of_no_values(self, run: Run) -> None:
+        assert run("metrics", "query", "leads", "--by", "day", "--start", "2031-01-01", "--format", "json")[1] == "[]\n"
+        output = run("metrics", "query", "complaint_rate", "--where", "project=Empty Estate", "--format", "json")[1]
+        assert json.loads(output)[0]["complaint_rate"] is None
+
+    def test_csv_is_safe_to_open_in_a_spreadsheet(
+        self, run: Run, mini: Built, settings: Settings, tmp_path: Path
+    ) -> None:
+        warehouse_path = tmp_path / "warehouse.duckdb"
+        warehouse_path.write_bytes(mini.warehouse_path.read_bytes())
+        with duckdb.connect(str(warehouse_path)) as warehouse:
+            warehouse.execute("update marts.dim_project set project = '=HYPERLINK(\"x\")' where project_id = 1")
+            publish(settings, warehouse, mini.semantic_manifest_path, {})
+        _, output, _ = run("metrics", "query", "leads", "attributed_profit", "--by", "project", "--format", "csv")
+        rows = {row["project"]: row for row in csv.DictReader(io.StringIO(output))}
+        assert rows['\'=HYPERLINK("x")']["leads"] == "3"
+        assert rows[HOSTILE_NAME]["leads"] == "2"
+        assert rows[""]["leads"] == "1"
+        assert rows["Empty Estate"]["attributed_profit"] == "-7.0"
+
+    def test_filters_combine(self, run: Run) -> None:
+        _, output, _ = run(
+            "metrics", "query", "leads", "--where", "project=River Bay", "--where", "project=", "--where",
+            "employee=E001", "--format", "csv",
+        )  # fmt: skip
+        assert output == "leads\n3\n"
+
+    def test_table_shows_units(self, run: Run) -> None:
+        _, output, _ = run("metrics", "query", "conversion_rate", "cost_per_contract", "--by", "project")
+        assert "66.67%" in output
+        assert "200.60" in output
+        assert HOSTILE_NAME in output
+
+    def test_list_and_describe(self, run: Run) -> None:
+        _, output, _ = run("metrics", "list")
+        assert "签约额" in output
+        assert "converted_leads" not in output
+        listed = json.loads(run("metrics", "list", "--format", "json", "--all")[1])
+        by_name = {metric["name"]: metric for metric in listed}
+        assert by_name["leads"]["description"] == "Collapsed leads by the day they opened."
+        assert "month" in by_name["leads"]["dimensions"]
+        assert by_name["converted_leads"]["label_zh"] == "已转化线索"
+        _, output, _ = run("metrics", "describe", "complaint_rate")
+        for text in ("per_100", "lower", "complaints", "customer_months", "demand_category", "2026-03-31"):
+            assert text in output
+        described = json.loads(run("metrics", "describe", "attributed_contracts", "--format", "json")[1])
+        assert described[0]["default_where"] == {"attribution_model": ["last"]}
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            (["query", "leds"], "Did you mean leads?"),
+            (["describe", "leds"], "Did you mean leads?"),
+            (["query", "leads", "--by", "severity"], "has no dimension 'severity'"),
+            (["query", "leads", "--where", "project"], "is no DIMENSION=VALUE"),
+            (["query", "leads", "--start", "yesterday"], "is no date"),
+            (["query", "leads", "--where", "project=\udcff"], "broken character"),
+        ],
+    )
+    def test_errors_go_to_stderr(self, run: Run, arguments: list[str], message: str) -> None:
+        code, output, errors = run("metrics", *arguments)
+        assert (code, output) == (1, "")
+        assert message in errors
+        assert "Traceback" not in errors
+
+
+class TestSnapshots:
+    def test_list_diff_and_rollback(
+        self, run: Run, published: Snapshot, mini: Built, settings: Settings, tmp_path: Path
+    ) -> None:
+        warehouse_path = tmp_path / "warehouse.duckdb"
+        warehouse_path.write_bytes(mini.warehouse_path.read_bytes())
+        with duckdb.connect(str(warehouse_path)) as warehouse:
+            warehouse.execute("update marts.fct_lead set is_converted = 0 where lead_id = 1")
+            warehouse.execute("update marts.fct_expense set incurred_on = date '2026-02-01' where expense_id = 1")
+            later = publish(settings, warehouse, mini.semantic_manifest_path, {"as_of": "2026-04-30T00:00:00Z"})
+        listed = json.loads(run("snapshots", "list", "--format", "json")[1])
+        assert [(row["version"], row["state"]) for row in listed] == [
+            (later.version, "current"),
+            (published.version, ""),
+        ]
+
+        _, output, _ = run("snapshots", "diff", published.version, later.version, "--months", "--format", "json")
+        changes = {(row["metric"], row["month"]): row for row in json.loads(output)}
+        total = changes["conversion_rate", None]
+        assert (total["before"], total["after"]) == (pytest.approx(4 / 6), pytest.approx(0.5))
+        assert (total["absolute"], total["relative"]) == (pytest.approx(-1 / 6), pytest.approx(-0.25))
+        assert ("conversion_rate", "2026-01") in changes
+        assert ("conversion_rate", "2026-02") not in changes
+        # Moved from one month to another: the months differ, the total does not.
+        assert ("marketing_expense", None) not in changes
+        assert changes["marketing_expense", "2026-01"]["absolute"] == pytest.approx(-100.1)
+        assert "leads" not in {metric for metric, _ in changes}
+
+        _, output, _ = run("snapshots", "diff", published.version, later.version)
+        lines = {line.split()[0]: line.split()[1:] for line in output.splitlines() if line.strip()}
+        assert lines["conversion_rate"] == ["1", "66.67%", "50.00%", "-16.67%", "-25.00%"]
+        assert lines["marketing_expense"] == ["2", "107.30", "107.30", "0.00", "0.00%"]
+        assert "No metric differs" in run("snapshots", "diff", later.version, later.version)[1]
+
+        code, output, _ = run("snapshots", "rollback")
+        assert code == 0
+        assert published.version in output
+        assert current(settings) == published
+        assert run("snapshots", "rollback", later.version)[0] == 0
+        assert current(settings) == later
+
+    def test_unknown_version(self, run: Run, published: Snapshot) -> None:
+        for arguments in (["diff", "x", published.version], ["rollback", "x"]):
+            code, _, errors = run("snapshots", *arguments)
+            assert code == 1
+            assert "no snapshot 'x'" in errors
+            assert published.version in errors
+
+    def test_list_with_a_damaged_current(self, run: Run, published: Snapshot) -> None:
+        published.marts_path.unlink()
+        code, output, errors = run("snapshots", "list")
+        assert code == 1
+        assert published.version in output
+        assert "snapshots rollback" in errors
+
+
+class TestStatus:
+    def test_before_the_first_refresh(self, run: Run) -> None:
+        code, output, _ = run("status")
+        assert code == 0
+        assert "never run" in output
+        code, _, errors = run("metrics", "list")
+        assert code == 1
+        assert "loupan refresh" in errors
+
+    def test_after_a_refused_refresh(self, run: Run, published: Snapshot, settings: Settings) -> None:
+        write_state(
+            settings,
+            RefreshState(
+                refresh_id="1",
+                started_at="2026-03-31T01:00:00+00:00",
+                outcome="refused",
+                failed_checks=["raw/lead: keys"],
+                rows={"lead": 40_000, "deal": 2},
+                quarantined={"lead": 1200, "deal": 0},
+            ),
+        )
+        _, output, _ = run("status")
+        for text in (
+            "refused",
+            "raw/lead: keys",
+            "1,200 (lead 1,200)",
+            "40,002",
+            published.version,
+            "2026-03-31T00:00:00Z",
+        ):
+            assert text in output
+        (status,) = json.loads(run("status", "--format", "json")[1])
+        assert status["rows_quarantined"] == {"lead": 1200, "deal": 0}
+        assert status["snapshot_size"] > 0
+
+
+def test_display() -> None:
+    assert display(None) == "–"
+    assert display(0.105, "percent") == "10.50%"
+    assert display(Decimal("1234567.5"), "currency") == "1,234,567.50"
+    assert display(1234567) == "1,234,567"
+    assert display(2.50) == "2.5"
+    assert byte_size(3_400_000) == "3 MB"
+    assert byte_size(2_500_000_000_000) == "2500.0 GB"

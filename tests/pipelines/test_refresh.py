@@ -1,0 +1,254 @@
+"""``loupan refresh`` as data staff meet it: published, refused, failed, killed, twice at once."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import signal
+import sqlite3
+import subprocess
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from loupan.settings import REPOSITORY
+from tests.support.installation import AS_OF, LOUPAN, sample_installation
+
+pytestmark = pytest.mark.slow
+
+MOMENT = f"{AS_OF}T16:00:00"
+PUBLISHED, ERROR, REFUSED = 0, 1, 3
+
+
+class Installation:
+    """A copy of the sample company that a test may spoil."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self.data_dir = data_dir
+        self.environment = {k: v for k, v in os.environ.items() if not k.startswith("LOUPAN_")}
+        self.environment["LOUPAN_DATA_DIR"] = str(data_dir)
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [str(LOUPAN), *arguments],
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def run(self, *arguments: str, code: int = PUBLISHED) -> str:
+        process = self.start(*arguments)
+        out, err = process.communicate(timeout=500)
+        assert process.returncode == code, f"{arguments} ended with {process.returncode}\n{out}\n{err}"
+        assert "Traceback" not in err, err
+        return out + err
+
+    def refresh(self, *arguments: str, code: int = PUBLISHED) -> str:
+        return self.run("refresh", "--as-of", MOMENT, *arguments, code=code)
+
+    def metrics(self, *arguments: str) -> list[dict]:
+        return json.loads(self.run("metrics", "query", *arguments, "--format", "json"))
+
+    def current(self) -> str | None:
+        pointer = self.data_dir / "snapshots" / "CURRENT"
+        return pointer.read_text().strip() if pointer.exists() else None
+
+    def state(self) -> dict:
+        return json.loads((self.data_dir / "last_refresh.json").read_text())
+
+    def change_crm(self, *statements: str) -> None:
+        """Write to the CRM as a careless program would: constraints off."""
+        with closing(sqlite3.connect(self.data_dir / "crm.sqlite")) as connection:
+            connection.execute("PRAGMA ignore_check_constraints = ON")
+            for statement in statements:
+                connection.execute(statement)
+            connection.commit()
+
+    def add_to_dbt_project(self, path: str, text: str) -> None:
+        project = self.data_dir / "own_dbt_project"
+        if not project.exists():
+            shutil.copytree(
+                REPOSITORY / "dbt_project", project, ignore=shutil.ignore_patterns("target", "logs", "__pycache__")
+            )
+            self.environment["LOUPAN_DBT_PROJECT_DIR"] = str(project)
+        (project / path).parent.mkdir(exist_ok=True)  # git keeps no empty folder
+        (project / path).write_text(text, encoding="utf-8")
+
+
+@pytest.fixture
+def company(tmp_path: Path) -> Installation:
+    return Installation(shutil.copytree(sample_installation(), tmp_path / "company"))
+
+
+def test_what_changes_in_the_crm_is_in_the_numbers_after_the_next_refresh(company: Installation) -> None:
+    before = company.metrics("complaints", "valid_complaints")[0]
+    first = company.current()
+    company.change_crm(
+        "UPDATE demand SET withdrawn_at = received_at WHERE id = (SELECT d.id FROM demand d JOIN demand_category c "
+        "ON c.id = d.demand_category_id WHERE c.kind = 'complaint' AND d.deleted_at IS NULL AND d.withdrawn_at IS NULL "
+        "AND d.duplicate_of_id IS NULL AND coalesce(d.is_founded, 1) = 1 LIMIT 1)"
+    )
+    out = company.refresh()
+    assert "Published snapshot" in out
+    assert company.current() not in (None, first)
+    after = company.metrics("complaints", "valid_complaints")[0]
+    assert after["complaints"] == before["complaints"]
+    assert after["valid_complaints"] == before["valid_complaints"] - 1
+    state = company.state()
+    assert (state["outcome"], state["version"], state["as_of"]) == ("published", company.current(), f"{MOMENT}+00:00")
+    report = json.loads((company.data_dir / "snapshots" / company.current() / "report.json").read_text())
+    assert len(report["checks"]) > 50
+    assert all(check["passed"] for check in report["checks"] if check["blocking"])
+
+
+def test_too_many_bad_rows_refuse_publishing_until_they_are_mended(company: Installation) -> None:
+    before = company.current()
+    company.change_crm("UPDATE demand SET phase = 'afterlife' WHERE id % 4 = 0")
+    out = company.refresh(code=REFUSED)
+    assert "raw/demand: expectations" in out
+    assert company.current() == before
+    state = company.state()
+    assert state["outcome"] == "refused"
+    assert "raw/demand: expectations" in state["failed_checks"]
+    # Nothing new to load does not make bad rows good.
+    company.refresh(code=REFUSED)
+    assert company.current() == before
+    company.change_crm("UPDATE demand SET phase = 'property' WHERE phase = 'afterlife'")
+    company.refresh()
+    assert company.current() != before
+
+
+def test_a_few_bad_rows_are_set_aside_and_come_back_when_mended(company: Installation) -> None:
+    before = company.metrics("leads")[0]["leads"]
+    company.change_crm(
+        "UPDATE lead SET opened_at = '0001-01-01 00:00:00' WHERE id = (SELECT min(id) FROM lead)",
+        "UPDATE project SET name = '江🏠''\"; DROP TABLE lead; --' WHERE id = 1",
+        "INSERT INTO payment (deal_id, received_on, amount) SELECT min(id), '9999-12-31', 'a lot' FROM deal",
+    )
+    company.refresh()
+    quarantined = company.state()["quarantined"]
+    assert quarantined["lead"] == 1
+    assert quarantined["payment"] == 1
+    assert company.metrics("leads")[0]["leads"] < before
+    names = [row["project"] for row in company.metrics("leads", "--by", "project")]
+    assert "江🏠'\"; DROP TABLE lead; --" in names
+    only = company.metrics("leads", "--where", "project=江🏠'\"; DROP TABLE lead; --")
+    assert only[0]["leads"] > 0
+    company.change_crm(
+        "UPDATE lead SET opened_at = created_at WHERE opened_at LIKE '0001%'",
+        "DELETE FROM payment WHERE amount = 'a lot'",
+    )
+    company.refresh()
+    assert company.state()["quarantined"] == {}
+    assert company.metrics("leads")[0]["leads"] == before
+
+
+def test_a_failed_model_test_is_named_and_nothing_is_published(company: Installation) -> None:
+    before = company.current()
+    company.add_to_dbt_project("tests/no_lead_is_old.sql", "select lead_id from {{ ref('fct_lead') }} limit 1")
+    out = company.refresh(code=REFUSED)
+    assert "no_lead_is_old" in out
+    assert company.current() == before
+
+
+def test_a_broken_model_is_named_and_nothing_is_published(company: Installation) -> None:
+    before = company.current()
+    company.add_to_dbt_project(
+        "models/marts/sales/fct_lead.sql", "select lead_id, no_such_column from {{ ref('stg_lead') }}"
+    )
+    out = company.refresh(code=ERROR)
+    assert "fct_lead" in out
+    assert company.current() == before
+    assert company.state()["outcome"] == "error"
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda crm: crm.write_bytes(b"no database at all" * 999), "crm.sqlite"),
+        (lambda crm: _execute(crm, "ALTER TABLE payment RENAME COLUMN amount TO sum"), "amount"),
+    ],
+    ids=["damaged", "column missing"],  # the other ways stand in test_ingest.py
+)
+def test_a_crm_that_cannot_be_read_is_named_and_the_old_snapshot_stays(company: Installation, spoil, said) -> None:
+    before = company.current()
+    for name in ("crm.sqlite-wal", "crm.sqlite-shm"):
+        (company.data_dir / name).unlink(missing_ok=True)
+    spoil(company.data_dir / "crm.sqlite")
+    out = company.refresh(code=ERROR)
+    assert said in out
+    assert company.current() == before
+    assert company.metrics("leads")[0]["leads"] > 0
+    assert company.state()["outcome"] == "error"
+
+
+def _execute(crm: Path, statement: str) -> None:
+    with closing(sqlite3.connect(crm)) as connection:
+        connection.execute("PRAGMA foreign_keys = OFF")
+        connection.execute(statement)
+        connection.commit()
+
+
+def test_a_second_refresh_waits_for_the_first(company: Installation) -> None:
+    both = [company.start("refresh", "--as-of", MOMENT) for _ in range(2)]
+    outputs = [process.communicate(timeout=500) for process in both]
+    assert [process.returncode for process in both] == [PUBLISHED, PUBLISHED], outputs
+    versions = [folder.name for folder in (company.data_dir / "snapshots").iterdir() if folder.is_dir()]
+    assert len(versions) == 3
+
+
+def test_a_killed_refresh_leaves_the_snapshot_and_the_next_one_heals(company: Installation) -> None:
+    expected = company.metrics("leads", "contracts", "contract_amount", "complaint_rate", "--by", "month")
+    moments = random.Random(1)
+    for _ in range(2):
+        process = company.start("refresh", "--full", "--as-of", MOMENT)
+        time.sleep(moments.uniform(2, 14))
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        if process.returncode == -signal.SIGKILL:
+            assert company.metrics("leads")[0]["leads"] > 0
+            assert company.current() is not None
+            assert (company.data_dir / "snapshots" / company.current() / "marts.duckdb").exists()
+    company.refresh()
+    assert company.metrics("leads", "contracts", "contract_amount", "complaint_rate", "--by", "month") == expected
+
+
+def test_a_full_disk_is_said_and_space_heals_it(company: Installation, tmp_path: Path) -> None:
+    small = tmp_path / "small"
+    small.mkdir()
+    crm = company.data_dir / "crm.sqlite"
+    size = 24 << 20
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(small)], capture_output=True, check=False
+    )
+    if mounted.returncode != 0:
+        pytest.skip("mounting a small tmpfs is not allowed here")
+    try:
+        cramped = Installation(small)
+        cramped.environment["LOUPAN_CRM_URL"] = f"sqlite:///{crm}"
+        out = cramped.refresh(code=ERROR)
+        assert "space" in out.lower() or "full" in out.lower()
+        assert cramped.current() is None
+        subprocess.run(["mount", "-o", f"remount,size={40 * size}", str(small)], check=True)
+        cramped.refresh()
+        assert cramped.metrics("leads") == company.metrics("leads")
+    finally:
+        subprocess.run(["umount", "-l", str(small)], check=True)
+
+
+def test_as_of_must_be_a_moment(company: Installation) -> None:
+    for wrong in ("yesterday", "2026-13-01", "0001-01-01"):
+        assert wrong in company.run("refresh", "--as-of", wrong, code=ERROR)
+
+
+def test_a_past_as_of_knows_nothing_of_later_events(company: Installation) -> None:
+    until = "2025-12-31"
+    everything = company.metrics("leads", "visits", "complaints", "--end", until)
+    company.run("refresh", "--as-of", f"{until}T16:00:00")
+    assert company.metrics("leads", "visits", "complaints") == everything

@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# Install the browser, a Chinese font and the database server that tests drive, where apt may.
+# Where it may not, the tests that need them skip and say so.
+set -u
+missing=()
+command -v chromium >/dev/null || missing+=(chromium)
+command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing+=(postgresql)
+fc-list :lang=zh 2>/dev/null | grep -q . || missing+=(fonts-wqy-microhei fontconfig)
+[ ${#missing[@]} -eq 0 ] && exit 0
+if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
+  echo "Not installed: ${missing[*]}; the tests that need them will be skipped."
+  exit 0
+fi
+echo "Installing ${missing[*]} …"
+export DEBIAN_FRONTEND=noninteractive
+{ apt-get update -qq && apt-get install -y -qq --no-install-recommends "${missing[@]}"; } >/tmp/loupan-apt.log 2>&1 ||
+  echo "apt could not install ${missing[*]} (see /tmp/loupan-apt.log); the tests that need them will be skipped."
+exit 0
