@@ -152,5 +152,9 @@ def build(settings: Settings, on_event: Callable[[Any], None]) -> RunExecutionRe
     manifest = parse(settings).manifest
     with _artifacts(settings):
         return _invoke(
-            settings, ["build", "--exclude-resource-type", "unit_test"], manifest=manifest, on_event=on_event
+            settings,
+            # The artifacts of the parse are still right, and the results are returned: nothing to write.
+            ["build", "--exclude-resource-type", "unit_test", "--no-write-json"],
+            manifest=manifest,
+            on_event=on_event,
         )

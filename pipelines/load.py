@@ -11,7 +11,7 @@ from loupan.settings import Settings
 from pipelines.contract import Contract
 from pipelines.ingest import IngestReport, ingest
 from pipelines.progress import Reporter
-from pipelines.quality import CheckResult, check_loaded, preload
+from pipelines.quality import CheckResult, check_loaded
 from pipelines.transform import OWNERS
 from pipelines.warehouse_lock import WarehouseLock
 
@@ -99,9 +99,6 @@ def build_load_assets(settings: Settings, contract: Contract, descriptions: dict
         warehouse_lock: WarehouseLock,
     ) -> Iterator[Any]:
         write_state(settings, RefreshState(context.run_id, now()))
-        if config.full or not settings.warehouse_path.exists():
-            # Great Expectations takes seconds to import; let it do so while the load waits for the CRM.
-            preload()
         as_of = dt.datetime.fromisoformat(config.as_of) if config.as_of else dt.datetime.now(dt.UTC)
         step = reporter.step("Loading the CRM", total=len(contract.tables))
         report = ingest(

@@ -13,7 +13,6 @@ from __future__ import annotations
 import logging
 import math
 import os
-import threading
 import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -224,14 +223,6 @@ class _Checks:
                 "update ingest.table_state set checked_row_count = row_count, all_unchecked = false"
             )
             self._connection.execute("commit")
-
-
-def preload() -> None:
-    """Import Great Expectations in the background, while the load waits for the CRM.
-
-    Worth it before a full load; a load that finds nothing changed does without it.
-    """
-    threading.Thread(target=_import_great_expectations, name="preload", daemon=True).start()
 
 
 def _import_great_expectations() -> Any:

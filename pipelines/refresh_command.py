@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from loupan.errors import LoupanError
+from loupan.garbage import collect_rarely
 from loupan.settings import get_settings
 
 app = typer.Typer()
@@ -50,6 +51,7 @@ def refresh(
     Exit code 0: published. 3: refused, because checks failed (they are named). 1: error.
     """
     moment = parse_as_of(as_of) if as_of else None
+    collect_rarely()
     console = Console(stderr=True)
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as bars:
