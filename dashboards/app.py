@@ -14,6 +14,7 @@ from dashboards.formats import Formats
 from dashboards.gateway import open_gateway
 from dashboards.i18n import marked, translator
 from dashboards.pages import campaign_return, complaints, conversion, data_status, overview, staff
+from dashboards.server import START_PAGE
 from dashboards.view import View
 from loupan.snapshot import NoSnapshot, SnapshotError
 
@@ -44,7 +45,7 @@ class _Entry:
 _MENU = {
     marked("Decision support"): (
         _Entry(
-            "overview",
+            START_PAGE,
             marked("Overview"),
             marked("Sales, prospects and complaints at a glance"),
             ":material/monitoring:",
@@ -108,7 +109,7 @@ def main() -> None:
                 title=t(entry.title),
                 icon=entry.icon,
                 url_path=entry.path,
-                default=entry.path == "overview",
+                default=entry.path == START_PAGE,
             )
             for entry in entries
         ]

@@ -165,15 +165,19 @@ def _sparkline(view: View, frame: pd.DataFrame, metric: str) -> str:
         return "<div class='lp-spark'></div>"
     low, high = float(known.min()), float(known.max())
     span, step = (high - low) or 1.0, 200 / (len(values) - 1)
-    points = [(i * step, 36 - 30 * (v - low) / span) for i, v in enumerate(values) if not is_missing(v)]
-    line = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+    points = [f"{i * step:.1f},{36 - 30 * (v - low) / span:.1f}" for i, v in enumerate(values) if not is_missing(v)]
+    is_whole = view.is_over(str(known.index[-1]))
+    whole = " ".join(points if is_whole else points[:-1])
+    unfinished = "" if is_whole else " ".join(points[-2:])
+    (left, *_), (right, *_) = points[0].split(","), points[-1].split(",")
     colour = COLOURS[view.theme].main
     # As a picture: the sanitiser of st.html removes SVG elements.
     svg = (
         "<svg xmlns='http://www.w3.org/2000/svg' viewBox='-3 0 206 40' preserveAspectRatio='none'>"
-        f"<polyline points='{points[0][0]:.1f},40 {line} {points[-1][0]:.1f},40' fill='{colour}' fill-opacity='0.10'/>"
-        f"<polyline points='{line}' fill='none' stroke='{colour}' stroke-width='2' vector-effect='non-scaling-stroke' "
-        "stroke-linejoin='round' stroke-linecap='round'/></svg>"
+        f"<polyline points='{left},40 {' '.join(points)} {right},40' fill='{colour}' fill-opacity='0.10'/>"
+        f"<g fill='none' stroke='{colour}' stroke-width='2' stroke-linejoin='round' stroke-linecap='round'>"
+        f"<polyline points='{whole}' vector-effect='non-scaling-stroke'/>"
+        f"<polyline points='{unfinished}' vector-effect='non-scaling-stroke' stroke-dasharray='1 4'/></g></svg>"
     )
     encoded = base64.b64encode(svg.encode()).decode()
     return f"<img class='lp-spark' alt='' src='data:image/svg+xml;base64,{encoded}'>"

@@ -23,6 +23,9 @@ from anyio import to_thread
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import Request
+from starlette.responses import RedirectResponse
+from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit import App, config
 
@@ -31,6 +34,7 @@ from loupan.errors import LoupanError
 
 HOST = "127.0.0.1"
 DEFAULT_PORT = 8501
+START_PAGE = "overview"
 SCRIPT = Path(__file__).with_name("app.py")
 CONFIGURATION = Path(__file__).parent / ".streamlit" / "config.toml"
 
@@ -148,6 +152,12 @@ class CompressedAssets:
         return messages[0], b"".join(message.get("body", b"") for message in messages[1:])
 
 
+async def _start_page(request: Request) -> RedirectResponse:
+    """Lead a link that names the start page to it: Streamlit knows a menu's default page by no address but ``/``."""
+    query = request.url.query
+    return RedirectResponse(f"/?{query}" if query else "/")
+
+
 def create_app() -> App:
     """Build the ASGI application.
 
@@ -156,6 +166,7 @@ def create_app() -> App:
     """
     app = App(
         SCRIPT,
+        routes=[Route(f"/{START_PAGE}", _start_page)],
         middleware=[
             Middleware(TrustedHostMiddleware, allowed_hosts=[HOST, "localhost"], www_redirect=False),
             Middleware(SecurityHeaders),

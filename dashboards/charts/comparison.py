@@ -14,6 +14,7 @@ from dashboards.charts.drawing import (
     HOVER,
     NOTHING,
     Drawing,
+    bar_text,
     figure,
     hover,
     label_axis,
@@ -66,6 +67,7 @@ def stages(view: View, names: Sequence[str], counts: Sequence[float]) -> Drawing
         )
         for name, count, share, step in zip(names, counts, of_first, of_previous, strict=True)
     ]
+    shades = _fading(colours.heat[-1], colours.heat[2], len(names))
     trace = {
         "type": "bar",
         "orientation": "h",
@@ -74,9 +76,9 @@ def stages(view: View, names: Sequence[str], counts: Sequence[float]) -> Drawing
         "text": labels,
         "textposition": ["inside" if share > 0.55 else "outside" for share in of_first],
         "insidetextanchor": "start",
-        "textfont": {"size": 13},
+        **bar_text(shades, 13, view.theme),
         "cliponaxis": False,
-        "marker": {"color": list(_fading(colours.heat[-1], colours.heat[2], len(names))), "cornerradius": 4},
+        "marker": {"color": shades, "cornerradius": 4},
         "customdata": texts,
         "hovertemplate": HOVER,
     }
@@ -147,6 +149,7 @@ def ranked_bars(
             label += f" (Σ {view.formats.value(running[i], 'percent')})"
         labels.append(label)
     top = max(values)
+    fills = [colours.main if c else colours.faint for c in is_chosen]
     trace = {
         "type": "bar",
         "orientation": "h",
@@ -155,9 +158,9 @@ def ranked_bars(
         "text": labels,
         "textposition": ["inside" if value > 0.62 * top else "outside" for value in values],
         "insidetextanchor": "end",
-        "textfont": {"size": 12},
+        **bar_text(fills, 12, view.theme),
         "cliponaxis": False,
-        "marker": {"color": [colours.main if c else colours.faint for c in is_chosen], "cornerradius": 3},
+        "marker": {"color": fills, "cornerradius": 3},
         "customdata": [hover([safe(n), label]) for n, label in zip(names, labels, strict=True)],
         "hovertemplate": HOVER,
     }

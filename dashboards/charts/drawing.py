@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
+from plotly.colors import hex_to_rgb, unlabel_rgb
 
 from dashboards.formats import Formats, nice_ticks
 
@@ -126,6 +127,28 @@ def _template(colours: Colours) -> go.layout.Template:
             "dragmode": False,
         }
     )
+
+
+def bar_text(backgrounds: Sequence[str], size: int, theme: str) -> dict[str, Any]:
+    """Return how the labels of bars are written: inside in black or white, whichever stands out more.
+
+    Args:
+        backgrounds: the colour of each bar, ``#rrggbb`` or ``rgb(r,g,b)``.
+        size: in pixels.
+        theme: ``light`` or ``dark``, of what lies outside the bars.
+    """
+    return {
+        "insidetextfont": {"size": size, "color": [_text_on(background) for background in backgrounds]},
+        "outsidetextfont": {"size": size, "color": COLOURS[theme].ink},
+        "constraintext": "none",
+    }
+
+
+def _text_on(background: str) -> str:
+    """Return black or white by WCAG's relative luminance, where 0.179 has the same contrast to both."""
+    parts = unlabel_rgb(background) if background.startswith("rgb") else hex_to_rgb(background)
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in (part / 255 for part in parts)]
+    return "#0b141d" if 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2] > 0.179 else "#ffffff"
 
 
 _TEMPLATES = {theme: _template(colours) for theme, colours in COLOURS.items()}

@@ -64,20 +64,7 @@ def columns_and_line(view: View, bars: Sequence[Bars], line: Bars, height: int =
         }
         for b in series[:-1]
     ]
-    traces.append(
-        {
-            "type": "scatter",
-            "mode": "lines+markers",
-            "cliponaxis": False,
-            "name": view.label(line.metric),
-            "x": months,
-            "y": series[-1].values.tolist(),
-            "line": {"color": colours.accent, "width": 2.5},
-            "marker": {"size": 6},
-            "customdata": texts,
-            "hovertemplate": HOVER,
-        }
-    )
+    traces += _course(view, view.label(line.metric), months, series[-1].values.tolist(), colours.accent, texts)
     everything = pd.concat([b.values for b in series]).astype(float)
     axis = value_axis(formats, unit, min(0.0, everything.min()), max(0.0, everything.max()), view.theme)
     drawn = figure(
@@ -103,8 +90,7 @@ def columns_and_line(view: View, bars: Sequence[Bars], line: Bars, height: int =
             **{view.label(b.metric): [formats.value(v, unit) for v in b.values] for b in series},
         }
     )
-    note = "" if view.is_over(months[-1]) else view.t("The last month is not over yet.")
-    return Drawing(drawn, alt, table, note)
+    return Drawing(drawn, alt, table, _unfinished(view))
 
 
 def rate_by_month(view: View, frame: pd.DataFrame, metric: str, height: int = 300) -> Drawing:
@@ -196,19 +182,16 @@ def control_chart(view: View, frame: pd.DataFrame, metric: str, height: int = 30
             "line": {"color": colours.muted, "width": 1.5, "dash": "dot"},
             "hoverinfo": "skip",
         },
-        {
-            "type": "scatter",
-            "mode": "lines+markers",
-            "cliponaxis": False,
-            "name": view.label(metric),
-            "x": months,
-            "y": data["rate"].tolist(),
-            "line": {"color": colours.main, "width": 2.5},
-            "marker": {"size": 8, "color": [colours.bad if out else colours.main for out in outside]},
-            "customdata": _rate_texts(view, metric, data, low, high),
-            "hovertemplate": HOVER,
-            "showlegend": False,
-        },
+        *_course(
+            view,
+            view.label(metric),
+            months,
+            data["rate"].tolist(),
+            colours.main,
+            _rate_texts(view, metric, data, low, high),
+            marks=[colours.bad if out else colours.main for out in outside],
+            in_legend=False,
+        ),
     ]
     drawn = figure(
         view.theme,
@@ -218,10 +201,10 @@ def control_chart(view: View, frame: pd.DataFrame, metric: str, height: int = 30
         yaxis=value_axis(formats, unit, 0.0, _top(ceiling, data["rate"]), view.theme),
     )
     alt = _rate_alt(view, metric, data)
-    note = ""
+    note = _unfinished(view)
     if outside.any():
         unusual = view.t(", ").join(formats.period_label(m) for m in data.index[outside])
-        note = view.t("Outside the limits of chance: {months}.", months=unusual)
+        note = f"{view.t('Outside the limits of chance: {months}.', months=unusual)} {note}".strip()
     return Drawing(drawn, f"{alt} {note}".strip(), _rate_table(view, metric, data, low, high), note)
 
 
@@ -237,22 +220,19 @@ def lines_by_month(view: View, frame: pd.DataFrame, metrics: Sequence[str], heig
     data = data.fillna({m: 0 for m, definition in definitions.items() if definition and definition.is_additive})
     formats, colours, unit = view.formats, COLOURS[view.theme], view.unit(shown[0])
     traces = [
-        {
-            "type": "scatter",
-            "mode": "lines+markers",
-            "cliponaxis": False,
-            "name": view.label(metric),
-            "x": months,
-            "y": [None if is_missing(v) else float(v) for v in data[metric]],
-            "line": {"color": colours.series[i % len(colours.series)], "width": 2.5},
-            "marker": {"size": 6},
-            "customdata": [
+        trace
+        for i, metric in enumerate(shown)
+        for trace in _course(
+            view,
+            view.label(metric),
+            months,
+            [None if is_missing(v) else float(v) for v in data[metric]],
+            colours.series[i % len(colours.series)],
+            [
                 hover([formats.period_label(m), f"{safe(view.label(metric))}: {view.write(v, metric)}"])
                 for m, v in zip(months, data[metric], strict=True)
             ],
-            "hovertemplate": HOVER,
-        }
-        for i, metric in enumerate(shown)
+        )
     ]
     top = float(data[shown].astype(float).max().max())
     drawn = figure(
@@ -269,7 +249,74 @@ def lines_by_month(view: View, frame: pd.DataFrame, metrics: Sequence[str], heig
             **{view.label(m): [view.write(v, m) for v in data[m]] for m in shown},
         }
     )
-    return Drawing(drawn, view.t("; ").join(_course(view, m, data[m].dropna()) for m in shown) + ".", table)
+    return Drawing(
+        drawn, view.t("; ").join(_in_words(view, m, data[m].dropna()) for m in shown) + ".", table, _unfinished(view)
+    )
+
+
+def _course(
+    view: View,
+    name: str,
+    months: Sequence[str],
+    values: Sequence[float | None],
+    colour: str,
+    texts: Sequence[str],
+    *,
+    marks: Sequence[str] = (),
+    in_legend: bool = True,
+) -> list[dict[str, Any]]:
+    """Return the traces of one line over months; the way to a month that is not over is dotted, its point hollow.
+
+    Args:
+        view: the reader's view.
+        name: what the line is.
+        months: YYYY-MM.
+        values: one per month.
+        colour: of the line.
+        texts: what to show under the pointer, one per month.
+        marks: the colour of each point; the line's by default.
+        in_legend: whether the legend names the line.
+    """
+    marks = marks or [colour] * len(months)
+    cut = len(months) if not months or view.is_over(months[-1]) else len(months) - 1
+    shared = {
+        "type": "scatter",
+        "mode": "lines+markers",
+        "cliponaxis": False,
+        "name": name,
+        "legendgroup": name,
+        "hovertemplate": HOVER,
+    }
+    traces: list[dict[str, Any]] = [
+        {
+            **shared,
+            "x": list(months[:cut]),
+            "y": list(values[:cut]),
+            "line": {"color": colour, "width": 2.5},
+            "marker": {"size": 7, "color": list(marks[:cut])},
+            "customdata": list(texts[:cut]),
+            "showlegend": in_legend,
+        }
+    ]
+    if cut < len(months):
+        first = max(cut - 1, 0)
+        traces.append(
+            {
+                **shared,
+                "x": list(months[first:]),
+                "y": list(values[first:]),
+                "line": {"color": colour, "width": 2, "dash": "dot"},
+                "marker": {"size": [0] * (cut - first) + [8], "symbol": "circle-open", "color": colour},
+                "customdata": list(texts[first:]),
+                "showlegend": in_legend and cut == 0,
+            }
+        )
+    return traces
+
+
+def _unfinished(view: View) -> str:
+    """Return the caution that the last month shown is not over, or nothing."""
+    return "" if view.is_over(view.months()[-1]) else view.t("The last month is not over yet: dotted, hollow point.")
 
 
 def _ratio_by_month(view: View, frame: pd.DataFrame, metric: str) -> pd.DataFrame | None:
@@ -310,7 +357,7 @@ def _top(high: Floats, rates: pd.Series) -> float:
     return float(max(rates.max() * 1.1, min(np.quantile(finite, 0.9), rates.max() * 2.5)))
 
 
-def _course(view: View, metric: str, values: pd.Series) -> str:
+def _in_words(view: View, metric: str, values: pd.Series) -> str:
     return view.t(
         "{metric} by month: between {low} and {high}, last {last}",
         metric=view.label(metric),

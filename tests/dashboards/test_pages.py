@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from datetime import timedelta
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -90,6 +91,23 @@ def test_every_chart_of_the_sample_is_drawn_with_words_and_a_table(use, language
         assert chart.table.notna().all().all(), name
     tables = {"returns": campaign_return.returns(view, "source", "linear"), "work": staff.work(view)}
     assert all(len(chart.table) for chart in tables.values())
+
+
+def test_a_month_that_is_not_over_looks_like_none_that_is(use):
+    use(sample_installation())
+    gateway = open_gateway()
+    last = company_date(gateway)
+    over = View(gateway, "en", "light", last_months(6, last.replace(day=1) - timedelta(days=1)))
+    running = View(gateway, "en", "light", last_months(6, last + timedelta(days=31)))
+    for chart in (overview.monthly_amount, overview.complaints, complaints.volumes):
+        finished, unfinished = chart(over), chart(running)
+        assert "not over" in unfinished.note
+        assert "not over" not in finished.note
+        dotted = [t for t in unfinished.figure.data if t.type == "scatter" and t.marker.symbol == "circle-open"]
+        lines = [t for t in finished.figure.data if t.type == "scatter" and t.mode == "lines+markers"]
+        assert len(dotted) == len(lines)
+        assert all(trace.x[-1] == running.months()[-1] and trace.line.dash == "dot" for trace in dotted)
+        assert not any(t.marker.symbol == "circle-open" for t in lines)
 
 
 def test_every_category_level_can_be_opened(use):

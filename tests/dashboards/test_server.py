@@ -56,6 +56,13 @@ def client():
     listener.close()
 
 
+def test_a_link_that_names_the_start_page_leads_to_it(client):
+    for query in ("", "?lang=zh&period=3m"):
+        answer = client.get(f"/overview{query}")
+        assert answer.status == 307
+        assert answer.headers["location"] == f"/{query}"
+
+
 def test_our_options_are_in_force(client):
     options = configuration()
     assert len(options) > 30
