@@ -51,8 +51,8 @@ def write_rows(
         sys.stdout.write("[" + ",\n ".join(objects) + "]\n")
     elif output_format is OutputFormat.CSV:
         writer = csv.writer(sys.stdout, lineterminator="\n")
-        writer.writerow(map(_csv_cell, columns))
-        writer.writerows([_csv_cell(row[column]) for column in columns] for row in rows)
+        writer.writerow(map(csv_cell, columns))
+        writer.writerows([csv_cell(row[column]) for column in columns] for row in rows)
     else:
         _write_table(columns, rows, units or {})
 
@@ -108,7 +108,8 @@ def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, default=str)
 
 
-def _csv_cell(value: Any) -> str:
+def csv_cell(value: Any) -> str:
+    """Write a value for a CSV file that people open: numbers exactly, text so that no spreadsheet takes it for a formula."""
     if value is None:
         return ""
     if isinstance(value, str):

@@ -74,6 +74,14 @@ def test_skip_bad_says_where_the_rejected_rows_are(case: ImportCase, loupan: Lou
     assert case.rows("source", "name") == [("[bold]A[/bold]",)]
 
 
+def test_no_cell_of_a_report_is_a_formula(loupan: Loupan, case: ImportCase, tmp_path: Path) -> None:
+    case.source("things.csv", 'id,name,type\n=HYPERLINK("x"),A,@SUM(1)\n')
+    report = tmp_path / "problems.csv"
+    loupan("--report", str(report))
+    (row,) = csv.DictReader(report.read_text(encoding="utf-8-sig").splitlines())
+    assert (row["value"], row["external_ref"]) == ("'@SUM(1)", '\'=HYPERLINK("x")')
+
+
 def test_a_dry_run_keeps_nothing(case: ImportCase, loupan: Loupan, tmp_path: Path) -> None:
     report = tmp_path / "problems.json"
     done = loupan("--skip-bad", "--dry-run", "--report", str(report))

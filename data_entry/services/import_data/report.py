@@ -8,6 +8,7 @@ import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from loupan.console import csv_cell
 from loupan.errors import LoupanError
 
 # Examples kept of one kind of problem in one column; the counts stay complete, the reject files hold every row.
@@ -115,7 +116,9 @@ def write_report(report: ImportReport, path: Path) -> None:
             if path.suffix == ".csv":
                 writer = csv.DictWriter(file, fields)
                 writer.writeheader()
-                writer.writerows(asdict(problem) for problem in report.problems)
+                writer.writerows(
+                    {name: csv_cell(value) for name, value in asdict(problem).items()} for problem in report.problems
+                )
             else:
                 content = {
                     "committed": report.committed,
