@@ -109,7 +109,7 @@ def _json(value: Any) -> str:
 
 
 def csv_cell(value: Any) -> str:
-    """Write a value for a CSV file that people open: numbers exactly, text so that no spreadsheet takes it for a formula."""
+    """Write a value for a CSV file that people open: numbers exactly, text that no spreadsheet takes for a formula."""
     if value is None:
         return ""
     if isinstance(value, str):
