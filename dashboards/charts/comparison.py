@@ -358,6 +358,8 @@ def funnel_plot(
             "People differ more than chance allows (dispersion {factor}); the limits are widened accordingly.",
             factor=formats.value(spread.factor, "ratio"),
         )
+    elif data["is_outside"].any():
+        note = view.t("Apart from the points outside, the spread between people is no more than chance gives.")
     else:
         note = view.t("The spread between people is no more than chance gives.")
     note += " " + view.t(
