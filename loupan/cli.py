@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import importlib
+import os
 import sys
 from typing import Any
 
@@ -49,6 +51,26 @@ app = typer.Typer(cls=_Commands, no_args_is_help=True, add_completion=False, pre
 @app.callback()
 def loupan() -> None:
     """Decision support for companies that develop and manage real estate."""
+
+
+def run() -> None:
+    """Run the command, then end the process without tearing the interpreter down.
+
+    After dbt, Dagster and Great Expectations the heap holds millions of objects; freeing them one by one, to the benefit
+    of nobody, takes a tenth of a refresh. Exit handlers run and output is flushed as ever.
+    """
+    code: Any = 0
+    try:
+        main()
+    except SystemExit as end:
+        code = end.code
+    atexit._run_exitfuncs()
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except BrokenPipeError:
+        code = code or 1
+    os._exit(code if isinstance(code, int) else int(bool(code)))
 
 
 def main() -> None:

@@ -1,8 +1,7 @@
-"""Keep Python's garbage collector out of the way of a command that imports much and ends soon."""
+"""Keep Python's garbage collector out of the way of a command that imports much."""
 
 from __future__ import annotations
 
-import atexit
 import gc
 
 # New objects until the youngest are looked at, looks at the young until the middle-aged are, and those until all are.
@@ -11,11 +10,9 @@ THRESHOLDS = (50_000, 10, 2)
 
 
 def collect_rarely() -> None:
-    """Collect garbage rarely until the process ends, and not at all at its end.
+    """Collect garbage rarely from here on.
 
-    At scale 1 a fifth of a refresh went into looking for garbage among the objects that libraries leave on the heap
-    (dbt, Dagster and Great Expectations make millions), and into tearing them down. Not for servers: they find
-    cycles later than they should.
+    At scale 1 a tenth of a refresh went into looking for garbage among the objects that libraries leave on the heap
+    (dbt, Dagster and Great Expectations make millions). Not for servers: cycles are found later.
     """
     gc.set_threshold(*THRESHOLDS)
-    atexit.register(gc.freeze)
