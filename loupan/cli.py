@@ -56,8 +56,8 @@ def loupan() -> None:
 def run() -> None:
     """Run the command, then end the process without tearing the interpreter down.
 
-    After dbt, Dagster and Great Expectations the heap holds millions of objects; freeing them one by one, to the benefit
-    of nobody, takes a tenth of a refresh. Exit handlers run and output is flushed as ever.
+    After dbt, Dagster and Great Expectations the heap holds millions of objects; freeing them one by one takes a tenth
+    of a refresh, to the benefit of nobody. Exit handlers run and output is flushed as ever.
     """
     code: Any = 0
     try:
