@@ -24,8 +24,9 @@ class RefreshState:
     finished_at: str | None = None
     as_of: str | None = None
     version: str | None = None
-    failed_checks: list[str] = field(default_factory=list)
+    failed_checks: list[str] = field(default_factory=list)  # name and what is wrong
     error: str | None = None
+    messages: list[str] = field(default_factory=list)  # what the load has to say, e.g. that it read another CRM
     rows: dict[str, int] = field(default_factory=dict)
     quarantined: dict[str, int] = field(default_factory=dict)
 

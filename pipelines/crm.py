@@ -66,6 +66,8 @@ class _Sqlite:
         self.secrets: tuple[str, ...] = ()
 
     def connect(self) -> Any:
+        if self.path.is_dir():
+            raise IngestError(f"The CRM database {self.path} is a folder. {_SETTING}: sqlite:///path/to/crm.sqlite.")
         if not self.path.is_file():
             raise IngestError(
                 f"The CRM database {self.path} does not exist. {_SETTING}, or make a CRM with `loupan crm init`."

@@ -90,6 +90,8 @@ def _invoke(
     finally:
         # dbt-duckdb keeps the warehouse open until the process ends; publishing has to attach it.
         DuckDBConnectionManager.close_all_connections()
+    if isinstance(result.exception, KeyboardInterrupt):
+        raise result.exception
     if result.exception is not None:
         raise DbtError(f"dbt {command[0]} failed: {result.exception}") from result.exception
     return result.result

@@ -10,7 +10,7 @@ from loupan.settings import Settings, get_settings
 from pipelines import dbt_runner
 from pipelines.contract import read_contract
 from pipelines.failures import build_failure_hook
-from pipelines.instance import WAREHOUSE_TAG
+from pipelines.instance import LAUNCHED, WAREHOUSE_TAG
 from pipelines.lineage import ColumnLineage, column_lineage
 from pipelines.load import build_load_assets
 from pipelines.progress import LogReporter, Reporter
@@ -44,7 +44,7 @@ def build_definitions(
         REFRESH,
         selection=dg.AssetSelection.assets(*load.raw.keys, *models.keys, *snapshot.keys),
         description="Load the CRM, build and check the marts, publish them.",
-        tags={WAREHOUSE_TAG: "refresh"},
+        tags={WAREHOUSE_TAG: LAUNCHED},
         hooks={build_failure_hook(settings)},
         executor_def=dg.in_process_executor,
     )

@@ -152,10 +152,10 @@ class _Load:
         states = read_states(self._connection)
         why = "a full load was asked for" if full else ""
         if self._is_other_source() and states:
-            # Counts of another CRM are no measure for this one's.
+            # The states stay, as the measure of the volume check: a wrong URL must not empty the dashboards.
             for name in states:
                 forget_table(self._connection, name)
-            why, states = "the warehouse held another CRM", {}
+            why = "the warehouse held another CRM"
             self._messages.append(f"The warehouse held another CRM; {self._crm.where} was loaded in full.")
         for gone in states.keys() - self._contract.by_name.keys():
             forget_table(self._connection, gone)

@@ -5,18 +5,23 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import yaml
 
+from loupan.refresh_lock import is_refreshing
 from loupan.settings import Settings
 
 WAREHOUSE_TAG = "loupan/warehouse"
+# Runs of the tag's first value are launched by Dagster, one at a time. Those that `loupan refresh` makes in its own
+# process have the second: Dagster cannot see that such a process was killed, and would wait for it for ever.
+LAUNCHED, COMMAND = "refresh", "command"
 
 CONFIG = {
     "telemetry": {"enabled": False},
     # The events say what happened; capturing the output of every step starts a process for each.
     "compute_logs": {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"},
     # One writer of the warehouse. The lock file also holds off a `loupan refresh` started by hand.
-    "concurrency": {"runs": {"tag_concurrency_limits": [{"key": WAREHOUSE_TAG, "value": "refresh", "limit": 1}]}},
+    "concurrency": {"runs": {"tag_concurrency_limits": [{"key": WAREHOUSE_TAG, "value": LAUNCHED, "limit": 1}]}},
     # A run whose process was killed is marked as failed, so that the next can start.
     "run_monitoring": {"enabled": True},
 }
@@ -37,3 +42,29 @@ def prepare_home(settings: Settings) -> Path:
     config = CONFIG | {"event_log_storage": _event_log(home)}
     (home / "dagster.yaml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
     return home
+
+
+def fail_dead_runs(instance: dg.DagsterInstance, *kinds: str, except_run: str | None = None) -> None:
+    """Record as failed the runs that Dagster believes to be running, but whose process is gone.
+
+    Only for who holds the refresh's lock, which a living run would hold itself or wait for.
+
+    Args:
+        instance: Dagster's.
+        kinds: values of the warehouse tag.
+        except_run: the caller's own run.
+    """
+    unfinished = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
+    for run in instance.get_runs(filters=dg.RunsFilter(statuses=unfinished, tags={WAREHOUSE_TAG: list(kinds)})):
+        if run.run_id != except_run:
+            instance.report_run_failed(run, "The process of this run is gone; it was killed, or the machine stopped.")
+
+
+def bury_dead_runs(settings: Settings) -> None:
+    """Record as failed all runs whose process is gone, unless a refresh is running at this moment.
+
+    Before Dagster's daemon starts: it would keep a dead run's place in the queue for ever.
+    """
+    if not is_refreshing(settings.data_dir):
+        with dg.DagsterInstance.get() as instance:
+            fail_dead_runs(instance, LAUNCHED, COMMAND)

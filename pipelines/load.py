@@ -98,7 +98,8 @@ def build_load_assets(settings: Settings, contract: Contract, descriptions: dict
         reporter: dg.ResourceParam[Reporter],
         warehouse_lock: WarehouseLock,
     ) -> Iterator[Any]:
-        write_state(settings, RefreshState(context.run_id, now()))
+        state = RefreshState(context.run_id, now())
+        write_state(settings, state)
         as_of = dt.datetime.fromisoformat(config.as_of) if config.as_of else dt.datetime.now(dt.UTC)
         step = reporter.step("Loading the CRM", total=len(contract.tables))
         report = ingest(
@@ -113,6 +114,8 @@ def build_load_assets(settings: Settings, contract: Contract, descriptions: dict
         step.finish()
         for message in report.messages:
             context.log.warning(message)
+        state.messages = report.messages
+        write_state(settings, state)
         yield from _materializations(report)
         step = reporter.step("Checking the loaded tables", total=len(contract.tables))
         for result in check_loaded(contract, settings, report, progress=lambda table: step.advance(detail=table)):

@@ -29,7 +29,7 @@ def failed_checks(
     A check that left no result counts as failed: silence is no proof.
 
     Returns:
-        The names of the failed checks, and every recorded check as a dictionary for the snapshot's report.
+        The failed checks, with what is wrong, and every recorded check as a dictionary for the snapshot's report.
     """
     records = instance.get_records_for_run(run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION).records
     recorded: list[dict[str, Any]] = []
@@ -43,17 +43,12 @@ def failed_checks(
         seen.add(evaluation.asset_check_key)
         name = check_name(evaluation.asset_check_key)
         blocking = evaluation.severity == dg.AssetCheckSeverity.ERROR
-        if not evaluation.passed and blocking:
-            failed.append(name)
-        recorded.append(
-            {
-                "name": name,
-                "passed": evaluation.passed,
-                "blocking": blocking,
-                "message": evaluation.description
-                or (evaluation.metadata["message"].value if "message" in evaluation.metadata else None),
-            }
+        message = evaluation.description or (
+            evaluation.metadata["message"].value if "message" in evaluation.metadata else None
         )
+        if not evaluation.passed and blocking:
+            failed.append(f"{name} – {message}" if message else name)
+        recorded.append({"name": name, "passed": evaluation.passed, "blocking": blocking, "message": message})
     failed += [f"{check_name(key)} (left no result)" for key in sorted(set(expected) - seen, key=check_name)]
     return failed, recorded
 

@@ -180,20 +180,25 @@ class _Checks:
         )
         rows = []
         for table in self._contract.tables:
-            state = self._states[table.name]
+            state, live = self._states[table.name], self._live_rows(table)
             previous = None if self._report.full else state.checked_row_count
             measurable = previous is not None and previous >= LEAST_ROWS_FOR_VOLUME
             rows.append(
                 {
                     "table": table.name,
-                    "rows": state.row_count,
-                    "share of previous": state.row_count / previous if measurable and previous else None,
+                    "rows": live,
+                    "share of previous": live / previous if measurable and previous else None,
                     "allowed": self._allowed(state),
                     "quarantined": self._report.tables[table.name].quarantined,
                     "orphans": orphans.get(table.name, 0),
                 }
             )
         return suites.check_loads(pd.DataFrame(rows).astype({"share of previous": "float64"}))
+
+    def _live_rows(self, table: Table) -> int:
+        """How many rows of a table are not deleted in the CRM, good or bad."""
+        report = self._report.tables[table.name]
+        return report.accepted + report.quarantined
 
     def _result(self, table: Table, outcomes: list[_Outcome] | None) -> CheckResult:
         report = self._report.tables[table.name]
@@ -219,8 +224,10 @@ class _Checks:
         if self._unchecked:
             self._connection.execute("begin")
             self._connection.execute("delete from ingest.unchecked_row")
-            self._connection.execute(
-                "update ingest.table_state set checked_row_count = row_count, all_unchecked = false"
+            self._connection.execute("update ingest.table_state set all_unchecked = false")
+            self._connection.executemany(
+                "update ingest.table_state set checked_row_count = ? where table_name = ?",
+                [[self._live_rows(table), table.name] for table in self._contract.tables],
             )
             self._connection.execute("commit")
 

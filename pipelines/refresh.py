@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+import errno
 import os
 
 import sqlalchemy as sa
 
 from loupan.errors import LoupanError
+from loupan.refresh_lock import refresh_lock
 from loupan.refresh_state import RefreshState, now, read_state, write_state
 from loupan.settings import Settings
 from pipelines.progress import Reporter
@@ -28,23 +30,37 @@ def refresh(
         What became of it. ``outcome`` is ``published``, ``refused`` (checks failed) or ``error``.
 
     Raises:
-        LoupanError: if nothing can be written, e.g. because the disk is full.
+        LoupanError: if nothing can be written, e.g. because the disk is full or Dagster's records are damaged.
     """
     try:
-        return _run(settings, reporter, full, as_of)
-    except (OSError, sa.exc.OperationalError) as error:
-        # Dagster's own records are written on the same disk as ours; it does not say so kindly when it is full.
-        raise LoupanError(
-            f"Loupan cannot write to {settings.data_dir}: {getattr(error, 'orig', None) or error}. Is the disk full? "
-            "Free space and refresh again; what was published before stays."
-        ) from error
+        with refresh_lock(settings.data_dir, lambda: reporter.step("Waiting for another refresh to end").finish()):
+            return _run(settings, reporter, full, as_of)
+    except (OSError, sa.exc.DatabaseError) as error:
+        # Dagster's own records are written beside ours; it does not say kindly what is wrong with them.
+        raise LoupanError(_advice(settings, error)) from error
+
+
+def _advice(settings: Settings, error: OSError | sa.exc.DatabaseError) -> str:
+    cause = getattr(error, "orig", None) or error
+    stays = "what was published before stays."
+    if "not a database" in str(cause) or "malformed" in str(cause):
+        return (
+            f"Dagster's records in {settings.dagster_home} are damaged ({cause}). Move that folder away and refresh "
+            f"again: only the history of runs is lost, {stays}"
+        )
+    if getattr(cause, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "disk is full" in str(cause):
+        return f"The disk that holds {settings.data_dir} is full ({cause}). Free space and refresh again; {stays}"
+    return (
+        f"Loupan cannot write to {settings.data_dir}: {cause}. Check LOUPAN_DATA_DIR and who may write there, and "
+        f"refresh again; {stays}"
+    )
 
 
 def _run(settings: Settings, reporter: Reporter, full: bool, as_of: dt.datetime | None) -> RefreshState:
     import dagster as dg
 
     from pipelines.definitions import REFRESH, build_definitions
-    from pipelines.instance import prepare_home
+    from pipelines.instance import COMMAND, WAREHOUSE_TAG, prepare_home
 
     os.environ["DAGSTER_HOME"] = str(prepare_home(settings))
     started_at = now()
@@ -54,6 +70,7 @@ def _run(settings: Settings, reporter: Reporter, full: bool, as_of: dt.datetime 
         result = job.execute_in_process(
             instance=instance,
             raise_on_error=False,
+            tags={WAREHOUSE_TAG: COMMAND},
             run_config={
                 "ops": {"raw_tables": {"config": config}},
                 # The outcome says what matters; Dagster's log of every event stays in its own database.
@@ -62,7 +79,12 @@ def _run(settings: Settings, reporter: Reporter, full: bool, as_of: dt.datetime 
         )
     state = read_state(settings)
     if state is None or state.refresh_id != result.run_id:
-        # It failed before its first step: no resource, no lock, no data folder.
+        # It failed before its first step: no resource, no data folder.
         state = RefreshState(result.run_id, started_at, "error", now(), error="the refresh could not start")
+        write_state(settings, state)
+    elif state.outcome == "running":
+        # No step failed, and none came to an end: Ctrl-C.
+        state.outcome, state.finished_at = "error", now()
+        state.error = "the refresh was interrupted; nothing was published, the next one begins anew"
         write_state(settings, state)
     return state

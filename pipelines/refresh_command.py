@@ -33,7 +33,7 @@ def parse_as_of(text: str) -> dt.datetime:
     except ValueError as error:
         raise AsOfError(f"--as-of {text!r} is no moment; write it like 2026-06-30T15:59:59+00:00") from error
     moment = moment.replace(tzinfo=dt.UTC) if moment.tzinfo is None else moment
-    if not 1900 <= moment.year <= 2199:
+    if not 1900 <= moment.year <= 2199 or not 1900 <= moment.astimezone(dt.UTC).year <= 2199:
         raise AsOfError(f"--as-of {text!r} lies outside the years 1900 to 2199")
     return moment.astimezone(dt.UTC)
 
@@ -50,7 +50,7 @@ def refresh(
 
     Exit code 0: published. 3: refused, because checks failed (they are named). 1: error.
     """
-    moment = parse_as_of(as_of) if as_of else None
+    moment = None if as_of is None else parse_as_of(as_of)
     collect_rarely()
     console = Console(stderr=True)
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
@@ -61,6 +61,8 @@ def refresh(
 
         bars.update(task, completed=1)
         state = run(get_settings(), BarReporter(bars), full=full, as_of=moment)
+    for message in state.messages:
+        typer.secho(f"Note: {message}", fg="yellow", err=True)
     if state.outcome == "published":
         quarantined = sum(state.quarantined.values())
         typer.echo(

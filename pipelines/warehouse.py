@@ -30,7 +30,7 @@ class TableState:
     last_cursor: dt.datetime | None  # the greatest cursor loaded (UTC) that did not lie in the future
     keys_unique: bool
     row_count: int
-    checked_row_count: int | None  # row count when the checks last passed
+    checked_row_count: int | None  # rows not deleted when the checks last passed
     all_unchecked: bool  # loaded in full since the checks last passed
 
 
@@ -68,6 +68,8 @@ def open_warehouse(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         DamagedWarehouse: if the file cannot be read.
         IngestError: if another program has it open, the disk is full, or it may not be written.
     """
+    if path.is_dir():
+        raise IngestError(f"The warehouse {path} is a folder. Move it away; the next refresh makes the file anew.")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""One writer at a time: a refresh holds this lock from its first step to its last."""
+"""One writer of the warehouse at a time, whoever launched the run."""
 
 from __future__ import annotations
 
@@ -7,29 +7,21 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import dagster as dg
-from filelock import FileLock, Timeout
+
+from loupan.refresh_lock import refresh_lock
+from pipelines.instance import COMMAND, fail_dead_runs
 
 
 class WarehouseLock(dg.ConfigurableResource):
-    """Held for the whole run, because the in-process executor makes a run's resources once.
-
-    A second refresh waits. The operating system releases the lock of a killed process.
-    """
+    """Held for the whole run, because the in-process executor makes a run's resources once; a second run waits."""
 
     data_dir: str
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[WarehouseLock]:
         """Wait for the lock, hold it while the run lasts."""
-        folder = Path(self.data_dir)
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / "refresh.lock")
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            (context.log or dg.get_dagster_logger()).info("Another refresh is running; this one waits for it.")
-            lock.acquire()
-        try:
+        log = context.log or dg.get_dagster_logger()
+        with refresh_lock(Path(self.data_dir), lambda: log.info("Another refresh is running; this one waits for it.")):
+            if context.instance is not None and context.run is not None:
+                fail_dead_runs(context.instance, COMMAND, except_run=context.run.run_id)
             yield self
-        finally:
-            lock.release()

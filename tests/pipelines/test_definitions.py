@@ -106,7 +106,7 @@ def test_a_check_without_a_result_counts_as_failed(instance: dg.DagsterInstance)
     key = dg.AssetKey("a")
     expected = [dg.AssetCheckKey(key, name) for name in ("good", "bad", "doubtful", "silent")]
     failed, recorded = failed_checks(instance, run.run_id, expected)
-    assert failed == ["a: bad", "a: silent (left no result)"]
+    assert failed == ["a: bad – half of it is missing", "a: silent (left no result)"]
     assert {check["name"]: check["passed"] for check in recorded} == {
         "a: good": True,
         "a: bad": False,

@@ -10,11 +10,13 @@ import signal
 import sqlite3
 import subprocess
 import time
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from loupan.refresh_lock import is_refreshing
 from loupan.settings import REPOSITORY
 from tests.support.installation import AS_OF, LOUPAN, sample_installation
 
@@ -112,10 +114,11 @@ def test_too_many_bad_rows_refuse_publishing_until_they_are_mended(company: Inst
     company.change_crm("UPDATE demand SET phase = 'afterlife' WHERE id % 4 = 0")
     out = company.refresh(code=REFUSED)
     assert "raw/demand: expectations" in out
+    assert "afterlife" in out
     assert company.current() == before
     state = company.state()
     assert state["outcome"] == "refused"
-    assert "raw/demand: expectations" in state["failed_checks"]
+    assert any(check.startswith("raw/demand: expectations – ") for check in state["failed_checks"])
     # Nothing new to load does not make bad rows good.
     company.refresh(code=REFUSED)
     assert company.current() == before
@@ -201,6 +204,66 @@ def test_a_second_refresh_waits_for_the_first(company: Installation) -> None:
     assert [process.returncode for process in both] == [PUBLISHED, PUBLISHED], outputs
     versions = [folder.name for folder in (company.data_dir / "snapshots").iterdir() if folder.is_dir()]
     assert len(versions) == 3
+
+
+def _wait_until(happened: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not happened():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_ctrl_c_ends_one_refresh_and_no_other(company: Installation) -> None:
+    first = company.start("refresh", "--full", "--as-of", MOMENT)
+    _wait_until(lambda: is_refreshing(company.data_dir))
+    waiting = company.start("refresh", "--as-of", MOMENT)
+    time.sleep(2)
+    waiting.send_signal(signal.SIGINT)
+    _, err = waiting.communicate(timeout=60)
+    assert waiting.returncode != PUBLISHED
+    assert "Traceback" not in err
+    assert first.communicate(timeout=500)
+    assert first.returncode == PUBLISHED
+    before = company.current()
+    assert company.state()["version"] == before
+    # In its midst, a refresh ends by itself, and says what became of it.
+    process = company.start("refresh", "--full", "--as-of", MOMENT)
+    started = company.state()["refresh_id"]
+    _wait_until(lambda: company.state()["refresh_id"] != started)
+    time.sleep(1)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode not in (PUBLISHED, REFUSED)
+    assert "interrupted" in err or "Aborted" in err, err
+    assert "Traceback" not in err, err
+    assert company.state()["outcome"] == "error"
+    assert "interrupted" in company.state()["error"]
+    assert company.current() == before
+
+
+def test_a_crm_that_lost_its_rows_is_not_published(company: Installation, tmp_path: Path) -> None:
+    before = company.current()
+    company.change_crm("UPDATE payment SET deleted_at = updated_at")
+    assert "at least half" in company.refresh(code=REFUSED)
+    # Nor is another CRM that holds nothing, e.g. by a mistake in the URL.
+    company.environment["LOUPAN_CRM_URL"] = f"sqlite:///{tmp_path / 'empty.sqlite'}"
+    company.run("crm", "init")
+    out = company.refresh(code=REFUSED)
+    assert "held another CRM" in out
+    assert "at least half" in out
+    assert company.current() == before
+    company.refresh("--full")
+    assert company.current() != before
+
+
+def test_damaged_records_of_dagster_are_named_and_can_be_moved_away(company: Installation) -> None:
+    for database in (company.data_dir / "dagster").rglob("*.db*"):
+        database.write_bytes(b"no database at all" * 999)
+    out = company.refresh(code=ERROR)
+    assert str(company.data_dir / "dagster") in out
+    assert "Move that folder away" in out
+    shutil.rmtree(company.data_dir / "dagster")
+    company.refresh()
 
 
 def test_a_killed_refresh_leaves_the_snapshot_and_the_next_one_heals(company: Installation) -> None:
