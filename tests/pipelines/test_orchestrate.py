@@ -70,6 +70,19 @@ class Dagster:
         raise AssertionError("the run did not end")
 
 
+def _kill_a_refresh(data_dir: Path, environment: dict[str, str]) -> None:
+    """Leave a run behind that Dagster believes to be running."""
+    process = subprocess.Popen([str(LOUPAN), "refresh"], env=environment, stderr=subprocess.DEVNULL)
+    state = data_dir / "last_refresh.json"
+    before = state.read_bytes()
+    deadline = time.monotonic() + MINUTES
+    while state.read_bytes() == before:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
+
+
 def test_a_run_started_in_dagster_publishes(tmp_path: Path) -> None:
     data_dir = shutil.copytree(sample_installation(), tmp_path / "company")
     before = (data_dir / "snapshots" / "CURRENT").read_text()
@@ -77,9 +90,11 @@ def test_a_run_started_in_dagster_publishes(tmp_path: Path) -> None:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     environment = {k: v for k, v in os.environ.items() if not k.startswith("LOUPAN_")}
+    environment["LOUPAN_DATA_DIR"] = str(data_dir)
+    _kill_a_refresh(data_dir, environment)
     process = subprocess.Popen(
         [str(LOUPAN), "orchestrate", "--port", str(port)],
-        env=environment | {"LOUPAN_DATA_DIR": str(data_dir)},
+        env=environment,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
@@ -91,6 +106,8 @@ def test_a_run_started_in_dagster_publishes(tmp_path: Path) -> None:
         assert repository["schedules"] == [{"name": "refresh_on_schedule", "scheduleState": {"status": "RUNNING"}}]
         as_of = {"ops": {"raw_tables": {"config": {"as_of": f"{AS_OF}T16:00:00+00:00"}}}}
         assert dagster.run_job(repository, "refresh", as_of) == "SUCCESS"
+        runs = dagster.ask("{ runsOrError { ... on Runs { results { status } } } }")["runsOrError"]["results"]
+        assert sorted({run["status"] for run in runs}) == ["FAILURE", "SUCCESS"]  # the killed one is not running
     finally:
         os.killpg(process.pid, signal.SIGINT)
         try:
@@ -98,3 +115,21 @@ def test_a_run_started_in_dagster_publishes(tmp_path: Path) -> None:
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
     assert (data_dir / "snapshots" / "CURRENT").read_text() != before
+
+
+def test_a_busy_port_is_said(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = subprocess.run(
+            [str(LOUPAN), "orchestrate", "--port", str(port)],
+            env=os.environ | {"LOUPAN_DATA_DIR": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            timeout=MINUTES,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert f"127.0.0.1:{port}" in done.stderr
+    assert "--port" in done.stderr
