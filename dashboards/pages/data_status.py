@@ -11,6 +11,7 @@ import streamlit as st
 from dashboards import layout
 from dashboards.view import View
 from loupan.errors import LoupanError
+from loupan.refresh_lock import is_refreshing
 from loupan.refresh_state import RefreshState, read_state
 from loupan.settings import get_settings
 from loupan.snapshot import Snapshot, list_snapshots
@@ -27,6 +28,7 @@ def draw(view: View, tables: bool) -> None:
     _facts(view, snapshot, refresh)
     if refresh is not None:
         _last_refresh(view, refresh)
+        _messages(refresh)
     left, right = layout.columns(1, 1)
     with left, st.container(border=True, key="lp_card_checks"):
         _checks(view, snapshot)
@@ -68,6 +70,11 @@ def _last_refresh(view: View, refresh: RefreshState) -> None:
             st.success(
                 t("The last refresh, started {moment}, was published.", moment=moment), icon=":material/check_circle:"
             )
+        case "running" if not is_refreshing(get_settings().data_dir):
+            st.error(
+                t("The last refresh, started {moment}, was interrupted. You see an earlier one.", moment=moment),
+                icon=":material/error:",
+            )
         case "running":
             st.info(t("A refresh has been running since {moment}.", moment=moment), icon=":material/progress_activity:")
         case "refused":
@@ -89,6 +96,11 @@ def _last_refresh(view: View, refresh: RefreshState) -> None:
                 ),
                 icon=":material/error:",
             )
+
+
+def _messages(refresh: RefreshState) -> None:
+    for message in refresh.messages:
+        st.info(layout.plain(message), icon=":material/info:")
 
 
 def _checks(view: View, snapshot: Snapshot) -> None:

@@ -10,6 +10,8 @@ from dashboards.formats import Formats
 from dashboards.gateway import Period
 from dashboards.pages import overview
 from loupan.metrics import open_current
+from loupan.refresh_lock import refresh_lock
+from loupan.refresh_state import RefreshState, now, write_state
 from loupan.settings import Settings
 from tests.end_to_end.conftest import settle
 from tests.support.installation import running_server
@@ -164,3 +166,25 @@ def test_a_damaged_snapshot_is_said_so(open_page, sample_dir, tmp_path):
         page.locator(".st-key-lp_notice").get_by_text("The published data cannot be read").wait_for()
         page.locator(".st-key-lp_notice").get_by_text("loupan snapshots rollback", exact=True).wait_for()
         page.close()
+
+
+def test_data_status_says_what_became_of_the_last_refresh(open_page, sample_dir, tmp_path):
+    shutil.copytree(sample_dir / "snapshots", tmp_path / "snapshots")
+    settings = Settings(data_dir=tmp_path)
+    refused = {"outcome": "refused", "failed_checks": ["raw/demand: expectations – demand: phase is one of …"]}
+    with running_server(tmp_path) as address:
+        for state, words in (
+            ({}, "was interrupted"),
+            ({"outcome": "error", "error": "the disk is full"}, "the disk is full"),
+            (refused, "demand: phase is one of"),
+            ({"messages": ["The warehouse held another CRM"]}, "held another CRM"),
+        ):
+            write_state(settings, RefreshState("id", now(), **state))
+            page = open_page(address, "data-status?lang=en")
+            page.locator("[data-testid=stMain]").get_by_text(words).first.wait_for()
+            page.close()
+        with refresh_lock(tmp_path):
+            write_state(settings, RefreshState("id", now()))
+            page = open_page(address, "data-status?lang=en")
+            page.locator("[data-testid=stMain]").get_by_text("has been running since").wait_for()
+            page.close()
