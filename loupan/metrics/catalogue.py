@@ -31,6 +31,8 @@ class Metric:
         default_where: values of a dimension that hold unless the question names that dimension.
         variants: dimension → metric that stands in when the question names that dimension.
         model: semantic model of a simple metric; else None.
+        grain: the finest period that the rows of a simple metric are dated by, ``day`` or coarser.
+        is_as_of: whether it is the state at the snapshot's as-of, known for periods that hold that day alone.
         is_additive: whether no rows mean 0 (counts and sums) rather than unknown.
         expression: formula of a derived metric over the names of ``inputs``; else empty.
         inputs: name in the formula → metric.
@@ -53,6 +55,8 @@ class Metric:
     default_where: Mapping[str, tuple[str | None, ...]]
     variants: Mapping[str, str]
     model: str | None
+    grain: str
+    is_as_of: bool
     is_additive: bool
     expression: str
     inputs: Mapping[str, str]
@@ -93,8 +97,22 @@ TIME_DIMENSIONS = {
 }
 
 
+@dataclass(frozen=True)
+class _Measure:
+    model: str
+    aggregation: str
+    grain: str
+
+
 class Catalogue:
-    """The metrics and dimensions of one semantic manifest."""
+    """The metrics and dimensions of one semantic manifest.
+
+    Attributes:
+        metrics: name → metric.
+        dimensions: name → dimension.
+        views: dimensions that some metric has a default value of. Each of their values shows all the rows once more,
+            in another way (the attribution model), so several of them together would count every row several times.
+    """
 
     def __init__(self, manifest: dict[str, Any], resolve_dimensions: Callable[[str], frozenset[str]]) -> None:
         """Read a manifest as dbt writes it.
@@ -107,7 +125,7 @@ class Catalogue:
             UnusableManifest: if a ratio or derived metric filters or shifts its inputs, or refers to none.
         """
         measures = {
-            measure["name"]: (model["name"], measure["agg"])
+            measure["name"]: _measure(model, measure)
             for model in manifest["semantic_models"]
             for measure in model["measures"]
         }
@@ -117,6 +135,7 @@ class Catalogue:
             return tuple(dimension for dimension in self.dimensions if dimension in found)
 
         self.metrics = {declared["name"]: _metric(declared, measures, in_order) for declared in manifest["metrics"]}
+        self.views = frozenset(name for metric in self.metrics.values() for name in metric.default_where)
         self.dimensions = dict(TIME_DIMENSIONS)
         for model in manifest["semantic_models"]:
             for declared in model["dimensions"]:
@@ -165,16 +184,26 @@ class Catalogue:
                 raise UnusableManifest(f"Metric {metric.name} refers to {name}, which is no metric.")
 
 
+def _measure(model: dict[str, Any], measure: dict[str, Any]) -> _Measure:
+    date = measure.get("agg_time_dimension") or model["defaults"]["agg_time_dimension"]
+    (grain,) = (
+        dimension["type_params"]["time_granularity"] for dimension in model["dimensions"] if dimension["name"] == date
+    )
+    if grain not in TIME_DIMENSIONS:
+        raise UnusableManifest(f"Measure {measure['name']} is dated by {grain}; the gateway knows day and coarser.")
+    return _Measure(model["name"], measure["agg"], grain)
+
+
 def _metric(
     declared: dict[str, Any],
-    measures: Mapping[str, tuple[str, str]],
+    measures: Mapping[str, _Measure],
     resolve_dimensions: Callable[[str], tuple[str, ...]],
 ) -> Metric:
     name, kind, meta, parameters = declared["name"], declared["type"], _meta(declared), declared["type_params"]
-    model, aggregation, expression, inputs = None, None, "", {}
+    measure, expression, inputs = None, "", {}
     numerator, denominator = meta.get("numerator"), meta.get("denominator")
     if kind == "simple":
-        model, aggregation = measures[parameters["measure"]["name"]]
+        measure = measures[parameters["measure"]["name"]]
     elif kind in ("derived", "ratio"):
         operands = [parameters["numerator"], parameters["denominator"]] if kind == "ratio" else parameters["metrics"]
         _refuse_conditions(declared, operands)
@@ -205,8 +234,10 @@ def _metric(
             for dimension, value in meta.get("default_where", {}).items()
         },
         variants=meta.get("variants", {}),
-        model=model,
-        is_additive=aggregation in _ADDITIVE,
+        model=measure.model if measure else None,
+        grain=measure.grain if measure else "day",
+        is_as_of=meta.get("date_basis") == "as_of",
+        is_additive=measure is not None and measure.aggregation in _ADDITIVE,
         expression=expression,
         inputs=inputs,
         resolve_dimensions=resolve_dimensions,

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from loupan.metrics.catalogue import TIME_DIMENSIONS, Catalogue, Metric
 from loupan.metrics.errors import InvalidCombination, UnusableManifest, nearest
-from loupan.metrics.semantic_layer import Conditions
+from loupan.metrics.semantic_layer import Conditions, label
 
 if TYPE_CHECKING:
     from loupan.metrics.semantic_layer import SemanticLayer
@@ -73,8 +73,8 @@ class Dimensions:
         """Return the short names of a metric's dimensions, periods included.
 
         A derived metric has those that all its inputs have. A ratio has those of its numerator: where the denominator
-        lacks one, it counts whole. A dimension with a default value (a choice of view, such as the attribution model,
-        rather than a cut of the rows) needs to exist on one input only.
+        lacks one, it counts whole; but both must have the period. A dimension with a default value (a choice of view,
+        such as the attribution model, rather than a cut of the rows) needs to exist on one input only.
         """
         if name not in self._known:
             self._known[name] = self._resolve(self._catalogue.metric(name))
@@ -82,7 +82,10 @@ class Dimensions:
 
     def of_table(self, name: str) -> frozenset[str]:
         """Return the dimensions that the table of a simple metric itself reaches."""
-        return (frozenset(self._layer.items(name)) & frozenset(self._catalogue.dimensions)) | frozenset(TIME_DIMENSIONS)
+        items = frozenset(self._layer.items(name)) & frozenset(self._catalogue.dimensions)
+        # What is recorded by month has no days or weeks.
+        periods = list(TIME_DIMENSIONS)
+        return items | frozenset(periods[periods.index(self._catalogue.metric(name).grain) :])
 
     def _resolve(self, metric: Metric) -> frozenset[str]:
         if metric.kind == "simple":
@@ -90,7 +93,9 @@ class Dimensions:
             if not own >= metric.default_where.keys():
                 raise UnusableManifest(f"Metric {metric.name} has a default for a dimension that its table lacks.")
         elif metric.is_ratio:
-            own = self.of(str(metric.numerator)) | (self.of(str(metric.denominator)) & self._views(metric))
+            denominator = self.of(str(metric.denominator))
+            own = self.of(str(metric.numerator)) - (TIME_DIMENSIONS.keys() - denominator)
+            own |= denominator & self._views(metric)
         else:
             inputs = [self.of(name) for name in metric.inputs.values()]
             own = frozenset.intersection(*inputs) | (frozenset.union(*inputs) & self._views(metric))
@@ -110,7 +115,7 @@ class Plan:
         self._catalogue = catalogue
         self._layer = layer
         self._dimensions = dimensions
-        self._parts: dict[tuple[str | None, Question], list[str]] = {}
+        self._parts: dict[tuple[str | None, str, Question], list[str]] = {}
         self._leaves: dict[tuple[str, Question], str] = {}
         self._calculations: dict[tuple[str, Question], tuple[str, str, Mapping[str, str]]] = {}
         self._filters: dict[tuple[str, Values], str] = {}
@@ -120,8 +125,9 @@ class Plan:
 
         Raises:
             UnknownMetric, UnknownDimension: for a name that does not exist.
-            InvalidCombination: if a metric lacks one of the dimensions.
+            InvalidCombination: if a metric lacks one of the dimensions, or several views are asked for as one.
         """
+        self._refuse_several_views(question)
         outputs: list[tuple[str, str]] = []
         for name in metrics:
             metric = self._catalogue.metric(name)
@@ -157,7 +163,7 @@ class Plan:
             self._leaves[key] = f"_m{len(self._leaves)}"
             for name, values in question.where:
                 self._filters.setdefault((name, values), f"f{len(self._filters)}")
-            self._parts.setdefault((metric.model, question), []).append(metric.name)
+            self._parts.setdefault((metric.model, metric.grain, question), []).append(metric.name)
         return self._leaves[key]
 
     def _terms(self, metric: Metric, question: Question) -> tuple[str, str]:
@@ -191,6 +197,14 @@ class Plan:
                 return self._stand_in(self._catalogue.metric(variant), question)
         return metric, question
 
+    def _refuse_several_views(self, question: Question) -> None:
+        for name, values in question.where:
+            if name in self._catalogue.views and name not in question.by and len(set(values)) > 1:
+                raise InvalidCombination(
+                    f"Several values of {name!r} cannot be added up, because each of them shows the same rows again. "
+                    f"Filter one value, or ask for it by {name}."
+                )
+
     @staticmethod
     def _refuse_overlap(metric: Metric, dimension: str, question: Question) -> None:
         """Refuse a median over several values of a dimension whose values hold one another, like trees of categories.
@@ -206,11 +220,15 @@ class Plan:
 
     def _lacks(self, metric: Metric, dimension: str) -> InvalidCombination:
         self._catalogue.dimension(dimension)
-        has = sorted(self._dimensions.of(metric.name) - TIME_DIMENSIONS.keys())
-        return InvalidCombination(
-            f"Metric {metric.name} has no dimension {dimension!r}.{nearest(dimension, has)} "
-            f"It can be cut by {', '.join([*TIME_DIMENSIONS, *has])}."
+        known = self._dimensions.of(metric.name)
+        periods = [name for name in TIME_DIMENSIONS if name in known]
+        has = sorted(known - TIME_DIMENSIONS.keys())
+        problem = (
+            f"Metric {metric.name} counts whole {periods[0]}s, so it has no {dimension!r}."
+            if dimension in TIME_DIMENSIONS
+            else f"Metric {metric.name} has no dimension {dimension!r}.{nearest(dimension, has)}"
         )
+        return InvalidCombination(f"{problem} It can be cut by {', '.join([*periods, *has])}.")
 
     def _sql(
         self,
@@ -221,11 +239,12 @@ class Plan:
     ) -> str:
         keys = {name: f"_k{index}" for index, name in enumerate(by)}
         tables, groups, joins, columns = [], [], [], []
-        for index, ((_, question), names) in enumerate(self._parts.items()):
+        for index, ((_, grain, question), names) in enumerate(self._parts.items()):
             conditions = Conditions(
                 tuple((name, self._filters[name, values]) for name, values in question.where),
                 "start" in period,
                 "end" in period,
+                grain,
             )
             part = f"_p{index}"
             tables.append(f"{part} as (\n{self._layer.compile(tuple(names), question.by, conditions)}\n)")
@@ -233,10 +252,17 @@ class Plan:
                 groups.append("select " + ", ".join(f'"{n}" as {keys[n]}' for n in by) + f" from {part}")
             on = " and ".join(f'{part}."{name}" is not distinct from _groups.{keys[name]}' for name in question.by)
             joins.append(f"left join {part} on {on or 'true'}")
+            at_as_of = [name for name in names if self._catalogue.metric(name).is_as_of]
+            # The state at the as-of says nothing of periods without that day, not even that there was none.
+            known = self._within_period(question, keys, period, f"_as_of{index}.day") if at_as_of else []
+            if known:
+                tables.append(f"_as_of{index} as ({self._layer.compile_last_day(at_as_of[0], grain)})")
+                joins.append(f"cross join _as_of{index}")
             for name in names:
                 # A count or sum over no rows is 0; a median over none is unknown.
                 value = f'{part}."{name}"'
                 value = f"coalesce({value}, 0)" if self._catalogue.metric(name).is_additive else value
+                value = f"case when {' and '.join(known)} then {value} end" if known and name in at_as_of else value
                 columns.append(f"{value} as {self._leaves[name, question]}")
         if by and not groups:
             raise InvalidCombination(
@@ -244,17 +270,29 @@ class Plan:
             )
         tables.append(f"_groups as ({' union '.join(groups) or 'select 1'})")
         tables.append(f"_level0 as (select {', '.join([*keys.values(), *columns])} from _groups {' '.join(joins)})")
-        known = [*keys.values(), *self._leaves.values()]
+        calculated = [*keys.values(), *self._leaves.values()]
         for level, (column, formula, operands) in enumerate(self._calculations.values()):
             # The formula calls its operands by names of its own, which must not stay visible to the next one.
             aliases = ", ".join(f'{operand} as "{alias}"' for alias, operand in operands.items())
-            listed = ", ".join(known)
+            listed = ", ".join(calculated)
             tables.append(
                 f"_level{level + 1} as (select {listed}, ({formula}) as {column} from "
                 f"(select {listed}, {aliases} from _level{level}))"
             )
-            known.append(column)
+            calculated.append(column)
         selected = [f'{key} as "{name}"' for name, key in keys.items()]
         selected += [f'{column} as "{name}"' for name, column in outputs]
         order = " order by " + ", ".join(f"{key} nulls last" for key in keys.values()) if keys else ""
         return f"with {', '.join(tables)}\nselect {', '.join(selected)} from _level{len(self._calculations)}{order}"
+
+    def _within_period(
+        self, question: Question, keys: Mapping[str, str], period: Mapping[str, str], day: str
+    ) -> list[str]:
+        """Conditions that a day lies in the period asked for, the period of its group and the periods filtered."""
+        conditions = [f"{day} {'>=' if name == 'start' else '<='} cast(${name} as date)" for name in period]
+        conditions += [f"_groups.{keys[name]} = {label(name, day)}" for name in question.by if name in TIME_DIMENSIONS]
+        return conditions + [
+            f"list_contains(cast(${self._filters[name, values]} as varchar[]), {label(name, day)})"
+            for name, values in question.where
+            if name in TIME_DIMENSIONS
+        ]

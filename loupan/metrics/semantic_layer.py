@@ -47,11 +47,13 @@ class Conditions:
         values: pairs of dimension and the name of its parameter: ``$<parameter>`` is the list of accepted texts,
             ``$<parameter>_null`` whether an empty value is accepted.
         has_start, has_end: whether ``$start`` and ``$end`` bound the metric's own date, both included.
+        grain: the finest period that the rows are dated by; each one that the bounds touch counts whole.
     """
 
     values: tuple[tuple[str, str], ...] = ()
     has_start: bool = False
     has_end: bool = False
+    grain: str = "day"
 
 
 class _Renderer:
@@ -79,6 +81,7 @@ class SemanticLayer:
         }
         self.items = lru_cache(maxsize=None)(self._items)
         self.compile = lru_cache(maxsize=_COMPILED_STATEMENTS)(self._compile)
+        self.compile_last_day = lru_cache(maxsize=None)(self._compile_last_day)
         self.compile_values = lru_cache(maxsize=_COMPILED_STATEMENTS)(self._compile_values)
 
     def _items(self, metric: str) -> Mapping[str, str]:
@@ -117,14 +120,20 @@ class SemanticLayer:
         """
         items = {name: f"{_METRIC_TIME}__{name}" for name in TIME_DIMENSIONS} | dict(self.items(metrics[0]))
         where = [_accepts(name, items[name], parameter) for name, parameter in conditions.values]
-        day = f"{{{{ TimeDimension('{_METRIC_TIME}', 'day') }}}}"
+        begin = f"{{{{ TimeDimension('{_METRIC_TIME}', '{conditions.grain}') }}}}"
         if conditions.has_start:
-            where.append(f"{day} >= cast($start as date)")
+            where.append(f"{begin} >= date_trunc('{conditions.grain}', cast($start as date))")
         if conditions.has_end:
-            where.append(f"{day} <= cast($end as date)")
+            where.append(f"{begin} <= cast($end as date)")
         statement = self._explain(metric_names=metrics, group_by_names=[items[name] for name in by], where=where)
         labels = [f"{_label(name, _quoted(items[name]))} as {_quoted(name)}" for name in by]
         return f"select {', '.join([*labels, *map(_quoted, metrics)])} from (\n{statement}\n)"
+
+    def _compile_last_day(self, metric: str, grain: str) -> str:
+        """Return SQL with one row, the last ``day`` that a metric's rows are dated by, NULL if it has none."""
+        item = f"{_METRIC_TIME}__{grain}"
+        statement = self._explain(metric_names=(metric,), group_by_names=[item], where=[])
+        return f"select max({_quoted(item)}) as day from (\n{statement}\n)"
 
     def _compile_values(self, dimension: str) -> str:
         """Return SQL with one column, the distinct values of a dimension wherever it is declared."""
@@ -155,6 +164,11 @@ def _accepts(name: str, item: str, parameter: str) -> str:
         f"case when {column} is null then cast(${parameter}_null as boolean) "
         f"else list_contains(cast(${parameter} as varchar[]), {column}) end"
     )
+
+
+def label(period: str, day: str) -> str:
+    """Return SQL of the label of the period that a day lies in."""
+    return _TIME_LABELS[period].format(f"date_trunc('{period}', {day})")
 
 
 def _label(name: str, column: str) -> str:

@@ -164,7 +164,88 @@ class TestRatios:
         assert [row["attributed_profit"] for row in rows] == pytest.approx([200 - 107.3] * 2)
 
 
+class TestWholeMonths:
+    """Customer-months are recorded by month: 50 and 40 of River Bay in January and February, 30 of another."""
+
+    @pytest.mark.parametrize(
+        ("start", "end", "complaints", "customer_months"),
+        [
+            ("2026-01-16", "2026-02-15", 1, 120),
+            ("2026-01-31", "2026-01-31", 0, 80),
+            ("2026-02-01", "2026-02-01", 0, 40),
+            ("2026-01-16", None, 2, 120),
+            (None, "2026-01-15", 1, 80),
+            ("2026-03-15", None, 0, 0),
+        ],
+    )
+    def test_a_period_counts_every_month_it_touches(
+        self, metrics: Metrics, start: str | None, end: str | None, complaints: int, customer_months: int
+    ) -> None:
+        (row,) = metrics.records(["complaint_rate", "customer_months"], start=start, end=end)
+        assert row["customer_months"] == row["complaint_rate__denominator"] == customer_months
+        assert row["complaint_rate__numerator"] == complaints
+
+    @pytest.mark.parametrize("period", ["day", "week"])
+    @pytest.mark.parametrize("metric", ["customer_months", "complaint_rate"])
+    def test_no_finer_than_recorded(self, metrics: Metrics, metric: str, period: str) -> None:
+        assert metrics.describe(metric).dimensions[:3] == ("month", "quarter", "year")
+        for question in ({"by": [period]}, {"where": {period: ["2026-01-05"]}}):
+            with pytest.raises(InvalidCombination, match=f"{metric} counts whole months, so it has no '{period}'"):
+                metrics.records(["leads", metric], **question)
+
+    def test_coarser_periods(self, metrics: Metrics) -> None:
+        rows = metrics.records(["complaint_rate"], by=["quarter"])
+        assert [(row["quarter"], row["complaint_rate__denominator"]) for row in rows] == [("2026-Q1", 120)]
+
+
+class TestStateAtTheAsOf:
+    """Units are dated by the as-of, 31 March: of other periods nothing is known, not even that there were none."""
+
+    def test_by_month_beside_others(self, metrics: Metrics) -> None:
+        rows = metrics.records(["leads", "units", "sell_through_rate"], by=["month"])
+        assert [(row["month"], row["leads"], row["units"]) for row in rows] == [
+            ("2025-12", 1, None), ("2026-01", 3, None), ("2026-02", 1, None), ("2026-03", 1, 3),
+        ]  # fmt: skip
+        assert [row["sell_through_rate__numerator"] for row in rows] == [None, None, None, 1]
+
+    @pytest.mark.parametrize(
+        ("question", "units"),
+        [
+            ({}, 3),
+            ({"start": "2026-03-31"}, 3),
+            ({"end": "2026-03-31"}, 3),
+            ({"end": "2026-03-30"}, None),
+            ({"start": "2026-04-01"}, None),
+            ({"where": {"month": ["2026-02", "2026-03"]}}, 3),
+            ({"where": {"week": ["2026-03-30"]}}, 3),
+            ({"where": {"quarter": ["2025-Q4"]}}, None),
+            # Known, and none there.
+            ({"where": {"project": ["Empty Estate"]}}, 0),
+            ({"where": {"project": ["Empty Estate"]}, "end": "2026-03-31"}, 0),
+            ({"where": {"project": ["Empty Estate"]}, "end": "2026-02-28"}, None),
+        ],
+    )
+    def test_known_where_the_period_holds_the_as_of(
+        self, metrics: Metrics, question: dict[str, Any], units: int | None
+    ) -> None:
+        assert metrics.records(["units"], **question) == [{"units": units}]
+
+    def test_a_group_without_units(self, metrics: Metrics) -> None:
+        rows = metrics.records(["marketing_expense", "units"], by=["project", "year"])
+        assert {row["project"]: row["units"] for row in rows} == {"Empty Estate": 0, "River Bay": 2, HOSTILE_NAME: 1}
+
+
 class TestFilters:
+    def test_several_views_at_once_are_refused(self, metrics: Metrics) -> None:
+        both = {"attribution_model": ["first", "last"]}
+        for metric in ("attributed_contracts", "cost_per_contract", "roi"):
+            with pytest.raises(InvalidCombination, match="Filter one value, or ask for it by attribution_model"):
+                metrics.records([metric], where=both)
+        rows = metrics.records(["attributed_contracts"], by=["attribution_model"], where=both)
+        assert [row["attributed_contracts"] for row in rows] == [1.0, 1.0]
+        same = {"attribution_model": ["first", "first"]}
+        assert metrics.records(["attributed_contracts"], where=same) == [{"attributed_contracts": 1.0}]
+
     def test_several_values_and_none(self, metrics: Metrics) -> None:
         assert metrics.records(["leads"], where={"project": ["River Bay", None]}) == [{"leads": 4}]
         assert metrics.records(["leads"], where={"project": None}) == [{"leads": 1}]

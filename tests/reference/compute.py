@@ -12,7 +12,7 @@ import pandas as pd
 from tests.reference.crm import Crm
 from tests.reference.deals import Deals
 from tests.reference.demands import Demands
-from tests.reference.facts import TIME_LABELS, Group, Metric, Question, Ratio
+from tests.reference.facts import Group, Metric, Question, Ratio
 from tests.reference.fees import Fees
 from tests.reference.identity import journeys, survivors
 from tests.reference.leads import Leads
@@ -52,7 +52,8 @@ class Reference:
 
     def dimensions(self, metric: str) -> tuple[str, ...]:
         """Return the dimensions a metric can be cut by, time first."""
-        return (*TIME_LABELS, *self._metrics[metric].dimensions)
+        found = self._metrics[metric]
+        return (*found.times, *found.dimensions)
 
     def query(
         self,

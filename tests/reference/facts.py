@@ -26,7 +26,7 @@ TIME_LABELS: dict[str, Callable[[dt.date], str]] = {
 
 @dataclass(frozen=True)
 class Fact:
-    """Something that counts on a day.
+    """Something that counts on a day, or for the days up to ``to``: then in every period that touches them.
 
     ``value`` is summed, or is the observation of a median; None makes a sum unknown. ``key`` is what a distinct count
     counts once. A dimension may have several values at once: then it holds a tuple.
@@ -36,6 +36,7 @@ class Fact:
     value: Number | None
     key: Hashable
     dimensions: Mapping[str, Any]
+    to: dt.date | None = None
 
     def cut_by(self, dimensions: Mapping[str, Any]) -> Fact:
         """Return the fact with some dimensions added or replaced."""
@@ -71,7 +72,7 @@ class Question:
     def includes(self, fact: Fact) -> bool:
         """Say whether a fact is within the period and the filters."""
         return (
-            (self.start is None or fact.on >= self.start)
+            (self.start is None or (fact.to or fact.on) >= self.start)
             and (self.end is None or fact.on <= self.end)
             and all(set(fact.values_of(name)) & set(values) for name, values in (self.where or {}).items())
         )
@@ -94,10 +95,11 @@ class RatioValue(NamedTuple):
 
 @dataclass(frozen=True)
 class Metric:
-    """A metric made of facts directly; ``dimensions`` are those its facts carry, beside time."""
+    """A metric made of facts directly; ``dimensions`` are those its facts carry, beside the periods in ``times``."""
 
     make_facts: Callable[[], list[Fact]]
     dimensions: tuple[str, ...]
+    times: tuple[str, ...] = tuple(TIME_LABELS)
 
     @cached_property
     def facts(self) -> list[Fact]:
@@ -159,6 +161,11 @@ class Ratio:
     def dimensions(self) -> tuple[str, ...]:
         """What the ratio can be cut by: all that the numerator can."""
         return self.numerator.dimensions
+
+    @property
+    def times(self) -> tuple[str, ...]:
+        """The periods that both sides can be cut by."""
+        return tuple(name for name in self.numerator.times if name in self.denominator.times)
 
     def ask(self, question: Question) -> dict[Group, RatioValue]:
         """Return numerator, denominator and ratio of every group that one of the two has."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 import datetime as dt
 from collections.abc import Callable
 from functools import cached_property
@@ -145,6 +146,7 @@ class Leads:
                 1,
                 (customer_id, project_id, month),
                 {**self.dimensions.project(project_id), **self.dimensions.customer(customer_id)},
+                to=month.replace(day=calendar.monthrange(month.year, month.month)[1]),
             )
             for customer_id, project_id, month in sorted(active)
         ]
@@ -195,5 +197,7 @@ class Leads:
             ),
             "loss_rate": Ratio(lost, leads),
             "days_to_contract": Median(self.days_to_contract_facts, LEAD),
-            "customer_months": DistinctCount(self.activity_facts, (*dim.PROJECT, *dim.CUSTOMER)),
+            "customer_months": DistinctCount(
+                self.activity_facts, (*dim.PROJECT, *dim.CUSTOMER), times=("month", "quarter", "year")
+            ),
         }

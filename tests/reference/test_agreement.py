@@ -47,6 +47,7 @@ def filters(reference: Reference, as_of: dt.datetime) -> Iterator[Shape]:
     begin, end = (as_of - dt.timedelta(days=200)).date(), (as_of - dt.timedelta(days=40)).date()
     yield Shape(start=begin.replace(day=1), end=end.replace(day=1) - dt.timedelta(days=1))
     yield Shape(("source",), start=begin.replace(day=1))
+    yield Shape(("project",), start=begin.replace(day=15), end=end.replace(day=15))
     for metric, dimension, by in (
         ("leads", "project", "month"),
         ("leads", "source", "project"),

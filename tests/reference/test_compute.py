@@ -313,6 +313,7 @@ def test_complaints_are_masters_and_valid_ones_stand() -> None:
     assert asked.query("valid_complaints", ["demand_category"]) == {("Complaint",): 3, ("Leak",): 2}
     assert asked.query("customer_months") == {(): 8}
     assert asked.query("complaint_rate")[()] == (3, 8, 37.5)
+    assert asked.query("customer_months", start=on("2025-04-15"), end=on("2025-04-20")) == {(): 2}
     assert asked.query("complaint_rate", ["month", "demand_category"]) == {
         ("2025-04", "Complaint"): (3, 2, 150.0), ("2025-04", "Leak"): (2, 2, 100.0),
     }  # fmt: skip
