@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
+import difflib
+import io
+import os
+import re
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import available_timezones
 
+from dotenv.parser import parse_stream
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from loupan.cron import check_cron
 from loupan.errors import LoupanError
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+PREFIX = "LOUPAN_"
+# As a Windows editor writes it as well: with a mark in front, which would hide the first name.
+ENV_FILE, ENV_ENCODING = Path(".env"), "utf-8-sig"
+YEAR_IN_MINUTES = 366 * 24 * 60
+
+# Names with our prefix that are no settings: dbt's profile reads the first; Docker and Kubernetes put the others into
+# the environment of every container beside a service called loupan or loupan-….
+_NOT_OURS = re.compile(rf"{PREFIX}(WAREHOUSE_PATH|(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_\w+)?))")
 
 
 class SettingsError(LoupanError):
@@ -19,16 +34,25 @@ class SettingsError(LoupanError):
 
 
 class Settings(BaseSettings):
-    """Configuration of one Loupan installation."""
+    """Configuration of one Loupan installation. An empty variable counts as unset."""
 
-    model_config = SettingsConfigDict(env_prefix="LOUPAN_", env_file=".env", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_file=ENV_FILE,
+        env_file_encoding=ENV_ENCODING,
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+    )
 
     data_dir: Path = Field(Path("var"), description="Folder of everything Loupan writes.")
     crm_url: str = Field("", description="SQLAlchemy URL of the CRM database; empty for SQLite in data_dir.")
     time_zone: str = Field("Asia/Shanghai", description="Time zone of the company; days and months are cut in it.")
     currency: str = Field("CNY", description="Currency of all amounts, an ISO 4217 code.")
     keep_snapshots: int = Field(20, ge=2, description="How many published snapshots are kept.")
-    overlap_minutes: int = Field(15, ge=0, description="How far before the last cursor an incremental load begins.")
+    overlap_minutes: int = Field(
+        15, ge=0, le=YEAR_IN_MINUTES, description="How far before the last cursor an incremental load begins."
+    )
     quarantine_threshold: float = Field(
         0.02, ge=0, le=1, description="Share of a table's rows that may be quarantined before publishing is refused."
     )
@@ -38,16 +62,28 @@ class Settings(BaseSettings):
     @field_validator("data_dir", "dbt_project_dir")
     @classmethod
     def _absolute(cls, path: Path) -> Path:
-        return path.expanduser().resolve()
+        try:
+            path = path.expanduser().resolve()
+        except (OSError, RuntimeError) as error:  # links in a circle; a home of nobody
+            raise ValueError(f"{error}; name another folder") from error
+        for part in (path, *path.parents):
+            if os.path.exists(part) and not os.path.isdir(part):
+                raise ValueError(f"{part} is a file; name a folder")
+        return path
 
     @field_validator("time_zone")
     @classmethod
     def _known_time_zone(cls, name: str) -> str:
-        try:
-            ZoneInfo(name)
-        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-            raise ValueError(f"{name!r} is no IANA time zone; use a name like 'Asia/Shanghai'") from error
+        # By the list and not by the file of that name: the system has files that are no zones to DuckDB.
+        if name not in available_timezones() - {"localtime"}:
+            raise ValueError("is no IANA time zone; use a name like 'Asia/Shanghai'")
         return name
+
+    @field_validator("refresh_cron")
+    @classmethod
+    def _known_cron(cls, text: str) -> str:
+        check_cron(text)
+        return text
 
     @property
     def crm_database_url(self) -> str:
@@ -75,18 +111,55 @@ class Settings(BaseSettings):
         return self.data_dir / "data_docs"
 
 
+def _env_file_text() -> str:
+    """Return the text of the .env file, '' where there is none."""
+    path = ENV_FILE.resolve()
+    if not path.is_file():
+        return ""
+    try:
+        return path.read_text(encoding=ENV_ENCODING)
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise SettingsError(f"{path} cannot be read: line {line} is not UTF-8. Save the file as UTF-8.") from error
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be read: {error.strerror}. Allow it, or move the file away.") from error
+
+
+def _ignored_silently() -> Iterator[str]:
+    """Yield what pydantic would pass over: lines of .env that set nothing, and names that are no settings."""
+    names = dict.fromkeys(os.environ, "the environment")
+    for binding in parse_stream(io.StringIO(_env_file_text())):
+        text = binding.original.string
+        # The parser counts the blank lines before a statement to it.
+        line = binding.original.line + len(text) - len(text.lstrip("\n"))
+        if binding.error or (binding.key is not None and binding.value is None):
+            # The line itself is not repeated: it may be half of a password.
+            yield f"line {line} of {ENV_FILE.resolve()} is no NAME=value"
+        elif binding.key is not None:
+            names[binding.key] = f"line {line} of {ENV_FILE.resolve()}"
+    settings = [PREFIX + field.upper() for field in Settings.model_fields]
+    for name, where in names.items():
+        upper = name.upper()
+        if upper.startswith(PREFIX) and upper not in settings and not _NOT_OURS.fullmatch(upper):
+            close = difflib.get_close_matches(upper, settings, n=1)
+            yield f"{name} in {where} is no setting" + (f"; did you mean {close[0]}?" if close else "")
+
+
 @cache
 def get_settings() -> Settings:
     """Return the settings in force.
 
     Raises:
-        SettingsError: if an environment variable holds a value that cannot be used.
+        SettingsError: if an environment variable or the .env file holds something that cannot be used.
     """
+    problems = list(_ignored_silently())
     try:
-        return Settings()
+        settings = Settings()
     except ValidationError as error:
-        problems = "; ".join(
-            f"LOUPAN_{str(e['loc'][0]).upper()}={e['input']!r}: {e['msg'].removeprefix('Value error, ')}"
+        problems += [
+            f"{PREFIX}{str(e['loc'][0]).upper()}={e['input']!r}: {e['msg'].removeprefix('Value error, ')}"
             for e in error.errors()
-        )
-        raise SettingsError(f"Settings cannot be used: {problems}. Mend the environment or .env.") from error
+        ]
+    if problems:
+        raise SettingsError(f"Settings cannot be used: {'; '.join(problems)}. Mend the environment or .env.")
+    return settings
