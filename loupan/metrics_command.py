@@ -95,7 +95,10 @@ def query(
 
     dimensions = [name.strip() for item in by or () for name in item.split(",") if name.strip()]
     gateway = open_current()
-    rows = gateway.records(metrics, dimensions, _filters(where or ()), start, end)
+    filters = _filters(where or ())
+    rows = gateway.records(metrics, dimensions, filters, start, end)
+    for sentence in gateway.unknown_values(filters):
+        typer.secho(f"Warning: {sentence}", fg="yellow", err=True)
     columns, units = list(dict.fromkeys(dimensions)), {}
     for metric in map(gateway.describe, dict.fromkeys(metrics)):
         columns.append(metric.name)

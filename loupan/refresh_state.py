@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from pydantic import TypeAdapter
+
 from loupan.settings import Settings
 
 Outcome = Literal["running", "published", "refused", "error"]
@@ -52,6 +54,6 @@ def write_state(settings: Settings, state: RefreshState) -> None:
 def read_state(settings: Settings) -> RefreshState | None:
     """Return the last refresh, None if there was none or its file cannot be read."""
     try:
-        return RefreshState(**json.loads(_path(settings).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+        return TypeAdapter(RefreshState).validate_json(_path(settings).read_bytes(), strict=True)
+    except (OSError, ValueError):
         return None

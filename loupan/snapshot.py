@@ -129,11 +129,12 @@ class Snapshot:
         except duckdb.Error as error:
             raise _damaged(self.marts_path, str(error)) from error
 
-    def quarantined_rows(self, limit: int = 1000) -> pd.DataFrame:
+    def quarantined_rows(self, limit: int = 1000, per_table: int | None = None) -> pd.DataFrame:
         """Return the rows that were kept out, one row per broken rule.
 
         Args:
             limit: the most rows returned, in the order of tables and keys.
+            per_table: the most rows of one table; None for no such limit.
 
         Returns:
             A data frame with table_name, row_key, column_name, rule, value and reason; empty where nothing was ever
@@ -149,23 +150,44 @@ class Snapshot:
             if not connection.execute("from duckdb_tables() where table_name = 'quarantine_row'").fetchall():
                 return pd.DataFrame(columns=["table_name", "row_key", "column_name", "rule", "value", "reason"])
             return connection.execute(
-                "select table_name, row_key, column_name, rule, value, reason from quarantine_row order by all limit ?",
-                [limit],
+                """
+                select table_name, row_key, column_name, rule, value, reason
+                from quarantine_row
+                qualify
+                    row_number() over (partition by table_name order by row_key, column_name, rule)
+                    <= coalesce($per_table, $limit)
+                order by all
+                limit $limit
+                """,
+                {"limit": limit, "per_table": per_table},
             ).df()
 
     def verify(self) -> None:
-        """Check that every file is there with the size it was published with, and that the marts open.
+        """Check the files' sizes, and that the marts open.
 
         Raises:
-            DamagedSnapshot: naming the first file that does not.
+            DamagedSnapshot: naming the first file that is damaged.
         """
-        for name, size in self.report.get("files", {MARTS_FILE: None, SEMANTIC_MANIFEST_FILE: None}).items():
+        self.check_sizes()
+        self.connect().close()
+
+    def check_sizes(self) -> None:
+        """Check that every file is there with the size it was published with.
+
+        Raises:
+            DamagedSnapshot: naming the first file that is not.
+        """
+        files = self.report.get("files")
+        sizes = files if isinstance(files, dict) else {}
+        is_usable = all(isinstance(size, int) for size in sizes.values())
+        if not is_usable or not sizes.keys() >= {MARTS_FILE, SEMANTIC_MANIFEST_FILE}:
+            raise _damaged(self.path / REPORT_FILE, "it does not hold the sizes of the files")
+        for name, size in sizes.items():
             path = self.path / name
             if not path.is_file():
                 raise _damaged(path, "it is missing")
-            if size is not None and path.stat().st_size != size:
+            if path.stat().st_size != size:
                 raise _damaged(path, f"it has {path.stat().st_size:,} bytes instead of {size:,}")
-        self.connect().close()
 
 
 def current(settings: Settings) -> Snapshot:
@@ -207,7 +229,8 @@ def list_snapshots(settings: Settings) -> list[Snapshot]:
     """Return the kept snapshots, newest first."""
     if not settings.snapshots_dir.is_dir():
         return []
-    versions = (path.name for path in settings.snapshots_dir.iterdir() if _VERSION.fullmatch(path.name))
+    folders = (path for path in settings.snapshots_dir.iterdir() if path.is_dir())
+    versions = (path.name for path in folders if _VERSION.fullmatch(path.name))
     return [Snapshot(version, settings.snapshots_dir / version) for version in sorted(versions, reverse=True)]
 
 
@@ -319,9 +342,10 @@ def _prune(settings: Settings) -> list[str]:
 
 
 def _newest_whole_before(settings: Settings, current_version: str | None) -> Snapshot:
-    is_version = current_version is not None and _VERSION.fullmatch(current_version)
+    # A pointer that names no version has none before it: then any snapshot will do.
+    before = current_version if current_version and _VERSION.fullmatch(current_version) else None
     for snapshot in list_snapshots(settings):
-        if is_version and snapshot.version >= str(current_version):
+        if before and snapshot.version >= before:
             continue
         try:
             snapshot.verify()
@@ -329,7 +353,8 @@ def _newest_whole_before(settings: Settings, current_version: str | None) -> Sna
             continue
         return snapshot
     raise UnknownSnapshot(
-        f"There is no whole snapshot before {current_version}. See `loupan snapshots list`, or run `loupan refresh`."
+        f"There is no whole snapshot{f' before {before}' if before else ''}. See `loupan snapshots list`, "
+        "or run `loupan refresh`."
     )
 
 
@@ -427,7 +452,11 @@ def _read_pointer(settings: Settings) -> str | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise _damaged(settings.snapshots_dir / _POINTER, str(error)) from error
+        # A folder of that name, for example, which no file can replace.
+        pointer = settings.snapshots_dir / _POINTER
+        raise DamagedSnapshot(
+            f"Cannot read {pointer}: {error}. Remove it, then run `loupan snapshots rollback`."
+        ) from error
 
 
 def _point(settings: Settings, snapshot: Snapshot) -> None:

@@ -19,16 +19,21 @@ def list_published(output_format: Format = OutputFormat.TABLE) -> None:
     from loupan.snapshot import DamagedSnapshot, NoSnapshot, current, list_snapshots
 
     settings = get_settings()
+    current_version, problem = None, None
     try:
-        current_version, problem = current(settings).version, None
+        in_force = current(settings)
+        current_version = in_force.version
+        in_force.check_sizes()
     except (DamagedSnapshot, NoSnapshot) as error:
-        current_version, problem = None, error
+        problem = error
     rows = []
     for snapshot in list_snapshots(settings):
+        as_of, state = None, "current" if snapshot.version == current_version else ""
         try:
-            as_of, state = snapshot.report.get("as_of"), "current" if snapshot.version == current_version else ""
+            as_of = snapshot.report.get("as_of")
+            snapshot.check_sizes()
         except DamagedSnapshot:
-            as_of, state = None, "damaged"
+            state = "damaged"
         size = byte_size(snapshot.size) if output_format is OutputFormat.TABLE else snapshot.size
         published_at = snapshot.published_at.isoformat(timespec="seconds")
         rows.append(

@@ -2,41 +2,52 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from loupan.console import Format, OutputFormat, byte_size, display, write_rows
 from loupan.errors import LoupanError
+from loupan.refresh_lock import is_refreshing
 from loupan.refresh_state import read_state
-from loupan.settings import get_settings
+from loupan.settings import Settings, get_settings
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from loupan.snapshot import Snapshot
+
+_QUARANTINED_LISTED = 500
+_QUARANTINED_SHOWN = 3
 
 app = typer.Typer(help="Show the last refresh and what is published.")
 
 
 @app.command()
 def status(
+    *,
+    quarantined: Annotated[
+        bool,
+        typer.Option(
+            "--quarantined",
+            help=f"List the rows kept out of the current snapshot instead, up to {_QUARANTINED_LISTED}.",
+        ),
+    ] = False,
     output_format: Format = OutputFormat.TABLE,
 ) -> None:
     """Show the last refresh, the data's as-of, failed checks, quarantined rows and sizes."""
     from loupan.snapshot import NoSnapshot, current, list_snapshots
 
     settings = get_settings()
-    refresh = read_state(settings)
-    rows: dict[str, Any] = {"last refresh": "never run"}
-    if refresh is not None:
-        rows = {
-            "last refresh": refresh.outcome,
-            "started": refresh.started_at,
-            "finished": refresh.finished_at,
-            "failed checks": refresh.failed_checks,
-            "error": refresh.error,
-            "rows loaded": refresh.rows,
-            "rows quarantined": refresh.quarantined,
-        }
+    if quarantined:
+        _list_quarantined(current(settings), output_format)
+        return
+    rows = _last_refresh(settings)
+    snapshot: Snapshot | None = None
     problem: LoupanError | None = None
     try:
         snapshot = current(settings)
+        snapshot.verify()
         rows |= {
             "current snapshot": snapshot.version,
             "data as of": snapshot.report.get("as_of"),
@@ -59,6 +70,46 @@ def status(
         write_rows(["property", "value"], lines, output_format)
     if problem is not None:
         raise problem
+    if snapshot is not None and output_format is OutputFormat.TABLE and snapshot.report.get("quarantined"):
+        typer.echo(
+            "Kept out of the current snapshot, the first of each table (`loupan status --quarantined` has more):"
+        )
+        _write_quarantined(snapshot.quarantined_rows(per_table=_QUARANTINED_SHOWN), output_format)
+
+
+def _last_refresh(settings: Settings) -> dict[str, Any]:
+    refresh = read_state(settings)
+    if refresh is None:
+        return {"last refresh": "never run"}
+    # Who is killed cannot write down what became of the refresh.
+    is_interrupted = refresh.outcome == "running" and not is_refreshing(settings.data_dir)
+    return {
+        "last refresh": "interrupted" if is_interrupted else refresh.outcome,
+        "started": refresh.started_at,
+        "finished": refresh.finished_at,
+        "failed checks": refresh.failed_checks,
+        "error": refresh.error,
+        "notes": refresh.messages,
+        "rows loaded": refresh.rows,
+        "rows quarantined": refresh.quarantined,
+    }
+
+
+def _list_quarantined(snapshot: Snapshot, output_format: OutputFormat) -> None:
+    # One more than is listed shows whether there are more; a row that breaks two rules is there twice.
+    rows = snapshot.quarantined_rows(_QUARANTINED_LISTED + 1)
+    if rows.empty and output_format is OutputFormat.TABLE:
+        typer.echo("No row was kept out of the current snapshot.")
+        return
+    _write_quarantined(rows[:_QUARANTINED_LISTED], output_format)
+    if len(rows) > _QUARANTINED_LISTED:
+        typer.echo(f"These are the first {_QUARANTINED_LISTED}; there are more.", err=True)
+
+
+def _write_quarantined(rows: pd.DataFrame, output_format: OutputFormat) -> None:
+    named = {"table": "table_name", "key": "row_key", "column": "column_name", "value": "value", "reason": "reason"}
+    records = rows.astype(object).where(rows.notna(), None).to_dict("records")
+    write_rows(list(named), [{n: record[column] for n, column in named.items()} for record in records], output_format)
 
 
 def _line(name: str, value: Any) -> str:
@@ -70,5 +121,5 @@ def _line(name: str, value: Any) -> str:
         listed = ", ".join(f"{table} {display(count)}" for table, count in sorted(value.items()) if count)
         return f"{total} ({listed})" if listed and name == "rows quarantined" else total
     if isinstance(value, list):
-        return ", ".join(value) or "none"
+        return "\n".join(value) or "none"
     return display(value)

@@ -38,5 +38,6 @@ class UnusableManifest(LoupanError):
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return `` Did you mean …?`` with the names most alike, or nothing."""
-    close = get_close_matches(name.lower(), sorted(known), n=3, cutoff=0.5)
-    return f" Did you mean {' or '.join(close)}?" if close else ""
+    spelt = {text.lower(): text for text in known}
+    close = get_close_matches(name.lower(), sorted(spelt), n=3, cutoff=0.5)
+    return f" Did you mean {' or '.join(spelt[text] for text in close)}?" if close else ""

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from loupan.metrics.catalogue import Catalogue, Dimension, Metric
-from loupan.metrics.errors import InvalidFilter, InvalidPeriod, QueryError, UnknownDimension
+from loupan.metrics.errors import InvalidFilter, InvalidPeriod, QueryError, UnknownDimension, nearest
 from loupan.settings import Settings, get_settings
 from loupan.snapshot import DamagedSnapshot, Snapshot, current
 
@@ -24,6 +24,15 @@ if TYPE_CHECKING:
 _OPEN_SNAPSHOTS = 2
 _MANIFESTS = 4
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+# How a period is written, and how that is said.
+_PERIODS = {
+    "day": (_DAY, "a day is written as 2026-01-31"),
+    "week": (_DAY, "a week is written as its Monday, as 2026-01-26"),
+    "month": (re.compile(r"\d{4}-(0[1-9]|1[0-2])", re.ASCII), "a month is written as 2026-01"),
+    "quarter": (re.compile(r"\d{4}-Q[1-4]", re.ASCII), "a quarter is written as 2026-Q1"),
+    "year": (re.compile(r"\d{4}", re.ASCII), "a year is written as 2026"),
+}
+_VALUES_NAMED = 5
 _INT64 = 2**63
 Value = str | int | float | bool | None
 Where = Mapping[str, Value | Iterable[Value]]
@@ -50,7 +59,7 @@ class Metrics:
         try:
             self._manifest_json = snapshot.semantic_manifest_path.read_text(encoding="utf-8")
             self._catalogue = _catalogue(self._manifest_json)
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise DamagedSnapshot(
                 f"Cannot read {snapshot.semantic_manifest_path}: {error!r}. Run `loupan snapshots rollback`."
             ) from error
@@ -91,6 +100,29 @@ class Metrics:
         if self._catalogue.dimension(dimension).is_time:
             raise UnknownDimension(f"{dimension!r} is a period; ask for it with start and end.")
         return [value for (value,) in self._fetch(self._layer.compile_values(dimension), {})[1]]
+
+    def unknown_values(self, where: Where) -> Sequence[str]:
+        """Return a sentence for each value of a filter that no row has; misspelt, it would silently answer nothing.
+
+        Raises:
+            UnknownDimension: if the filter names no dimension.
+        """
+        sentences = []
+        for name, values in where.items():
+            asked = [text for text in _accepted(name, values) if text is not None]
+            if self._catalogue.dimension(name).is_time:
+                how = _PERIODS[name][1]
+                sentences += [f"{text!r} is no {name}: {how}." for text in asked if not _is_period(name, text)]
+            elif asked:
+                known = [text for text in _accepted(name, self.dimension_values(name)) if text is not None]
+                named = ", ".join(known[:_VALUES_NAMED]) + (" …" if len(known) > _VALUES_NAMED else "")
+                listed = f" Its values are {named}." if known else ""
+                sentences += [
+                    f"No {name} is called {text!r}.{nearest(text, known) or listed}"
+                    for text in asked
+                    if text not in known
+                ]
+        return sentences
 
     def query(
         self,
@@ -278,6 +310,18 @@ def _day(value: date | str | None, name: str) -> str | None:
         return date.fromisoformat(value).isoformat()
     except ValueError as error:
         raise InvalidPeriod(f"The {name} {value!r} is no date; write it as 2026-01-31.") from error
+
+
+def _is_period(name: str, text: str) -> bool:
+    if not _PERIODS[name][0].fullmatch(text):
+        return False
+    if name not in ("day", "week"):
+        return True
+    try:
+        first = date.fromisoformat(text)
+    except ValueError:
+        return False
+    return name == "day" or first.weekday() == 0
 
 
 def _finite(value: Any) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import subprocess
 import sys
 from collections.abc import Callable
 from decimal import Decimal
@@ -87,6 +88,27 @@ class TestMetrics:
             "employee=E001", "--format", "csv",
         )  # fmt: skip
         assert output == "leads\n3\n"
+
+    @pytest.mark.parametrize(
+        ("condition", "message"),
+        [
+            ("project=river bey", "No project is called 'river bey'. Did you mean River Bay?"),
+            ("attribution_model=markov", "No attribution_model is called 'markov'. Its values are first, last."),
+            ("month=2026-5", "'2026-5' is no month: a month is written as 2026-01."),
+            ("day=2026-02-30", "'2026-02-30' is no day"),
+            ("week=2026-01-27", "'2026-01-27' is no week: a week is written as its Monday, as 2026-01-26."),
+            ("quarter=2026Q1", "'2026Q1' is no quarter"),
+            ("year=26", "'26' is no year"),
+        ],
+    )
+    def test_a_value_that_no_row_has_is_doubted(self, run: Run, condition: str, message: str) -> None:
+        code, output, errors = run("metrics", "query", "attributed_contracts", "--where", condition, "--format", "csv")
+        assert (code, output) == (0, "attributed_contracts\n0.0\n")
+        assert message in errors
+
+    @pytest.mark.parametrize("condition", ["project=", "project=River Bay", "month=2031-01", "week=2026-01-26"])
+    def test_no_doubt_about_other_values(self, run: Run, condition: str) -> None:
+        assert run("metrics", "query", "leads", "--where", condition)[2] == ""
 
     def test_table_shows_units(self, run: Run) -> None:
         _, output, _ = run("metrics", "query", "conversion_rate", "cost_per_contract", "--by", "project")
@@ -175,12 +197,28 @@ class TestSnapshots:
             assert "no snapshot 'x'" in errors
             assert published.version in errors
 
-    def test_list_with_a_damaged_current(self, run: Run, published: Snapshot) -> None:
-        published.marts_path.unlink()
-        code, output, errors = run("snapshots", "list")
+    @pytest.mark.parametrize(
+        ("name", "content"), [("marts.duckdb", None), ("marts.duckdb", "cut"), ("report.json", '{"files": []}')]
+    )
+    def test_a_damaged_current(self, run: Run, published: Snapshot, name: str, content: str | None) -> None:
+        path = published.path / name
+        path.unlink() if content is None else path.write_text(content)
+        code, output, errors = run("snapshots", "list", "--format", "json")
         assert code == 1
-        assert published.version in output
+        assert [(row["version"], row["state"]) for row in json.loads(output)] == [(published.version, "damaged")]
         assert "snapshots rollback" in errors
+        code, output, errors = run("status", "--format", "json")
+        assert (code, json.loads(output)[0]["current_snapshot"]) == (1, "damaged")
+        assert str(path) in errors
+
+    def test_marts_overwritten_in_place(self, run: Run, published: Snapshot) -> None:
+        published.marts_path.write_bytes(b"x" * published.marts_path.stat().st_size)
+        assert run("status")[0] == 1
+
+    def test_a_file_in_the_place_of_a_snapshot(self, run: Run, published: Snapshot) -> None:
+        (published.path.parent / "20200101T000000000000Z").touch()
+        code, output, _ = run("snapshots", "list", "--format", "json")
+        assert (code, [row["version"] for row in json.loads(output)]) == (0, [published.version])
 
 
 class TestStatus:
@@ -199,7 +237,7 @@ class TestStatus:
                 refresh_id="1",
                 started_at="2026-03-31T01:00:00+00:00",
                 outcome="refused",
-                failed_checks=["raw/lead: keys"],
+                failed_checks=["raw/lead: keys – 3 rows share a key", "raw/deal: quarantine – 7 % of the rows"],
                 rows={"lead": 40_000, "deal": 2},
                 quarantined={"lead": 1200, "deal": 0},
             ),
@@ -207,16 +245,71 @@ class TestStatus:
         _, output, _ = run("status")
         for text in (
             "refused",
-            "raw/lead: keys",
             "1,200 (lead 1,200)",
             "40,002",
             published.version,
             "2026-03-31T00:00:00Z",
         ):
             assert text in output
+        lines = [" ".join(line.split()) for line in output.splitlines()]
+        assert "failed checks raw/lead: keys – 3 rows share a key" in lines
+        assert "raw/deal: quarantine – 7 % of the rows" in lines
         (status,) = json.loads(run("status", "--format", "json")[1])
         assert status["rows_quarantined"] == {"lead": 1200, "deal": 0}
         assert status["snapshot_size"] > 0
+
+    def test_a_killed_refresh_is_called_interrupted(self, run: Run, settings: Settings) -> None:
+        write_state(settings, RefreshState(refresh_id="1", started_at="2026-03-31T01:00:00+00:00"))
+        assert json.loads(run("status", "--format", "json")[1])[0]["last_refresh"] == "interrupted"
+        program = (
+            "import sys; from pathlib import Path; from loupan.refresh_lock import refresh_lock\n"
+            "with refresh_lock(Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"
+        )
+        arguments = [sys.executable, "-c", program, str(settings.data_dir)]
+        with subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+            assert other.stdout is not None
+            other.stdout.readline()
+            assert json.loads(run("status", "--format", "json")[1])[0]["last_refresh"] == "running"
+            other.communicate()
+
+    @pytest.mark.parametrize(
+        "damage", ['"quarantined": [1]', '"outcome": "x"', '"failed_checks": "x"', '"rows": {"a": "b"}']
+    )
+    def test_a_state_of_wrong_types_is_none(self, run: Run, settings: Settings, damage: str) -> None:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        state = '{"refresh_id": "1", "started_at": "2026-03-31T01:00:00+00:00", ' + damage + "}"
+        (settings.data_dir / "last_refresh.json").write_text(state)
+        code, output, _ = run("status")
+        assert code == 0
+        assert "never run" in output
+
+    def test_rows_kept_out(self, run: Run, mini: Built, settings: Settings, tmp_path: Path) -> None:
+        publish(settings, mini.warehouse_path, mini.semantic_manifest_path, {})
+        assert "No row was kept out" in run("status", "--quarantined")[1]
+        assert run("status", "--quarantined", "--format", "json")[1] == "[]\n"
+        warehouse_path = tmp_path / "warehouse.duckdb"
+        warehouse_path.write_bytes(mini.warehouse_path.read_bytes())
+        with duckdb.connect(str(warehouse_path)) as warehouse:
+            warehouse.execute(
+                "create schema quarantine; create table quarantine.quarantine_row as "
+                "select 'deal' as table_name, lpad(n::varchar, 4, '0') as row_key, 'unit_id' as column_name, "
+                "'references' as rule, '99' as value, 'no such unit' as reason from range(600) as rows (n) "
+                "union all select 'lead', '7', null, 'keys', null, 'a key twice'"
+            )
+            publish(settings, warehouse, mini.semantic_manifest_path, {"quarantined": {"deal": 600, "lead": 1}})
+        lines = [line.split() for line in run("status")[1].splitlines()]
+        shown = lines[[line[:2] for line in lines].index(["Kept", "out"]) :]
+        assert [line[:3] for line in shown if line[:1] == ["deal"]] == [
+            ["deal", f"000{n}", "unit_id"] for n in range(3)
+        ]
+        assert ["lead", "7", "–", "–", "a", "key", "twice"] in shown
+        code, output, errors = run("status", "--quarantined", "--format", "json")
+        listed = json.loads(output)
+        assert (code, len(listed)) == (0, 500)
+        assert listed[0] == {
+            "table": "deal", "key": "0000", "column": "unit_id", "value": "99", "reason": "no such unit"
+        }  # fmt: skip
+        assert "the first 500" in errors
 
 
 def test_display() -> None:

@@ -220,6 +220,35 @@ class TestCurrent:
                 current(settings)
             assert rollback(settings) == snapshot
 
+    def test_a_folder_as_pointer(self, publish_mini: Callable[..., Snapshot], settings: Settings) -> None:
+        snapshot = publish_mini()
+        pointer = settings.snapshots_dir / "CURRENT"
+        pointer.unlink()
+        pointer.mkdir()
+        for act in (current, rollback):
+            with pytest.raises(DamagedSnapshot, match=r"CURRENT.*Remove it, then run `loupan snapshots rollback`"):
+                act(settings)
+        pointer.rmdir()
+        assert rollback(settings) == snapshot
+
+    @pytest.mark.parametrize("content", ["[]", '{"semantic_models": [1], "metrics": []}', '{"semantic_models": 1}'])
+    def test_a_manifest_of_another_shape(
+        self, publish_mini: Callable[..., Snapshot], settings: Settings, content: str
+    ) -> None:
+        publish_mini().semantic_manifest_path.write_text(content)
+        with pytest.raises(DamagedSnapshot, match=r"semantic_manifest\.json"):
+            open_current(settings)
+
+    @pytest.mark.parametrize("content", ['{"files": []}', '{"files": {"marts.duckdb": "1"}}', "{}"])
+    def test_a_report_without_sizes(
+        self, publish_mini: Callable[..., Snapshot], settings: Settings, content: str
+    ) -> None:
+        whole, broken = publish_mini(), publish_mini()
+        (broken.path / "report.json").write_text(content)
+        with pytest.raises(DamagedSnapshot, match="does not hold the sizes"):
+            rollback(settings, broken.version)
+        assert rollback(settings) == whole
+
     @pytest.mark.parametrize("name", ["marts.duckdb", "semantic_manifest.json", "report.json"])
     @pytest.mark.parametrize("damage", ["missing", "cut", "rubbish"])
     def test_damaged_file_is_named_and_rolled_back_over(
@@ -247,6 +276,12 @@ class TestRollback:
         with pytest.raises(UnknownSnapshot, match="no whole snapshot before"):
             rollback(settings)
         assert current(settings) == first
+        (settings.snapshots_dir / "CURRENT").unlink()
+        for snapshot in (first, second, third):
+            snapshot.marts_path.rename(snapshot.path / "moved")
+        with pytest.raises(UnknownSnapshot, match=r"There is no whole snapshot\. See"):
+            rollback(settings)
+        third.path.joinpath("moved").rename(third.marts_path)
         assert rollback(settings, third.version) == third
         with pytest.raises(UnknownSnapshot, match=third.version):
             rollback(settings, "../../../etc")
