@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,13 +15,30 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import event
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from data_entry.schema import metadata
 from data_entry.schema.triggers import create_statements
 from loupan.errors import LoupanError
 
 MIGRATIONS = Path(__file__).parent / "schema" / "migrations"
+# The driver is ours to choose, whatever the URL names: the load from the CRM has drivers of its own as well.
+DRIVERS = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg"}
+VERSION_TABLE = "alembic_version"
+
+_SQLITE_FORM = "sqlite:///path/to/crm.sqlite"
+# What to do about a driver's message, by words in it; the first found holds.
+_ADVICE = {
+    "unable to open": "The file or its folder cannot be opened: allow it, or mend LOUPAN_CRM_URL",
+    "readonly": "The file may only be read: allow writing to it and its folder",
+    "not a database": "The file is damaged or no SQLite database: restore it from a backup, or mend LOUPAN_CRM_URL",
+    "malformed": "The file is damaged: restore it from a backup",
+    "locked": "Another program holds the database locked: let it finish and try again",
+    "disk is full": "Make room on the disk",
+    "permission denied": "The user lacks a right: grant it, or mend the user in LOUPAN_CRM_URL",
+    "connection": "Check that the server runs, and host, port, database, user and password in LOUPAN_CRM_URL",
+    "": "Check that LOUPAN_CRM_URL names the right database",
+}
 
 
 class DatabaseError(LoupanError):
@@ -32,7 +51,7 @@ def _prepare_sqlite(engine: sa.Engine) -> None:
         # The driver's own transaction handling begins too late: SQLAlchemy's recipe is to switch it off.
         connection.isolation_level = None
         cursor = connection.cursor()
-        for pragma in ("journal_mode = WAL", "foreign_keys = ON", "synchronous = NORMAL", "busy_timeout = 30000"):
+        for pragma in ("foreign_keys = ON", "synchronous = NORMAL", "busy_timeout = 30000"):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 
@@ -44,86 +63,156 @@ def _prepare_sqlite(engine: sa.Engine) -> None:
         connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
 
 
-def create_engine_for(url: str) -> sa.Engine:
-    """Return an engine for the CRM at a SQLAlchemy URL (SQLite or PostgreSQL).
+def _sqlite_file(url: sa.URL) -> Path:
+    """Return the file of an SQLite URL: the one that the load from the CRM opens as well."""
+    if url.database in (None, "", ":memory:"):
+        raise DatabaseError(
+            "LOUPAN_CRM_URL names a database in memory, which is lost when the command ends. "
+            f"Mend LOUPAN_CRM_URL: {_SQLITE_FORM}."
+        )
+    if url.query or str(url.database).startswith("file:"):
+        raise DatabaseError(
+            f"LOUPAN_CRM_URL={url.render_as_string()} has parameters or a 'file:' in it; Loupan takes the plain path "
+            f"of a file. Mend LOUPAN_CRM_URL: {_SQLITE_FORM}."
+        )
+    path = Path(str(url.database)).expanduser().resolve()
+    if os.path.isdir(path):
+        raise DatabaseError(f"The CRM database {path} is a folder. Mend LOUPAN_CRM_URL: {_SQLITE_FORM}.")
+    return path
 
-    SQLite runs in WAL mode with foreign keys enforced.
+
+def create_engine_for(url: str) -> sa.Engine:
+    """Return an engine for the CRM at a SQLAlchemy URL (SQLite or PostgreSQL); nothing is opened or made yet.
+
+    SQLite enforces foreign keys.
 
     Raises:
         DatabaseError: if the URL cannot be used.
     """
     try:
         parsed = sa.make_url(url)
-        if parsed.get_backend_name() == "postgresql" and "+" not in parsed.drivername:
-            parsed = parsed.set(drivername="postgresql+psycopg")
-        if parsed.get_backend_name() not in ("sqlite", "postgresql"):
+        backend = parsed.get_backend_name()
+        if backend not in DRIVERS:
             raise DatabaseError(
-                f"LOUPAN_CRM_URL names {parsed.get_backend_name()!r}; the CRM runs on sqlite:///… or postgresql://…"
+                f"LOUPAN_CRM_URL names {backend!r}. Mend LOUPAN_CRM_URL: the CRM runs on sqlite:///… or postgresql://…"
             )
-        if parsed.get_backend_name() == "sqlite" and parsed.database and parsed.database != ":memory:":
-            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+        parsed = parsed.set(drivername=DRIVERS[backend])
+        if backend == "sqlite":
+            parsed = parsed.set(database=str(_sqlite_file(parsed)))
         engine = sa.create_engine(parsed)
-    except (ArgumentError, NoSuchModuleError, ValueError) as error:
+    except (ArgumentError, ValueError, RuntimeError) as error:  # the last: a home folder of nobody
         # The URL itself is not repeated: it may hold a password.
         raise DatabaseError(
-            "LOUPAN_CRM_URL is no SQLAlchemy URL; use sqlite:///path/to/crm.sqlite or "
+            f"LOUPAN_CRM_URL is no SQLAlchemy URL. Mend LOUPAN_CRM_URL: {_SQLITE_FORM} or "
             "postgresql://user:password@host/database"
         ) from error
-    except OSError as error:
-        raise DatabaseError(f"The folder of the CRM database cannot be made: {error}") from error
-    if engine.dialect.name == "sqlite":
+    except ImportError as error:
+        raise DatabaseError(
+            "A CRM on PostgreSQL needs the extra `postgres`: install it with `uv pip install -e '.[postgres]'`."
+        ) from error
+    if backend == "sqlite":
         _prepare_sqlite(engine)
     return engine
 
 
 @contextmanager
-def _clear_errors(engine: sa.Engine) -> Iterator[None]:
-    """Turn a driver's error into one that names the database without its password."""
+def clear_errors(engine: sa.Engine) -> Iterator[None]:
+    """Turn a driver's error into one that names the database without its password, and says what to do."""
     try:
         yield
-    except DBAPIError as error:
-        where = engine.url.render_as_string(hide_password=True)
-        raise DatabaseError(f"The CRM database {where} cannot be used: {error.orig}") from error
+    except (DBAPIError, sqlite3.Error) as error:
+        message = " ".join(str(error.orig if isinstance(error, DBAPIError) else error).split())
+        advice = next(advice for words, advice in _ADVICE.items() if words in message)
+        raise DatabaseError(
+            f"The CRM database {engine.url.render_as_string()} cannot be used. {advice}. The driver says: {message}"
+        ) from error
 
 
-def _config(connection: sa.Connection) -> Config:
+def _migrations() -> Config:
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
-    config.attributes["connection"] = connection
     return config
-
-
-def schema_version(engine: sa.Engine) -> str | None:
-    """Return the migration the database stands at, None for a database without the CRM schema."""
-    with _clear_errors(engine), engine.connect() as connection:
-        return MigrationContext.configure(connection).get_current_revision()
 
 
 def head_version() -> str:
     """Return the newest migration of this code."""
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    head = ScriptDirectory.from_config(config).get_current_head()
+    head = ScriptDirectory.from_config(_migrations()).get_current_head()
     if head is None:  # pragma: no cover - the migrations folder is part of the package
         raise DatabaseError(f"No migration found in {MIGRATIONS}; the installation is incomplete")
     return head
+
+
+def schema_version(engine: sa.Engine) -> str | None:
+    """Return the migration the database stands at, None for a database without the CRM schema.
+
+    Raises:
+        DatabaseError: if the database is damaged or unreachable, or was made by another version of the program.
+    """
+    if engine.dialect.name == "sqlite" and not os.path.exists(str(engine.url.database)):
+        return None  # opening it would make the file
+    with clear_errors(engine), engine.connect() as connection:
+        return _version(connection)
+
+
+def _version(connection: sa.Connection) -> str | None:
+    versions = MigrationContext.configure(connection).get_current_heads()
+    known = {script.revision for script in ScriptDirectory.from_config(_migrations()).walk_revisions()}
+    if not known.issuperset(versions):
+        raise DatabaseError(
+            f"The CRM database {connection.engine.url.render_as_string()} was made by another version of Loupan, or by "
+            f"another program: it stands at {', '.join(versions)}, this program knows up to {head_version()}. Install "
+            "the newer Loupan, or mend LOUPAN_CRM_URL."
+        )
+    return next(iter(versions), None)
 
 
 def create_schema(engine: sa.Engine) -> None:
     """Create the CRM schema, or upgrade it to the version of this code, in one transaction.
 
     Raises:
-        DatabaseError: if the database is damaged, unreachable, or holds foreign tables of the same names.
+        DatabaseError: if the database is damaged or unreachable, was made by another version, or holds others' tables.
     """
-    with _clear_errors(engine), engine.begin() as connection:
-        current = MigrationContext.configure(connection).get_current_revision()
-        if current is None and sa.inspect(connection).has_table("customer"):
+    if engine.dialect.name == "sqlite":
+        folder = Path(str(engine.url.database)).parent
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
             raise DatabaseError(
-                f"{engine.url.render_as_string(hide_password=True)} already has a table 'customer' that Loupan did not "
-                "make. Give Loupan a database of its own and bring the data in with `loupan import`."
-            )
-        command.upgrade(_config(connection), "head")
-        # After the migrations, not in them: a new table, or one that SQLite had to rebuild, has its trigger at once.
-        for table in metadata.tables:
-            for statement in create_statements(table, engine.dialect.name):
-                connection.exec_driver_sql(statement)
+                f"The folder of the CRM database cannot be made: {error}. Mend LOUPAN_CRM_URL."
+            ) from error
+    with clear_errors(engine):
+        with engine.begin() as connection:
+            if _version(connection) is None:
+                _refuse_foreign_tables(connection)
+            config = _migrations()
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+            # After the migrations and not in them: a new table, or one that SQLite rebuilt, has its trigger at once.
+            for table in metadata.tables:
+                for statement in create_statements(table, engine.dialect.name):
+                    connection.exec_driver_sql(statement)
+        if engine.dialect.name == "sqlite":
+            _let_readers_read(engine)
+
+
+def _refuse_foreign_tables(connection: sa.Connection) -> None:
+    # Only where the tables would go: on PostgreSQL the first schema of the search path, not all that can be seen.
+    schema = connection.scalar(sa.select(sa.func.current_schema())) if connection.dialect.name == "postgresql" else None
+    inspector = sa.inspect(connection)
+    tables = {*inspector.get_table_names(schema), *inspector.get_view_names(schema)} - {VERSION_TABLE}
+    if tables:
+        shown = ", ".join(sorted(tables)[:5]) + (" …" if len(tables) > 5 else "")
+        where = connection.engine.url.render_as_string() + (f", schema {schema}," if schema else "")
+        raise DatabaseError(
+            f"The CRM database {where} is not empty: it has {len(tables)} tables that Loupan did not make ({shown}). "
+            "Mend LOUPAN_CRM_URL: give Loupan a database of its own, and bring the data in with `loupan import`."
+        )
+
+
+def _let_readers_read(engine: sa.Engine) -> None:
+    """Switch to the write-ahead log, which the file remembers: readers and a writer no longer wait for each other."""
+    connection = engine.raw_connection()  # it cannot be switched within a transaction
+    try:
+        connection.cursor().execute("PRAGMA journal_mode = WAL")
+    finally:
+        connection.close()

@@ -142,7 +142,7 @@ def _ignored_silently() -> Iterator[str]:
         upper = name.upper()
         if upper.startswith(PREFIX) and upper not in settings and not _NOT_OURS.fullmatch(upper):
             close = difflib.get_close_matches(upper, settings, n=1)
-            yield f"{name} in {where} is no setting" + (f"; did you mean {close[0]}?" if close else "")
+            yield f"{name} in {where} is no setting" + (f" (did you mean {close[0]}?)" if close else "")
 
 
 @cache

@@ -14,4 +14,4 @@ class CrmNotEmpty(LoupanError):
 
 
 class CrmNotReady(LoupanError):
-    """The CRM database has no tables, or not all of them."""
+    """The CRM database stands at an older version than the program."""

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from data_entry.database import clear_errors, create_schema, head_version, schema_version
 from data_entry.schema import metadata
 from loupan.settings import get_settings
 from sample_data.city_company import make_city_company
@@ -65,7 +66,7 @@ def generate(
     breaks off, begin again with an empty database.
 
     Args:
-        engine: the CRM database, its tables made.
+        engine: the CRM database; its schema is made where there is none.
         scale: size of the company, 0.01 to 1000; 1 is 8 estates, 6,000 units, 80 employees, 40,000 leads.
         seed: start of the random numbers.
         as_of: the company's "today".
@@ -75,8 +76,9 @@ def generate(
 
     Raises:
         CrmNotEmpty: if the database holds company data already.
-        CrmNotReady: if tables are missing.
-        SampleArgumentError: if an argument is out of its range.
+        CrmNotReady: if the schema of the database is older than this program's.
+        DatabaseError: if the database cannot be used.
+        SampleArgumentError: if an argument is out of its range; the database is not touched then.
     """
     began = time.monotonic()
     if seed < 0:
@@ -85,22 +87,23 @@ def generate(
     truths_path = truths_path or get_settings().data_dir / TRUTHS_FILE
     world = World(seed, Clock(as_of, get_settings().time_zone), Words(language), Ids(), Truths())
     writer = writer_for(engine, world.clock)
-    _require_empty(engine)
+    _make_ready(engine)
     report = progress or (lambda share, what: None)
 
     report(0.0, "company")
     group = make_group(world)
     master = make_master_data(world, group)
     rows: dict[str, int] = {}
-    for number, size in enumerate(sizes):
-        # The shared lists are written together with the first city company.
-        part = _within(report, number / len(sizes), (number + MAKING_SHARE) / len(sizes))
-        make_city_company(Company(world, group, master, size), part)
-        part = _within(report, (number + MAKING_SHARE) / len(sizes), (number + 1) / len(sizes))
-        for table, count in writer.write(world.batch, part).items():
-            rows[table] = rows.get(table, 0) + count
-        world.new_batch()
-    writer.finish()
+    with clear_errors(engine):
+        for number, size in enumerate(sizes):
+            # The shared lists are written together with the first city company.
+            part = _within(report, number / len(sizes), (number + MAKING_SHARE) / len(sizes))
+            make_city_company(Company(world, group, master, size), part)
+            part = _within(report, (number + MAKING_SHARE) / len(sizes), (number + 1) / len(sizes))
+            for table, count in writer.write(world.batch, part).items():
+                rows[table] = rows.get(table, 0) + count
+            world.new_batch()
+        writer.finish()
     world.truths.write(truths_path, scale=scale, seed=seed, as_of=as_of.isoformat(), language=language)
     report(1.0, "done")
     return Summary(rows, truths_path, time.monotonic() - began)
@@ -111,15 +114,15 @@ def _within(report: Progress, first: float, last: float) -> Progress:
     return lambda share, what: report(first + share * (last - first), what)
 
 
-def _require_empty(engine: sa.Engine) -> None:
-    existing = set(sa.inspect(engine).get_table_names())
-    missing = set(metadata.tables) - existing
-    if missing:
-        raise CrmNotReady(
-            f"the CRM database lacks {len(missing)} of its tables (e.g. {min(missing)}); make them with "
-            "`loupan crm init`"
-        )
-    with engine.connect() as connection:
+def _make_ready(engine: sa.Engine) -> None:
+    """Make the schema where there is none; refuse a CRM that is in use or of an older version."""
+    version, where = schema_version(engine), engine.url.render_as_string()
+    if version is None:
+        create_schema(engine)
+        return
+    if version != head_version():
+        raise CrmNotReady(f"the CRM database {where} stands at version {version}; run `loupan crm migrate`")
+    with clear_errors(engine), engine.connect() as connection:
         used = [
             table.name
             for table in metadata.sorted_tables
@@ -127,6 +130,6 @@ def _require_empty(engine: sa.Engine) -> None:
         ]
     if used:
         raise CrmNotEmpty(
-            f"the CRM database already holds data ({', '.join(used[:3])}{' …' if len(used) > 3 else ''}); "
-            "sample data are only written to an empty one"
+            f"the CRM database {where} already holds data ({', '.join(used[:3])}{' …' if len(used) > 3 else ''}); "
+            "sample data are only written to an empty one: mend LOUPAN_CRM_URL or LOUPAN_DATA_DIR"
         )

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from data_entry.database import create_engine_for, create_schema, schema_version
+from data_entry.database import create_engine_for
 from loupan.settings import get_settings
 from sample_data.errors import SampleArgumentError
 from sample_data.generator import generate
@@ -38,8 +38,6 @@ def sample(
     settings = get_settings()
     day = _as_of(as_of, settings.time_zone)
     engine = create_engine_for(settings.crm_database_url)
-    if schema_version(engine) is None:
-        create_schema(engine)
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("Sample company", total=1.0)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import sqlite3
 from decimal import Decimal
 from pathlib import Path
 
@@ -149,23 +148,85 @@ def test_personal_columns_are_never_declared_as_sources() -> None:
         assert f"- name: {word}" not in declared
 
 
-def test_damaged_and_foreign_databases_are_named(tmp_path: Path) -> None:
+def test_a_damaged_database_is_named(tmp_path: Path) -> None:
     damaged = tmp_path / "damaged.sqlite"
     damaged.write_bytes(b"this is no database, whatever its name says" * 100)
-    with pytest.raises(DatabaseError, match=r"damaged\.sqlite"):
+    with pytest.raises(DatabaseError, match=r"damaged\.sqlite.* restore it from a backup"):
         create_schema(create_engine_for(f"sqlite:///{damaged}"))
-    foreign = tmp_path / "foreign.sqlite"
-    with sqlite3.connect(foreign) as connection:
-        connection.execute("CREATE TABLE customer (x)")
-    with pytest.raises(DatabaseError, match="loupan import"):
-        create_schema(create_engine_for(f"sqlite:///{foreign}"))
 
 
-@pytest.mark.parametrize("url", ["nonsense", "mysql://a:secret@h/d", "postgresql://u:secret@127.0.0.1:1/d"])
-def test_unusable_urls_are_refused_without_repeating_the_password(url: str) -> None:
-    with pytest.raises(DatabaseError) as refusal:
-        create_schema(create_engine_for(url))
+@pytest.mark.parametrize("table", ["customer", "lead", "of_others"])
+def test_a_database_of_others_is_refused_and_left_as_it_is(crm_url: str, table: str) -> None:
+    engine = create_engine_for(crm_url)
+    with sa.create_engine(engine.url).begin() as connection:
+        connection.exec_driver_sql(f"CREATE TABLE {table} (x int)")
+        connection.exec_driver_sql("CREATE VIEW a_view AS SELECT 1 AS x")
+    with pytest.raises(DatabaseError, match=rf"2 tables that Loupan did not make \(a_view, {table}\).*loupan import"):
+        create_schema(engine)
+    assert schema_version(engine) is None
+    assert sa.inspect(engine).get_table_names() == [table]
+    if engine.dialect.name == "sqlite":
+        with engine.connect() as connection:
+            assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "delete"
+    engine.dispose()
+
+
+@pytest.mark.postgres
+def test_on_postgres_only_the_schema_written_to_must_be_empty(postgres_url: str) -> None:
+    with create_engine_for(postgres_url).begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE of_others (x int)")
+        connection.exec_driver_sql("CREATE SCHEMA crm")
+    engine = create_engine_for(f"{postgres_url}?options=-csearch_path%3Dcrm,public")
+    create_schema(engine)
+    assert "lead" in sa.inspect(engine).get_table_names(schema="crm")
+    engine.dispose()
+
+
+@pytest.mark.parametrize("versions", [["abcdef"], ["0001", "abcdef"]])
+def test_a_database_of_another_version_is_refused(crm: sa.Engine, versions: list[str]) -> None:
+    with crm.begin() as connection:
+        connection.exec_driver_sql("DELETE FROM alembic_version")
+        for version in versions:
+            connection.exec_driver_sql(f"INSERT INTO alembic_version VALUES ('{version}')")
+    for use in (schema_version, create_schema):
+        with pytest.raises(DatabaseError, match=r"made by another version .*abcdef.*mend LOUPAN_CRM_URL"):
+            use(crm)
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("nonsense", "is no SQLAlchemy URL"),
+        ("mysql://a:secret@h/d", "names 'mysql'"),
+        ("postgres://a:secret@h/d", "names 'postgres'.* postgresql://…"),
+        ("postgresql://u:secret@127.0.0.1:1/d", "Check that the server runs, and host, port"),
+        ("postgresql+asyncpg://u:secret@127.0.0.1:1/d", "Check that the server runs, and host, port"),
+        ("sqlite://", "in memory"),
+        ("sqlite:///:memory:", "in memory"),
+        ("sqlite+aiosqlite://", "in memory"),
+        ("sqlite:///file::memory:?uri=true", "plain path"),
+        ("sqlite:///{folder}/crm.sqlite?mode=ro", "plain path"),
+        ("sqlite:///file:{folder}/new/crm.sqlite", "plain path"),
+        ("sqlite:///{folder}", "is a folder"),
+        ("sqlite://host/crm.sqlite", "is no SQLAlchemy URL"),
+        ("sqlite:///~nobody-of-this-name/crm.sqlite", "is no SQLAlchemy URL"),
+        ("sqlite:////etc/passwd/crm.sqlite", "cannot be made"),
+    ],
+)
+def test_unusable_urls_are_refused_without_repeating_the_password(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str, message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DatabaseError, match=message) as refusal:
+        create_schema(create_engine_for(url.format(folder=tmp_path)))
     assert "secret" not in str(refusal.value)
+    assert "LOUPAN_CRM_URL" in str(refusal.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_missing_file_is_not_made_by_asking(tmp_path: Path) -> None:
+    assert schema_version(create_engine_for(f"sqlite:///{tmp_path}/new/crm.sqlite")) is None
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_integrity_errors_leave_nothing_half_written(crm: sa.Engine) -> None:

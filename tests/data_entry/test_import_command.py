@@ -84,10 +84,13 @@ def test_no_cell_of_a_report_is_a_formula(loupan: Loupan, case: ImportCase, tmp_
 
 def test_a_dry_run_keeps_nothing(case: ImportCase, loupan: Loupan, tmp_path: Path) -> None:
     report = tmp_path / "problems.json"
-    done = loupan("--skip-bad", "--dry-run", "--report", str(report))
+    done = loupan("--skip-bad", "--dry-run", "--rejects", str(tmp_path / "rejected"), "--report", str(report))
     assert done.code == 0, done.err
     assert "Dry run, nothing was changed. It would be: 1 rows inserted, 0 updated, 1 rejected." in done.out
     assert case.rows("source") == []
+    assert "Rejected rows" not in done.out
+    assert not (tmp_path / "var").exists()
+    assert not (tmp_path / "rejected").exists()
     content = json.loads(report.read_text(encoding="utf-8"))
     assert content["problem_count"] == 1
     assert content["tables"][0]["inserted"] == 1
@@ -112,3 +115,11 @@ def test_what_cannot_run_at_all_is_one_message(case: ImportCase, loupan: Loupan,
     assert done.code == 1
     assert "no SQL file" in done.err
     assert "Traceback" not in done.err
+
+
+def test_a_crm_that_does_not_exist_is_not_made(loupan: Loupan, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("LOUPAN_CRM_URL", f"sqlite:///{tmp_path}/new/crm.sqlite")
+    done = loupan()
+    assert done.code == 1
+    assert f"{tmp_path}/new/crm.sqlite has no schema of this version yet; run `loupan crm init`" in done.err
+    assert not (tmp_path / "new").exists()

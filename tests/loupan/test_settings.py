@@ -40,7 +40,7 @@ def refused(monkeypatch: pytest.MonkeyPatch, **variables: str) -> str:
         ("LOUPAN_DATA_DIR", "/etc/passwd", "/etc/passwd is a file; name a folder"),
         ("LOUPAN_DATA_DIR", "/etc/passwd/var", "/etc/passwd is a file; name a folder"),
         ("LOUPAN_DATA_DIR", "~nobody-of-this-name/x", "name another folder"),
-        ("LOUPAN_DATADIR", "x", "LOUPAN_DATADIR in the environment is no setting; did you mean LOUPAN_DATA_DIR?"),
+        ("LOUPAN_DATADIR", "x", "LOUPAN_DATADIR in the environment is no setting (did you mean LOUPAN_DATA_DIR?)"),
         ("LOUPAN_XYZZY", "x", "LOUPAN_XYZZY in the environment is no setting. Mend"),
     ],
 )

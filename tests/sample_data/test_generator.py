@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from data_entry.database import create_engine_for, create_schema
+from data_entry.database import DatabaseError, create_engine_for, create_schema
 from data_entry.schema import metadata
 from loupan.settings import get_settings
-from sample_data import CrmNotEmpty, CrmNotReady, generate, size
+from sample_data import CrmNotEmpty, CrmNotReady, generate, generator, size
 from sample_data.clock import Clock, spring_festival
 from tests.sample_data.conftest import AS_OF, make_company
 
@@ -75,15 +75,30 @@ def test_accounts_do_not_make_a_crm_used(sqlite_url: str) -> None:
     assert generate(engine, scale=0.01, as_of=AS_OF).total > 0
 
 
-def test_a_database_without_tables_is_refused(sqlite_url: str) -> None:
-    with pytest.raises(CrmNotReady, match="loupan crm init"):
-        generate(create_engine_for(sqlite_url), scale=0.01, as_of=AS_OF)
+def test_a_schema_of_an_older_version_is_refused(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = create_engine_for(sqlite_url)
+    create_schema(engine)
+    monkeypatch.setattr(generator, "head_version", lambda: "9999")
+    with pytest.raises(CrmNotReady, match="loupan crm migrate"):
+        generate(engine, scale=0.01, as_of=AS_OF)
+
+
+def test_a_database_that_refuses_writing_is_named(sqlite_url: str) -> None:
+    engine = create_engine_for(sqlite_url)
+    create_schema(engine)
+    with engine.begin() as connection:
+        connection.exec_driver_sql(
+            "CREATE TRIGGER full BEFORE INSERT ON demand BEGIN SELECT raise(ABORT, 'disk is full'); END"
+        )
+    with pytest.raises(DatabaseError, match=r"crm\.sqlite cannot be used\. Make room on the disk"):
+        generate(engine, scale=0.01, as_of=AS_OF)
 
 
 @pytest.mark.parametrize("scale", [0, 0.009, -1, 1001, float("nan"), float("inf")])
-def test_a_scale_out_of_range_is_refused(scale: float, sqlite_url: str) -> None:
+def test_a_scale_out_of_range_is_refused(scale: float, sqlite_url: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"0\.01 to 1000"):
         generate(create_engine_for(sqlite_url), scale=scale, as_of=AS_OF)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_sizes_grow_with_the_scale() -> None:

@@ -50,6 +50,7 @@ def test_fills_the_crm_once() -> None:
 def test_options_that_cannot_be_used_are_explained(arguments: tuple[str, ...], message: str) -> None:
     with pytest.raises(SampleArgumentError, match=message):
         run(*arguments)
+    assert not get_settings().data_dir.exists()
 
 
 def test_the_schema_is_made_where_there_is_none() -> None:

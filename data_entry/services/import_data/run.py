@@ -66,8 +66,10 @@ def import_directory(
         raise ImportFailed("Skipping bad rows needs a folder for the rejected rows")
     mappings, problems = read_mappings(mapping_dir)
     report = ImportReport(problems=problems, dry_run=dry_run, skip_bad=skip_bad)
-    if schema_version(engine) != head_version():
-        raise ImportFailed("The CRM has no schema of this version yet; run `loupan crm init` or `loupan crm migrate`")
+    version = schema_version(engine)
+    if version != head_version():
+        where, how = engine.url.render_as_string(), "init" if version is None else "migrate"
+        raise ImportFailed(f"The CRM {where} has no schema of this version yet; run `loupan crm {how}`")
     try:
         with open_source_files(source_dir, encoding) as files:
             _import(engine, mappings, files, report, reject_dir, progress)
@@ -109,7 +111,7 @@ def _import(
         if not report.succeeded:
             transaction.rollback()
             return
-        if report.problem_count and reject_dir is not None:
+        if report.problem_count and reject_dir is not None and not report.dry_run:
             report.reject_files = _write_rejects(report, staging, reject_dir)
         _write(connection, report, staging, progress)
         if report.dry_run:
