@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import atexit
+import errno
 import importlib
+import io
 import os
 import sys
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -27,6 +29,10 @@ COMMANDS = {
     "orchestrate": ("pipelines.orchestrate_command:app", "Run Dagster's UI and daemon with the schedules."),
 }
 
+_COMPLETION = ("install_completion", "show_completion")
+# What a write to a full or failing disk says.
+_UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+
 
 class _Commands(TyperGroup):
     """The table above as a group: stand-ins for the help, the real command once it is called."""
@@ -42,14 +48,29 @@ class _Commands(TyperGroup):
             module, _, attribute = COMMANDS[name][0].partition(":")
             command = typer.main.get_command(getattr(importlib.import_module(module), attribute))
             command.name = name
+            # Typer adds these to every app that does not forbid it; here they would complete a part of a command.
+            command.params = [param for param in command.params if param.name not in _COMPLETION]
         return name, command, rest
 
 
 app = typer.Typer(cls=_Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 
+def _show_version(is_asked: bool) -> None:
+    if is_asked:
+        from importlib.metadata import version
+
+        typer.echo(f"loupan {version('loupan')}")
+        raise typer.Exit
+
+
 @app.callback()
-def loupan() -> None:
+def loupan(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
     """Decision support for companies that develop and manage real estate."""
 
 
@@ -59,6 +80,10 @@ def run() -> None:
     After dbt, Dagster and Great Expectations the heap holds millions of objects; freeing them one by one takes a tenth
     of a refresh, to the benefit of nobody. Exit handlers run and output is flushed as ever.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # Names are Chinese as often as not, also where the terminal or a pipe takes ASCII alone.
+            stream.reconfigure(errors="backslashreplace")
     code: Any = 0
     try:
         main()
@@ -68,7 +93,7 @@ def run() -> None:
     try:
         sys.stdout.flush()
         sys.stderr.flush()
-    except BrokenPipeError:
+    except OSError:
         code = code or 1
     os._exit(code if isinstance(code, int) else int(bool(code)))
 
@@ -76,7 +101,18 @@ def run() -> None:
 def main() -> None:
     """Run the command; errors that a person can mend are shown as one message, exit code 1."""
     try:
-        app()
-    except LoupanError as error:
-        typer.secho(f"Error: {error}", fg="red", err=True)
+        try:
+            app()
+        finally:
+            # A short answer is still in the buffer: that it cannot be written must be said, too.
+            sys.stdout.flush()
+    except BrokenPipeError:
         sys.exit(1)
+    except LoupanError as error:
+        message = str(error)
+    except OSError as error:
+        if error.errno not in _UNWRITABLE:
+            raise
+        message = f"Cannot write: {error}. Free space, or write elsewhere."
+    typer.secho(f"Error: {message}", fg="red", err=True)
+    sys.exit(1)

@@ -105,7 +105,9 @@ def _json(value: Any) -> str:
     if isinstance(value, Decimal):
         digits = format(value, "f")
         return digits.rstrip("0").rstrip(".") if "." in digits else digits
-    return json.dumps(value, ensure_ascii=False, default=str)
+    # What the encoding lacks JSON can spell by itself, so that programs read the same text.
+    is_unicode = (sys.stdout.encoding or "").lower().startswith("utf")
+    return json.dumps(value, ensure_ascii=not is_unicode, default=str)
 
 
 def csv_cell(value: Any) -> str:

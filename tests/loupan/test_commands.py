@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import csv
+import importlib.metadata
 import io
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -310,6 +313,51 @@ class TestStatus:
             "table": "deal", "key": "0000", "column": "unit_id", "value": "99", "reason": "no such unit"
         }  # fmt: skip
         assert "the first 500" in errors
+
+
+class TestOutput:
+    """The command in a process of its own: what it writes to is not what pytest replaces it by."""
+
+    @staticmethod
+    def loupan(
+        settings: Settings, *arguments: str, encoding: str = "utf-8", stdout: Any = subprocess.PIPE
+    ) -> subprocess.CompletedProcess[bytes]:
+        environment = {**os.environ, "LOUPAN_DATA_DIR": str(settings.data_dir), "PYTHONIOENCODING": encoding}
+        program = [sys.executable, "-c", "from loupan.cli import run; run()", *arguments]
+        return subprocess.run(program, env=environment, stdout=stdout, stderr=subprocess.PIPE, check=False)
+
+    @pytest.mark.usefixtures("published")
+    @pytest.mark.parametrize("output_format", ["table", "csv", "json"])
+    def test_a_full_disk(self, settings: Settings, output_format: str) -> None:
+        with Path("/dev/full").open("wb") as full:
+            result = self.loupan(
+                settings, "metrics", "query", "leads", "--by", "project", "--format", output_format, stdout=full
+            )
+        assert result.returncode == 1
+        assert result.stderr.decode().startswith("Error: Cannot write: [Errno 28]")
+        assert b"Traceback" not in result.stderr
+
+    @pytest.mark.usefixtures("published")
+    def test_an_encoding_without_the_characters(self, settings: Settings) -> None:
+        question = ("metrics", "query", "leads", "--by", "project", "--format")
+        for output_format in ("table", "csv"):
+            result = self.loupan(settings, *question, output_format, encoding="ascii")
+            assert (result.returncode, result.stderr) == (0, b"")
+            assert b"\\u6ee8\\u6c5f \\U0001f3e0" in result.stdout
+        result = self.loupan(settings, *question, "json", encoding="ascii")
+        assert HOSTILE_NAME in {row["project"] for row in json.loads(result.stdout)}
+
+
+class TestHelp:
+    @pytest.mark.parametrize("command", [[], ["metrics"], ["snapshots"], ["status"], ["crm"], ["import"]])
+    def test_no_completion_anywhere(self, run: Run, command: list[str]) -> None:
+        code, output, _ = run(*command, "--help")
+        assert code == 0
+        assert "Usage" in output
+        assert "completion" not in output
+
+    def test_version(self, run: Run) -> None:
+        assert run("--version")[:2] == (0, f"loupan {importlib.metadata.version('loupan')}\n")
 
 
 def test_display() -> None:
