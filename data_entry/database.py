@@ -36,6 +36,7 @@ _ADVICE = {
     "locked": "Another program holds the database locked: let it finish and try again",
     "disk is full": "Make room on the disk",
     "permission denied": "The user lacks a right: grant it, or mend the user in LOUPAN_CRM_URL",
+    "resolve host": "Check the host in LOUPAN_CRM_URL",
     "connection": "Check that the server runs, and host, port, database, user and password in LOUPAN_CRM_URL",
     "": "Check that LOUPAN_CRM_URL names the right database",
 }

@@ -156,6 +156,57 @@ def test_other_encodings(case: ImportCase) -> None:
     assert case.rows("customer", "external_ref", "name", "phone", "birth_on") == EXPECTED
 
 
+RAGGED = "id,name\n1,A\n2,B,C\n3,D\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "things.csv is empty: it has not even a header"),
+        ("\ufeff\r\n \n", "things.csv is empty: it has not even a header"),
+        (RAGGED, "things.csv was read as 'id,name': line 3 has 3 values and line 1 has 2 (by ',')"),
+        ("id,name\n1,A\n\n2,B,C\n", "'column2': line 4 has 3 values and line 1 has 2"),
+        (RAGGED.replace(",", "\t"), "line 3 has 3 values and line 1 has 2 (by '\\t')"),
+        ('id,name\n"1\n2",A\nB\n', "line 4 has 1 values and line 1 has 2"),
+        ('id,name\n1,"A\n' + "x" * 200_000, "'id,name': its delimiter, header or quotation marks are not clear"),
+        ("id^name\n1^A\n", "'id^name': its delimiter, header or quotation marks are not clear; mend it, or say"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["csv", "csv.gz"])
+def test_a_csv_file_without_columns_is_named(case: ImportCase, text: str, told: str, kind: str) -> None:
+    if kind == "csv":
+        case.source("things.csv", text)
+    else:
+        (case.sources / "things.csv.gz").write_bytes(gzip.compress(text.encode()))
+        told = told.replace("things.csv ", "things.csv.gz ")
+    case.mapping("source", "select id as external_ref, name from things")
+    reason = refused(case.run())
+    assert told in reason
+
+
+def test_a_ragged_csv_file_is_named_where_all_its_columns_are_asked_for(case: ImportCase) -> None:
+    case.source("things.csv", RAGGED)
+    case.mapping("source", "select * from things")
+    reasons = [problem.reason for problem in case.run().problems if problem.kind == "unknown_column"]
+    assert len(reasons) == 1
+    assert "line 3 has 3 values" in reasons[0]
+
+
+def test_a_csv_file_of_one_column_may_hold_commas(case: ImportCase) -> None:
+    case.source("things.csv", 'name\nA, B\n"C"\n')
+    case.mapping("source", "select name as external_ref, name from things")
+    assert case.run().committed
+    assert case.rows("source", "name") == [("A, B",), ("C",)]
+
+
+def test_a_line_far_below_that_does_not_fit_is_told_with_its_file(case: ImportCase) -> None:
+    case.source("things.csv", "id,name\n" + "".join(f"{i},A\n" for i in range(30_000)) + "x,y,z\n")
+    case.mapping("source", "select id as external_ref, name from things")
+    reason = refused(case.run())
+    assert "things.csv cannot be read" in reason
+    assert "Line: 30002" in reason
+
+
 def test_a_name_that_two_files_have(case: ImportCase) -> None:
     write(case, "csv")
     write(case, "json")

@@ -82,10 +82,14 @@ def _sql_problem(mapping: Mapping, error: Exception, files: SourceFiles, lines_b
         text = f"a mapping may read only files below {files.folder}: {what}"
     elif missing:
         text = f"there is no {missing.group(1)!r}: {files.why_missing(missing.group(1))}"
+    elif isinstance(error, duckdb.BinderException):
+        text += files.csv_doubts(mapping.sql)
+    elif read := re.search(r"^ *file = (.+)$", message, re.MULTILINE):
+        text = f"{Path(read.group(1)).name} cannot be read: {text}"
     return Problem(mapping.file, "sql_error", text, line=int(line.group(1)) - lines_before if line else None)
 
 
-def _wrong_columns(mapping: Mapping, columns: list[tuple[str, str]]) -> list[Problem]:
+def _wrong_columns(mapping: Mapping, columns: list[tuple[str, str]], files: SourceFiles) -> list[Problem]:
     """Return what is wrong with the columns (name, DuckDB type) of a mapping's result."""
     contract = contract_of(mapping.table)
     problems = []
@@ -101,6 +105,7 @@ def _wrong_columns(mapping: Mapping, columns: list[tuple[str, str]]) -> list[Pro
                 reason = f"return {name.removesuffix('_id')}_ref instead: the external_ref of the row it points to"
             else:
                 reason = f"{mapping.table} has no such column" + _did_you_mean(name, contract.columns)
+                reason += files.csv_doubts(mapping.sql)
             problems.append(Problem(mapping.file, "unknown_column", reason, column=column))
         elif re.match(r"STRUCT|MAP|UNION|.*\]$", sql_type):
             reason = f"is not one value but a list or structure ({sql_type})"
@@ -128,7 +133,7 @@ def run_mapping(mapping: Mapping, files: SourceFiles) -> list[Problem]:
         described = connection.execute(f"describe (\n{sql}\n)").fetchall()
     except duckdb.Error as error:
         return [_sql_problem(mapping, error, files, 1)]
-    wrong = _wrong_columns(mapping, [(str(row[0]), str(row[1])) for row in described])
+    wrong = _wrong_columns(mapping, [(str(row[0]), str(row[1])) for row in described], files)
     if wrong:
         return wrong
     try:

@@ -6,14 +6,17 @@ check), extensions cannot be loaded, Python objects are out of sight, and the co
 
 from __future__ import annotations
 
+import csv
 import datetime as dt
 import difflib
+import gzip
 import re
 import tempfile
+import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import duckdb
 import pyarrow as pa
@@ -49,6 +52,18 @@ _READERS = frozenset(
         "read_blob",
         "glob",
     ]
+)
+
+
+_UNREADABLE = (
+    duckdb.Error,
+    CalamineError,
+    UnicodeError,
+    LookupError,
+    OSError,
+    EOFError,  # this and the next: of a damaged .gz
+    zlib.error,
+    pa.ArrowException,
 )
 
 
@@ -147,6 +162,7 @@ class SourceFiles:
         self._files: dict[str, list[Path]] = {}
         self._made: set[str] = set()
         self._left_out: dict[str, str] = {}
+        self._doubtful: dict[str, tuple[Path, list[str]]] = {}
         for path in sorted(folder.rglob("*")):
             name = view_name(path.relative_to(folder)).lower()
             if not _ending(path) or not path.is_file():
@@ -204,7 +220,7 @@ class SourceFiles:
                 continue
             try:
                 self._make(name, paths[0])
-            except (duckdb.Error, CalamineError, UnicodeError, LookupError, OSError, pa.ArrowException) as error:
+            except _UNREADABLE as error:
                 self._left_out[name] = f"{paths[0].name} cannot be read: {plain_message(error)}"
 
     def _make(self, name: str, path: Path) -> None:
@@ -213,6 +229,9 @@ class SourceFiles:
             self._make_sheets(path)
             return
         if ending in CSV_ENDINGS:
+            if self._is_blank(path):
+                self._left_out[name] = f"{path.name} is empty: it has not even a header that names its columns"
+                return
             # All text: what a key or telephone number looks like is kept (leading zeros), types follow later.
             reader = f"read_csv({self._readable(path)}, all_varchar = true)"
         elif ending in JSON_ENDINGS:
@@ -221,6 +240,45 @@ class SourceFiles:
             reader = f"read_parquet({literal(str(path))})"
         self.connection.execute(f"create view {quoted(name)} as from {reader}")
         self._made.add(name)
+        columns = [str(row[0]) for row in self.connection.execute(f"describe {quoted(name)}").fetchall()]
+        # What DuckDB makes of lines that differ in length, or of a delimiter it does not know.
+        if ending in CSV_ENDINGS and (len(columns) == 1 or columns[0] == "column0"):
+            self._doubtful[name] = path, columns
+
+    def _text_of(self, path: Path) -> TextIO:
+        if path.suffix.lower() == ".gz":
+            return gzip.open(path, "rt", encoding="utf-8", errors="replace", newline="")
+        return path.open(encoding=self._encoding, errors="replace", newline="")
+
+    def _is_blank(self, path: Path) -> bool:
+        with self._text_of(path) as file:
+            return not any(block.strip("\ufeff \t\r\n") for block in iter(lambda: file.read(1 << 16), ""))
+
+    def csv_doubts(self, statement: str) -> str:
+        """Say which CSV files of the SQL can hardly have been read as they were meant, and why; '' if none."""
+        return "".join(
+            f"; {path.name} was read as {', '.join(map(repr, columns))}: {self._why_doubtful(path)}"
+            for name, (path, columns) in self._doubtful.items()
+            if name in statement.lower()
+        )
+
+    def _why_doubtful(self, path: Path) -> str:
+        with self._text_of(path) as file, suppress(csv.Error):  # a quotation mark that nothing closes
+            header = next(line for line in file if line.strip())
+            delimiter = max(",;\t|", key=header.count)
+            file.seek(0)
+            reader = csv.reader(file, delimiter=delimiter)
+            line_of_length: dict[int, int] = {}
+            for row in filter(None, reader):
+                line_of_length.setdefault(len(row), reader.line_num)
+                if len(line_of_length) == 2:
+                    (length, line), (other_length, other_line) = line_of_length.items()
+                    return (
+                        f"line {other_line} has {other_length} values and line {line} has {length} (by {delimiter!r}); "
+                        "mend the lines"
+                    )
+        reader_sql = f"read_csv({literal(path.relative_to(self.folder).as_posix())}, delim = '…', all_varchar = true)"
+        return f"its delimiter, header or quotation marks are not clear; mend it, or say how to read it: {reader_sql}"
 
     def _make_sheets(self, path: Path) -> None:
         workbook = CalamineWorkbook.from_path(path)
