@@ -36,7 +36,7 @@ def refresh_lock(data_dir: Path, on_wait: Callable[[], None] = lambda: None) -> 
 
 
 def is_refreshing(data_dir: Path) -> bool:
-    """Say whether another process refreshes at this moment; a state that says ``running`` without one was interrupted."""
+    """Say whether another process refreshes now; a state that says ``running`` without one was interrupted."""
     if not (data_dir / "refresh.lock").exists():
         return False
     lock = _lock(data_dir)
