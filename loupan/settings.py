@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import io
 import os
-import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -22,11 +21,8 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 PREFIX = "LOUPAN_"
 # As a Windows editor writes it as well: with a mark in front, which would hide the first name.
 ENV_FILE, ENV_ENCODING = Path(".env"), "utf-8-sig"
+ENVIRONMENT = "the environment"
 YEAR_IN_MINUTES = 366 * 24 * 60
-
-# Names with our prefix that are no settings: dbt's profile reads the first; Docker and Kubernetes put the others into
-# the environment of every container beside a service called loupan or loupan-….
-_NOT_OURS = re.compile(rf"{PREFIX}(WAREHOUSE_PATH|(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_\w+)?))")
 
 
 class SettingsError(LoupanError):
@@ -127,7 +123,7 @@ def _env_file_text() -> str:
 
 def _ignored_silently() -> Iterator[str]:
     """Yield what pydantic would pass over: lines of .env that set nothing, and names that are no settings."""
-    names = dict.fromkeys(os.environ, "the environment")
+    names = dict.fromkeys(os.environ, ENVIRONMENT)
     for binding in parse_stream(io.StringIO(_env_file_text())):
         text = binding.original.string
         # The parser counts the blank lines before a statement to it.
@@ -137,12 +133,14 @@ def _ignored_silently() -> Iterator[str]:
             yield f"line {line} of {ENV_FILE.resolve()} is no NAME=value"
         elif binding.key is not None:
             names[binding.key] = f"line {line} of {ENV_FILE.resolve()}"
-    settings = [PREFIX + field.upper() for field in Settings.model_fields]
+    settings = [field.upper() for field in Settings.model_fields]
     for name, where in names.items():
         upper = name.upper()
-        if upper.startswith(PREFIX) and upper not in settings and not _NOT_OURS.fullmatch(upper):
-            close = difflib.get_close_matches(upper, settings, n=1)
-            yield f"{name} in {where} is no setting" + (f" (did you mean {close[0]}?)" if close else "")
+        if upper.startswith(PREFIX) and upper.removeprefix(PREFIX) not in settings:
+            close = difflib.get_close_matches(upper.removeprefix(PREFIX), settings, n=1, cutoff=0.7)
+            # The environment is not ours alone: there, only what looks like a slip of the pen is one.
+            if close or where != ENVIRONMENT:
+                yield f"{name} in {where} is no setting" + (f" (did you mean {PREFIX}{close[0]}?)" if close else "")
 
 
 @cache

@@ -41,7 +41,7 @@ def refused(monkeypatch: pytest.MonkeyPatch, **variables: str) -> str:
         ("LOUPAN_DATA_DIR", "/etc/passwd/var", "/etc/passwd is a file; name a folder"),
         ("LOUPAN_DATA_DIR", "~nobody-of-this-name/x", "name another folder"),
         ("LOUPAN_DATADIR", "x", "LOUPAN_DATADIR in the environment is no setting (did you mean LOUPAN_DATA_DIR?)"),
-        ("LOUPAN_XYZZY", "x", "LOUPAN_XYZZY in the environment is no setting. Mend"),
+        ("LOUPAN_TIMEZONE", "UTC", "LOUPAN_TIMEZONE in the environment is no setting (did you mean LOUPAN_TIME_ZONE?)"),
     ],
 )
 def test_values_and_names_that_cannot_be_used(
@@ -88,6 +88,14 @@ class TestEnvFile:
     def test_that_is_not_utf8(self, monkeypatch: pytest.MonkeyPatch) -> None:
         Path(".env").write_bytes("# ok\nLOUPAN_DATA_DIR=楼盘\n".encode("gb18030"))
         assert f"{Path('.env').resolve()} cannot be read: line 2 is not UTF-8. Save" in refused(monkeypatch)
+
+    def test_with_a_name_that_means_nothing(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("LOUPAN_XYZZY", "another program's")
+        get_settings.cache_clear()
+        get_settings()
+        get_settings.cache_clear()
+        Path(".env").write_text("LOUPAN_XYZZY=ours\n")
+        assert f"LOUPAN_XYZZY in line 1 of {Path('.env').resolve()} is no setting. Mend" in refused(monkeypatch)
 
     def test_with_a_misspelt_name(self, monkeypatch: pytest.MonkeyPatch) -> None:
         Path(".env").write_text("OTHER=1\n\nloupan_time_zon=UTC\n")
