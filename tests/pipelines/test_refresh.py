@@ -42,6 +42,8 @@ class Installation:
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
+            # A shell that runs the tests in the background lets them, and all they start, ignore Ctrl-C.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 no threads here
         )
 
     def run(self, *arguments: str, code: int = PUBLISHED) -> str:
