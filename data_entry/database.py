@@ -182,7 +182,7 @@ def create_schema(engine: sa.Engine) -> None:
                 f"The folder of the CRM database cannot be made: {error}. Mend LOUPAN_CRM_URL."
             ) from error
     with clear_errors(engine):
-        with engine.begin() as connection:
+        with _upgrading(engine) as connection:
             if _version(connection) is None:
                 _refuse_foreign_tables(connection)
             config = _migrations()
@@ -194,6 +194,38 @@ def create_schema(engine: sa.Engine) -> None:
                     connection.exec_driver_sql(statement)
         if engine.dialect.name == "sqlite":
             _let_readers_read(engine)
+
+
+@contextmanager
+def _upgrading(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """Open the transaction of an upgrade.
+
+    SQLite alters a table by building it anew and dropping the old one, which would count as deleting its rows: foreign
+    keys are not enforced meanwhile (which can be said only outside of a transaction), and checked at the end.
+    """
+    is_sqlite = engine.dialect.name == "sqlite"
+    with engine.connect() as connection:
+        driver: Any = connection.connection.driver_connection
+        if is_sqlite:
+            driver.execute("PRAGMA foreign_keys = OFF")
+        try:
+            with connection.begin():
+                before = _dangling(connection) if is_sqlite else set()
+                yield connection
+                if is_sqlite and (dangling := _dangling(connection) - before):
+                    shown = ", ".join(sorted(f"{table} row {row} → {parent}" for table, row, parent in dangling)[:5])
+                    raise DatabaseError(
+                        f"The CRM database {engine.url.render_as_string()} was not upgraded: rows would point to rows "
+                        f"that do not exist ({shown}). Nothing was changed; mend those rows, or restore a backup."
+                    )
+        finally:
+            if is_sqlite:
+                driver.execute("PRAGMA foreign_keys = ON")
+
+
+def _dangling(connection: sa.Connection) -> set[tuple[Any, ...]]:
+    """Return table, row and parent table of every reference to a row that does not exist."""
+    return {tuple(row)[:3] for row in connection.exec_driver_sql("PRAGMA foreign_key_check")}
 
 
 def _refuse_foreign_tables(connection: sa.Connection) -> None:

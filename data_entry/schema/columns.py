@@ -21,10 +21,22 @@ def ref(target: str, comment: str, *, required: bool = True, index: bool = True)
     return mapped_column(BigInt, sa.ForeignKey(f"{target}.id"), nullable=not required, index=index, comment=comment)
 
 
-def text(comment: str, length: int | None = 200, *, required: bool = False, personal: bool = False, **kw: Any) -> Any:
-    """Declare a text column; ``length=None`` for unbounded text."""
+def text(
+    comment: str,
+    length: int | None = 200,
+    *,
+    required: bool = False,
+    personal: bool = False,
+    vocabulary: bool = False,
+    **kw: Any,
+) -> Any:
+    """Declare a text column; ``length=None`` for unbounded text.
+
+    With ``vocabulary`` the form offers the terms kept in ``vocabulary_term`` for this field.
+    """
     column_type = sa.Text() if length is None else sa.String(length)
-    return mapped_column(column_type, nullable=not required, comment=comment, info={"personal": personal}, **kw)
+    info = {"personal": personal, "vocabulary": vocabulary}
+    return mapped_column(column_type, nullable=not required, comment=comment, info=info, **kw)
 
 
 def choice(comment: str, *values: str, required: bool = True, default: str | None = None) -> Any:

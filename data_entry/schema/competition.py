@@ -13,7 +13,9 @@ class Competitor(Record):
     """A competing company."""
 
     # "class" is a keyword of Python, so the attribute has another name than the column.
-    competitor_class: Mapped[str | None] = mapped_column("class", sa.String(100), comment="Class of competitor.")
+    competitor_class: Mapped[str | None] = mapped_column(
+        "class", sa.String(100), comment="Class of competitor.", info={"vocabulary": True}
+    )
     name: Mapped[str] = col.text("Name.", required=True)
 
 
@@ -22,8 +24,8 @@ class CompetitorProject(Record):
 
     competitor_id: Mapped[int | None] = col.ref("competitor", "Competitor.", required=False)
     name: Mapped[str] = col.text("Name.", required=True)
-    district: Mapped[str | None] = col.text("District of the city.", 100)
-    level: Mapped[str | None] = col.text("Level of competition.", 40)
+    district: Mapped[str | None] = col.text("District of the city.", 100, vocabulary=True)
+    level: Mapped[str | None] = col.text("Level of competition.", 40, vocabulary=True)
     own_project_id: Mapped[int | None] = col.ref("project", "Own project it competes with.", required=False)
 
 

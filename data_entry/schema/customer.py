@@ -24,15 +24,18 @@ class Customer(Record):
     gender: Mapped[str | None] = col.choice("Gender.", "female", "male", "other", required=False)
     birth_on: Mapped[dt.date | None] = col.day("Birthday; statistics see only the age band.", sensitive=True)
     phone: Mapped[str | None] = col.text("Telephone number.", 40, personal=True, index=True)
-    education: Mapped[str | None] = col.text("Highest education.", 100)
-    occupation: Mapped[str | None] = col.text("Occupation.", 100)
-    income_band: Mapped[str | None] = col.text("Band of yearly household income.", 100)
-    personality: Mapped[str | None] = col.text("Personality as noted by sales.", 100)
+    email: Mapped[str | None] = col.text("E-mail address.", 200, personal=True)
+    address: Mapped[str | None] = col.text("Postal address.", 300, personal=True)
+    education: Mapped[str | None] = col.text("Highest education.", 100, vocabulary=True)
+    occupation: Mapped[str | None] = col.text("Occupation.", 100, vocabulary=True)
+    income_band: Mapped[str | None] = col.text("Band of yearly household income.", 100, vocabulary=True)
+    personality: Mapped[str | None] = col.text("Personality as noted by sales.", 100, vocabulary=True)
     customer_class_id: Mapped[int | None] = col.ref("customer_class", "Class.", required=False)
     merged_into_id: Mapped[int | None] = col.ref(
         "customer", "Customer this duplicate was merged into; the survivor counts.", required=False
     )
     consent_at: Mapped[dt.datetime | None] = col.moment("When consent to keep the data was given.")
+    note: Mapped[str | None] = col.text("Note about the customer.", None, personal=True)
     __table_args__ = (sa.CheckConstraint("merged_into_id <> id", name="not_merged_into_itself"),)
 
 
@@ -40,7 +43,7 @@ class Feature(Record):
     """A feature to ask for: of customers, plans, activities or competing estates."""
 
     entity: Mapped[str] = col.choice(
-        "What the feature describes.", "customer", "plan", "activity", "competitor_project", "lead", "unit"
+        "What the feature describes.", "customer", "plan", "activity", "competitor_project", "lead", "unit", "report"
     )
     name: Mapped[str] = col.text("Name.", required=True)
     data_type: Mapped[str] = col.choice(
@@ -50,6 +53,10 @@ class Feature(Record):
     class_id: Mapped[int | None] = col.key(
         "Class of the entity it is asked for (e.g. customer_class.id); empty for all.", required=False
     )
+    options: Mapped[str | None] = col.text("Choices offered, one on each line.", None)
+    sequence: Mapped[int | None] = col.count("Place in the form, from 1.")
+    is_required: Mapped[bool] = col.flag("Whether the form asks for a value.", default=False)
+    is_active: Mapped[bool] = col.flag("Whether it is still asked for.", default=True)
 
 
 class FeatureValue(Record):

@@ -77,5 +77,7 @@ class Payment(Record):
     deal_id: Mapped[int] = col.ref("deal", "Deal.")
     received_on: Mapped[dt.date] = col.day("Day it was received.", required=True, index=True)
     amount: Mapped[Decimal] = col.money("Amount received; negative for a refund.")
-    kind: Mapped[str | None] = col.text("Kind of payment, e.g. deposit, down payment, mortgage, refund.", 40)
+    kind: Mapped[str | None] = col.text(
+        "Kind of payment, e.g. deposit, down payment, mortgage, refund.", 40, vocabulary=True
+    )
     is_void: Mapped[bool] = col.flag("Whether the entry was voided.", default=False)

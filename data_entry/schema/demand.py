@@ -19,6 +19,7 @@ class DemandCategory(Record):
         "Kind of demand.", "complaint", "suggestion", "service_request", "decoration", "other"
     )
     name: Mapped[str] = col.text("Name.", required=True)
+    is_active: Mapped[bool] = col.flag("Whether new demands may take it.", default=True)
 
 
 class Demand(Record):
@@ -29,11 +30,16 @@ class Demand(Record):
     unit_id: Mapped[int | None] = col.ref("unit", "Unit it concerns.", required=False)
     demand_category_id: Mapped[int] = col.ref("demand_category", "Category.")
     phase: Mapped[str] = col.choice("Phase of the relation it arose in.", "sales", "property")
-    channel: Mapped[str | None] = col.text("How it arrived, e.g. phone, visit, app.", 40)
-    severity: Mapped[str | None] = col.text("Severity.", 40)
+    channel: Mapped[str | None] = col.text("How it arrived, e.g. phone, visit, app.", 40, vocabulary=True)
+    severity: Mapped[str | None] = col.text("Severity.", 40, vocabulary=True)
     title: Mapped[str | None] = col.text("Short text.", personal=True)
+    description: Mapped[str | None] = col.text("What the customer said, in full.", None, personal=True)
+    service_item_id: Mapped[int | None] = col.ref("service_item", "Service asked for.", required=False)
     received_at: Mapped[dt.datetime] = col.moment("When it arrived.", required=True)
     due_at: Mapped[dt.datetime | None] = col.moment("Reply deadline, frozen from sla_policy at entry.")
+    resolve_due_at: Mapped[dt.datetime | None] = col.moment(
+        "Deadline of the resolution, frozen from sla_policy at entry."
+    )
     responsible_employee_id: Mapped[int | None] = col.ref(
         "employee", "Employee whose conduct or promise it concerns.", required=False
     )
@@ -91,7 +97,7 @@ class SlaPolicy(Record):
 
     ingested = False
     demand_category_id: Mapped[int | None] = col.ref("demand_category", "Category; empty for all.", required=False)
-    severity: Mapped[str | None] = col.text("Severity; empty for all.", 40)
+    severity: Mapped[str | None] = col.text("Severity; empty for all.", 40, vocabulary=True)
     reply_minutes: Mapped[int] = col.count("Minutes to the first reply.", required=True)
     resolve_minutes: Mapped[int | None] = col.count("Minutes to the resolution.")
     valid_from_on: Mapped[dt.date] = col.day("First day of validity.", required=True)

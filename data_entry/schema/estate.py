@@ -14,8 +14,8 @@ class Project(Record):
     """An estate (楼盘) that is developed, sold and then managed."""
 
     name: Mapped[str] = col.text("Name.", required=True)
-    type: Mapped[str | None] = col.text("Kind of estate, e.g. residential, office, retail.", 100)
-    district: Mapped[str | None] = col.text("District of the city.", 100)
+    type: Mapped[str | None] = col.text("Kind of estate, e.g. residential, office, retail.", 100, vocabulary=True)
+    district: Mapped[str | None] = col.text("District of the city.", 100, vocabulary=True)
     address: Mapped[str | None] = col.text("Street address.")
     description: Mapped[str | None] = col.text("Description for visitors.", None)
     opened_on: Mapped[dt.date | None] = col.day("Day sales opened.")
@@ -41,7 +41,7 @@ class Unit(Record):
     building_id: Mapped[int] = col.ref("building", "Building.", index=False)
     number: Mapped[str] = col.text("Number within the building.", 40, required=True)
     floor: Mapped[int | None] = col.count("Floor.")
-    layout: Mapped[str | None] = col.text("Layout, e.g. 3 rooms 2 halls.", 100)
+    layout: Mapped[str | None] = col.text("Layout, e.g. 3 rooms 2 halls.", 100, vocabulary=True)
     area_sqm: Mapped[Decimal | None] = col.number("Floor area in m².", 10, 2)
     list_price: Mapped[Decimal | None] = col.money("Present list price of the whole unit.", required=False)
     status: Mapped[str] = col.choice(
@@ -61,3 +61,14 @@ class UnitPrice(Record):
     floor_price: Mapped[Decimal | None] = col.money("Lowest price staff may agree to.", required=False)
     valid_from_on: Mapped[dt.date] = col.day("First day of validity.", required=True)
     __table_args__ = (sa.UniqueConstraint("unit_id", "valid_from_on"),)
+
+
+class UnitOwner(Record):
+    """Who owns a unit, from one day to another; the property company bills the owner."""
+
+    ingested = False
+    unit_id: Mapped[int] = col.ref("unit", "Unit.")
+    customer_id: Mapped[int] = col.ref("customer", "Owner.")
+    from_on: Mapped[dt.date] = col.day("First day of ownership.", required=True)
+    to_on: Mapped[dt.date | None] = col.day("Last day of ownership (inclusive); empty while it lasts.")
+    __table_args__ = (sa.CheckConstraint("to_on >= from_on", name="dates_in_order"),)

@@ -1,6 +1,7 @@
 """Leads: where they come from, what happened to them, and every contact with marketing."""
 
 import datetime as dt
+from decimal import Decimal
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped
@@ -30,7 +31,15 @@ class Lead(Record):
     activity_id: Mapped[int | None] = col.ref("activity", "Activity that brought it.", required=False)
     employee_id: Mapped[int | None] = col.ref("employee", "Owner at entry; does not change.", required=False)
     opened_at: Mapped[dt.datetime] = col.moment("When the interest was first recorded.", required=True)
-    intent_level: Mapped[str | None] = col.text("Strength of intent as judged by sales.", 40)
+    intent_level: Mapped[str | None] = col.text("Strength of intent as judged by sales.", 40, vocabulary=True)
+    intended_layout: Mapped[str | None] = col.text("Layout looked for.", 100, vocabulary=True)
+    intended_area_sqm: Mapped[Decimal | None] = col.number("Floor area looked for, in m².", 10, 2)
+    budget: Mapped[Decimal | None] = col.money("Budget for the whole unit.", required=False)
+    purpose: Mapped[str | None] = col.text(
+        "What the unit is wanted for, e.g. first home, investment.", 100, vocabulary=True
+    )
+    next_step: Mapped[str | None] = col.text("What is to be done next.", 300, personal=True)
+    next_step_on: Mapped[dt.date | None] = col.day("Day the next step is due.", index=True)
     __table_args__ = (sa.Index("ix_lead_project_opened", "project_id", "opened_at"),)
 
 
@@ -54,6 +63,6 @@ class Touchpoint(Record):
     project_id: Mapped[int] = col.ref("project", "Project.")
     source_id: Mapped[int | None] = col.ref("source", "Source.", required=False)
     activity_id: Mapped[int | None] = col.ref("activity", "Activity.", required=False)
-    kind: Mapped[str | None] = col.text("Kind of contact, e.g. click, call, visit.", 40)
+    kind: Mapped[str | None] = col.text("Kind of contact, e.g. click, call, visit.", 40, vocabulary=True)
     occurred_at: Mapped[dt.datetime] = col.moment("When.", required=True)
     __table_args__ = (sa.Index("ix_touchpoint_customer_project", "customer_id", "project_id", "occurred_at"),)

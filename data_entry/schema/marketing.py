@@ -25,6 +25,7 @@ class Plan(Record):
     start_on: Mapped[dt.date] = col.day("First day.", required=True)
     end_on: Mapped[dt.date | None] = col.day("Last day.")
     budget: Mapped[Decimal | None] = col.money("Budget.", required=False)
+    goal: Mapped[str | None] = col.text("What the plan is to reach.", None, personal=True)
     __table_args__ = (sa.CheckConstraint("end_on >= start_on", name="dates_in_order"),)
 
 
@@ -67,6 +68,11 @@ class Expense(Record):
     status: Mapped[str] = col.choice(
         "State of its approval.", "draft", "submitted", "approved", "rejected", "paid", default="draft"
     )
+    description: Mapped[str | None] = col.text("What it was spent on.", 500, personal=True)
+    employee_id: Mapped[int | None] = col.ref("employee", "Employee who entered it.", required=False)
+    decided_by_id: Mapped[int | None] = col.ref("employee", "Employee who approved or rejected it.", required=False)
+    decided_at: Mapped[dt.datetime | None] = col.moment("When it was approved or rejected.")
+    decision_note: Mapped[str | None] = col.text("Why it was decided so.", 500, personal=True)
 
 
 class Attachment(Record):
@@ -90,6 +96,7 @@ class Feedback(Record):
     customer_id: Mapped[int | None] = col.ref("customer", "Customer; empty for a non-customer.", required=False)
     activity_id: Mapped[int | None] = col.ref("activity", "Activity.", required=False)
     received_at: Mapped[dt.datetime] = col.moment("When.", required=True)
+    project_id: Mapped[int | None] = col.ref("project", "Estate it is about.", required=False)
     rating: Mapped[int | None] = col.count("Rating, 1 (worst) to 5 (best).")
     text: Mapped[str | None] = col.text("What was said.", None, personal=True)
     __table_args__ = (sa.CheckConstraint("rating BETWEEN 1 AND 5", name="rating_is_1_to_5"),)

@@ -13,7 +13,7 @@ class Task(Record):
     """Work given by one employee to another."""
 
     ingested = False
-    kind: Mapped[str | None] = col.text("Kind of work, e.g. care, group purchase.", 60)
+    kind: Mapped[str | None] = col.text("Kind of work, e.g. care, group purchase.", 60, vocabulary=True)
     title: Mapped[str] = col.text("What is to be done.", 300, required=True, personal=True)
     assigner_id: Mapped[int | None] = col.ref("employee", "Employee who gave it.", required=False)
     assignee_id: Mapped[int | None] = col.ref("employee", "Employee who is to do it.", required=False)
@@ -22,6 +22,8 @@ class Task(Record):
     customer_id: Mapped[int | None] = col.ref("customer", "Customer it concerns.", required=False)
     due_at: Mapped[dt.datetime | None] = col.moment("When it is due.", index=True)
     done_at: Mapped[dt.datetime | None] = col.moment("When it was done.")
+    checked_at: Mapped[dt.datetime | None] = col.moment("When the assigner accepted what was done.")
+    description: Mapped[str | None] = col.text("What is to be done, in full.", None, personal=True)
 
 
 class TaskEvent(Record):
@@ -67,6 +69,9 @@ class Report(Record):
     status: Mapped[str] = col.choice(
         "State of its approval.", "draft", "submitted", "returned", "approved", default="draft"
     )
+    submitted_at: Mapped[dt.datetime | None] = col.moment(
+        "When it was last submitted; decisions since then count along the flow."
+    )
 
 
 class ApprovalAction(Record):
@@ -85,7 +90,7 @@ class Article(Record):
     """An article of the knowledge base."""
 
     ingested = False
-    category: Mapped[str] = col.text("Category of the knowledge base.", 100, required=True)
+    category: Mapped[str] = col.text("Category of the knowledge base.", 100, required=True, vocabulary=True)
     title: Mapped[str] = col.text("Title.", 300, required=True)
 
 
@@ -124,7 +129,11 @@ class WorkPlan(Record):
     ingested = False
     employee_id: Mapped[int] = col.ref("employee", "Employee.")
     period_on: Mapped[dt.date] = col.day("First day of the period.", required=True)
+    period: Mapped[str] = col.choice("Length of the period.", "day", "week", "month", "quarter", default="week")
     text: Mapped[str] = col.text("Plan.", None, required=True, personal=True)
+    review: Mapped[str | None] = col.text("What the supervisor says of it.", None, personal=True)
+    reviewed_by_id: Mapped[int | None] = col.ref("employee", "Supervisor.", required=False)
+    reviewed_at: Mapped[dt.datetime | None] = col.moment("When it was reviewed.")
 
 
 class WorkLog(Record):
@@ -134,3 +143,6 @@ class WorkLog(Record):
     employee_id: Mapped[int] = col.ref("employee", "Employee.")
     day_on: Mapped[dt.date] = col.day("Day.", required=True)
     text: Mapped[str] = col.text("Log.", None, required=True, personal=True)
+    review: Mapped[str | None] = col.text("What the supervisor says of it.", None, personal=True)
+    reviewed_by_id: Mapped[int | None] = col.ref("employee", "Supervisor.", required=False)
+    reviewed_at: Mapped[dt.datetime | None] = col.moment("When it was reviewed.")

@@ -44,6 +44,17 @@ class EmployeePosition(Record):
     __table_args__ = (sa.CheckConstraint("to_on >= from_on", name="dates_in_order"),)
 
 
+class EmployeeProject(Record):
+    """An estate an employee works for, from one day to another; it decides what the scope `project` reaches."""
+
+    ingested = False
+    employee_id: Mapped[int] = col.ref("employee", "Employee.")
+    project_id: Mapped[int] = col.ref("project", "Estate.")
+    from_on: Mapped[dt.date] = col.day("First day.", required=True)
+    to_on: Mapped[dt.date | None] = col.day("Last day (inclusive); empty while it lasts.")
+    __table_args__ = (sa.CheckConstraint("to_on >= from_on", name="dates_in_order"),)
+
+
 class Account(Record):
     """A login."""
 
@@ -53,6 +64,33 @@ class Account(Record):
     password_hash: Mapped[str | None] = col.text("Argon2 hash; never the password.", 255, personal=True)
     is_active: Mapped[bool] = col.flag("Whether the account may sign in.", default=True)
     locale: Mapped[str | None] = col.text("Language of the pages (en, zh_CN).", 10)
+    must_change_password: Mapped[bool] = col.flag(
+        "Whether a new password is asked for at the next login.", default=False
+    )
+    password_changed_at: Mapped[dt.datetime | None] = col.moment("When the password was last changed.")
+    failed_count: Mapped[int] = col.count("Failed logins since the last good one.", required=True, server_default="0")
+    locked_until: Mapped[dt.datetime | None] = col.moment("Until when logins are refused after repeated failures.")
+    last_login_at: Mapped[dt.datetime | None] = col.moment("When somebody last signed in with it.")
+    oidc_subject: Mapped[str | None] = col.text(
+        "Issuer and subject at the identity provider, once linked.", 400, personal=True, unique=True
+    )
+
+
+class AccountSession(Record):
+    """A signed-in browser."""
+
+    ingested = False
+    account_id: Mapped[int] = col.ref("account", "Account.")
+    token_hash: Mapped[str] = col.text(
+        "SHA-256 of the token in the cookie.", 64, required=True, personal=True, unique=True
+    )
+    method: Mapped[str] = col.choice("How the account signed in.", "password", "oidc", default="password")
+    started_at: Mapped[dt.datetime] = col.moment("When it began.", required=True)
+    last_seen_at: Mapped[dt.datetime] = col.moment("When it was last used.", required=True)
+    expires_at: Mapped[dt.datetime] = col.moment("When it ends whatever happens.", required=True)
+    ended_at: Mapped[dt.datetime | None] = col.moment("When it was ended by logout or revocation; empty while open.")
+    address: Mapped[str | None] = col.text("Network address of the browser.", 64, personal=True)
+    user_agent: Mapped[str | None] = col.text("What the browser calls itself.", 300, personal=True)
 
 
 class Role(Record):
@@ -60,6 +98,7 @@ class Role(Record):
 
     ingested = False
     name: Mapped[str] = col.text("Name.", 100, required=True, unique=True)
+    landing_page: Mapped[str | None] = col.text("Page shown after login.", 100)
 
 
 class AccountRole(Record):
@@ -82,6 +121,17 @@ class RolePermission(Record):
     __table_args__ = (sa.UniqueConstraint("role_id", "resource", "action", "scope"),)
 
 
+class VocabularyTerm(Record):
+    """A term offered where a field takes one of an agreed list of words, such as education or level of competition."""
+
+    ingested = False
+    field: Mapped[str] = col.text("Table and column the term is for, e.g. customer.education.", 100, required=True)
+    value: Mapped[str] = col.text("Term.", required=True)
+    sequence: Mapped[int | None] = col.count("Place in the list, from 1.")
+    is_active: Mapped[bool] = col.flag("Whether it is still offered.", default=True)
+    __table_args__ = (sa.UniqueConstraint("field", "value"),)
+
+
 class AuditLog(Record):
     """Who changed what: one row per change, never altered."""
 
@@ -93,4 +143,4 @@ class AuditLog(Record):
     action: Mapped[str] = col.text("What was done.", 40, required=True)
     before: Mapped[str | None] = col.text("Values before, as JSON.", None, personal=True)
     after: Mapped[str | None] = col.text("Values after, as JSON.", None, personal=True)
-    __table_args__ = (sa.Index("ix_audit_log_entity", "entity", "entity_id"),)
+    __table_args__ = (sa.Index("ix_audit_log_entity", "entity", "entity_id"), sa.Index("ix_audit_log_at", "at"))

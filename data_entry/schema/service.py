@@ -15,6 +15,7 @@ class Survey(Record):
 
     name: Mapped[str] = col.text("Name.", required=True)
     project_id: Mapped[int | None] = col.ref("project", "Project it asks about; empty for all.", required=False)
+    introduction: Mapped[str | None] = col.text("What the page of questions begins with.", None, personal=True)
     opens_on: Mapped[dt.date | None] = col.day("First day it can be answered.")
     closes_on: Mapped[dt.date | None] = col.day("Last day it can be answered.")
 
@@ -30,6 +31,8 @@ class SurveyQuestion(Record):
         default="text",
     )  # fmt: skip
     text: Mapped[str] = col.text("Wording.", 500, required=True)
+    options: Mapped[str | None] = col.text("Choices offered, one on each line.", None)
+    is_required: Mapped[bool] = col.flag("Whether it must be answered.", default=False)
 
 
 class SurveyInvitation(Record):
@@ -40,6 +43,9 @@ class SurveyInvitation(Record):
     customer_id: Mapped[int | None] = col.ref("customer", "Customer; empty for a public link.", required=False)
     sent_at: Mapped[dt.datetime | None] = col.moment("When it was sent.")
     token_hash: Mapped[str | None] = col.text("Hash of the token in the public link.", 64, personal=True, index=True)
+    project_id: Mapped[int | None] = col.ref("project", "Estate it is about.", required=False)
+    employee_id: Mapped[int | None] = col.ref("employee", "Employee it is about.", required=False)
+    is_reusable: Mapped[bool] = col.flag("Whether the link may be answered more than once.", default=False)
 
 
 class SurveyResponse(Record):
@@ -73,6 +79,8 @@ class CareRule(Record):
     day: Mapped[int | None] = col.count("Day of the festival.")
     lead_days: Mapped[int | None] = col.count("Days ahead that the task is made.")
     customer_class_id: Mapped[int | None] = col.ref("customer_class", "Class; empty for all.", required=False)
+    greeting: Mapped[str | None] = col.text("Words to greet with.", 500)
+    is_active: Mapped[bool] = col.flag("Whether it makes occasions.", default=True)
     __table_args__ = (
         sa.CheckConstraint("month BETWEEN 1 AND 12", name="month_of_the_year"),
         sa.CheckConstraint("day BETWEEN 1 AND 31", name="day_of_the_month"),
@@ -110,6 +118,7 @@ class ServiceItem(Record):
     name: Mapped[str] = col.text("Name.", required=True)
     unit: Mapped[str | None] = col.text("Unit it is charged by.", 40)
     rate: Mapped[Decimal | None] = col.money("Price per unit.", required=False)
+    description: Mapped[str | None] = col.text("What it comprises.", None)
     is_active: Mapped[bool] = col.flag("Whether it is on offer.", default=True)
 
 
@@ -119,6 +128,12 @@ class FeeType(Record):
     name: Mapped[str] = col.text("Name.", required=True)
     unit: Mapped[str | None] = col.text("Unit it is charged by, e.g. m² per month.", 40)
     rate: Mapped[Decimal | None] = col.money("Price per unit.", required=False)
+    basis: Mapped[str] = col.choice("What the rate is multiplied by in a bill.", "area", "flat", default="area")
+    period_months: Mapped[int] = col.count("Months that one bill covers.", required=True, server_default="1")
+    payment_days: Mapped[int] = col.count(
+        "Days from the start of the period until a bill is due.", required=True, server_default="30"
+    )
+    is_active: Mapped[bool] = col.flag("Whether bills are made of it.", default=True)
 
 
 class FeeBill(Record):

@@ -2,73 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import sqlalchemy as sa
 from alembic import op
 
-from data_entry.schema.base import ExactNumeric, UtcDateTime, utc_now
+from data_entry.schema.base import ExactNumeric, UtcDateTime
+from data_entry.schema.migrations.shared import BIGINT, MONEY, choice_type, create_record_table
 
 revision = "0001"
 down_revision = None
 
-BIGINT = sa.BigInteger().with_variant(sa.Integer, "sqlite")
-MONEY = ExactNumeric(18, 2)
-
-
-def _choice(*values: str, name: str) -> sa.Enum:
-    return sa.Enum(*values, native_enum=False, create_constraint=True, length=40, name=name)
-
-
-def _create(table: str, *own: Any) -> None:
-    """Create a table with the columns that every table has around its own."""
-    op.create_table(
-        table,
-        sa.Column("id", BIGINT, primary_key=True, comment="Key of the row."),
-        *own,
-        sa.Column(
-            "created_at",
-            UtcDateTime(),
-            nullable=False,
-            server_default=utc_now(),
-            comment="When the row was entered (UTC).",
-        ),
-        sa.Column("created_by", BIGINT, comment="Account that entered the row."),
-        sa.Column(
-            "updated_at",
-            UtcDateTime(),
-            nullable=False,
-            index=True,
-            server_default=utc_now(),
-            comment="When the row last changed (UTC); the cursor of the incremental load.",
-        ),
-        sa.Column("updated_by", BIGINT, comment="Account that last changed the row."),
-        sa.Column("deleted_at", UtcDateTime(), comment="When the row was soft-deleted (UTC); empty while it counts."),
-        sa.Column(
-            "row_version",
-            sa.Integer(),
-            nullable=False,
-            server_default="1",
-            comment="Raised by one on every change; a save with a stale version is refused.",
-        ),
-        sa.Column(
-            "external_ref", sa.String(200), unique=True, comment="Key of the row in the system it was imported from."
-        ),
-    )
-
 
 def upgrade() -> None:
     """Create all tables."""
-    _create(
+    create_record_table(
         "activity_class",
         sa.Column("name", sa.String(200), nullable=False, comment="Name."),
     )
-    _create(
+    create_record_table(
         "article",
         sa.Column("category", sa.String(100), nullable=False, comment="Category of the knowledge base."),
         sa.Column("title", sa.String(300), nullable=False, comment="Title."),
     )
-    _create(
+    create_record_table(
         "attachment",
         sa.Column("entity", sa.String(100), nullable=False, comment="Table of the record."),
         sa.Column("entity_id", BIGINT, nullable=False, comment="Key of the record."),
@@ -78,12 +33,12 @@ def upgrade() -> None:
         sa.Column("sha256", sa.String(64), nullable=False, comment="SHA-256 of the content, in hexadecimal."),
         sa.Index("ix_attachment_entity", "entity", "entity_id"),
     )
-    _create(
+    create_record_table(
         "competitor",
         sa.Column("class", sa.String(100), comment="Class of competitor."),
         sa.Column("name", sa.String(200), nullable=False, comment="Name."),
     )
-    _create(
+    create_record_table(
         "customer_class",
         sa.Column(
             "parent_id",
@@ -94,7 +49,7 @@ def upgrade() -> None:
         ),
         sa.Column("name", sa.String(200), nullable=False, comment="Name."),
     )
-    _create(
+    create_record_table(
         "demand_category",
         sa.Column(
             "parent_id",
@@ -105,13 +60,13 @@ def upgrade() -> None:
         ),
         sa.Column(
             "kind",
-            _choice("complaint", "suggestion", "service_request", "decoration", "other", name="choice_complaint"),
+            choice_type("complaint", "suggestion", "service_request", "decoration", "other", name="choice_complaint"),
             nullable=False,
             comment="Kind of demand.",
         ),
         sa.Column("name", sa.String(200), nullable=False, comment="Name."),
     )
-    _create(
+    create_record_table(
         "department",
         sa.Column(
             "parent_id",
@@ -122,14 +77,14 @@ def upgrade() -> None:
         ),
         sa.Column("name", sa.String(200), nullable=False, comment="Name."),
     )
-    _create(
+    create_record_table(
         "employee",
         sa.Column("number", sa.String(40), nullable=False, unique=True, comment="Staff number."),
         sa.Column("name", sa.String(200), nullable=False, comment="Name."),
         sa.Column("hired_on", sa.Date(), comment="First day of employment."),
         sa.Column("left_on", sa.Date(), comment="Last day of employment; empty while employed."),
     )
-    _create(
+    create_record_table(
         "expense_category",
         sa.Column(
             "parent_id",
@@ -140,18 +95,18 @@ def upgrade() -> None:
         ),
         sa.Column("name", sa.String(200), nullable=False, comment="Name."),
     )
-    _create(
+    create_record_table(
         "feature",
         sa.Column(
             "entity",
-            _choice("customer", "plan", "activity", "competitor_project", "lead", "unit", name="choice_customer"),
+            choice_type("customer", "plan", "activity", "competitor_project", "lead", "unit", name="choice_customer"),
             nullable=False,
             comment="What the feature describes.",
         ),
         sa.Column("name", sa.String(200), nullable=False, comment="Name."),
         sa.Column(
             "data_type",
-            _choice("text", "number", "boolean", "date", "choice", name="choice_text"),
+            choice_type("text", "number", "boolean", "date", "choice", name="choice_text"),
             nullable=False,
             server_default="text",
             comment="Type of its values.",
@@ -167,17 +122,17 @@ def upgrade() -> None:
             "class_id", BIGINT, comment="Class of the entity it is asked for (e.g. customer_class.id); empty for all."
         ),
     )
-    _create(
+    create_record_table(
         "fee_type",
         sa.Column("name", sa.String(200), nullable=False, comment="Name."),
         sa.Column("unit", sa.String(40), comment="Unit it is charged by, e.g. m² per month."),
         sa.Column("rate", MONEY, comment="Price per unit."),
     )
-    _create(
+    create_record_table(
         "plan_class",
         sa.Column("name", sa.String(200), nullable=False, comment="Name."),
     )
-    _create(
+    create_record_table(
         "project",
         sa.Column("name", sa.String(200), nullable=False, comment="Name."),
         sa.Column("type", sa.String(100), comment="Kind of estate, e.g. residential, office, retail."),
@@ -188,19 +143,19 @@ def upgrade() -> None:
         sa.Column("gross_margin_rate", ExactNumeric(6, 4), comment="Gross margin as a share of the price, 0 to 1."),
         sa.CheckConstraint("gross_margin_rate <= 1", name="margin_is_a_share"),
     )
-    _create(
+    create_record_table(
         "report_class",
         sa.Column("name", sa.String(200), nullable=False, comment="Name."),
     )
-    _create(
+    create_record_table(
         "role",
         sa.Column("name", sa.String(100), nullable=False, unique=True, comment="Name."),
     )
-    _create(
+    create_record_table(
         "service_class",
         sa.Column("name", sa.String(200), nullable=False, comment="Name."),
     )
-    _create(
+    create_record_table(
         "source",
         sa.Column(
             "parent_id",
@@ -212,7 +167,7 @@ def upgrade() -> None:
         sa.Column("name", sa.String(200), nullable=False, comment="Name."),
         sa.Column(
             "market_type",
-            _choice(
+            choice_type(
                 "online", "media", "outdoor", "event", "channel", "referral", "direct", "other", name="choice_online"
             ),
             nullable=False,
@@ -220,7 +175,7 @@ def upgrade() -> None:
             comment="Kind of market the source reaches.",
         ),
     )
-    _create(
+    create_record_table(
         "account",
         sa.Column(
             "employee_id", BIGINT, sa.ForeignKey("employee.id"), index=True, comment="Employee who signs in with it."
@@ -236,7 +191,7 @@ def upgrade() -> None:
         ),
         sa.Column("locale", sa.String(10), comment="Language of the pages (en, zh_CN)."),
     )
-    _create(
+    create_record_table(
         "article_version",
         sa.Column("article_id", BIGINT, sa.ForeignKey("article.id"), nullable=False, comment="Article."),
         sa.Column("version", sa.Integer(), nullable=False, comment="Version, from 1."),
@@ -244,7 +199,7 @@ def upgrade() -> None:
         sa.Column("generated_from", sa.Text(), comment="What a generated version rests on, as JSON."),
         sa.UniqueConstraint("article_id", "version"),
     )
-    _create(
+    create_record_table(
         "building",
         sa.Column("project_id", BIGINT, sa.ForeignKey("project.id"), nullable=False, comment="Project."),
         sa.Column("name", sa.String(200), nullable=False, comment="Name."),
@@ -254,12 +209,12 @@ def upgrade() -> None:
         sa.Column("handover_on", sa.Date(), comment="Day the building is handed over to its owners."),
         sa.UniqueConstraint("project_id", "name"),
     )
-    _create(
+    create_record_table(
         "care_rule",
         sa.Column("name", sa.String(200), nullable=False, comment="Name."),
         sa.Column(
             "calendar",
-            _choice("gregorian", "lunar", "birthday", "anniversary", name="choice_gregorian"),
+            choice_type("gregorian", "lunar", "birthday", "anniversary", name="choice_gregorian"),
             nullable=False,
             comment="How the day is found.",
         ),
@@ -272,7 +227,7 @@ def upgrade() -> None:
         sa.CheckConstraint("day BETWEEN 1 AND 31", name="day_of_the_month"),
         sa.CheckConstraint("month BETWEEN 1 AND 12", name="month_of_the_year"),
     )
-    _create(
+    create_record_table(
         "competitor_project",
         sa.Column("competitor_id", BIGINT, sa.ForeignKey("competitor.id"), index=True, comment="Competitor."),
         sa.Column("name", sa.String(200), nullable=False, comment="Name."),
@@ -282,17 +237,17 @@ def upgrade() -> None:
             "own_project_id", BIGINT, sa.ForeignKey("project.id"), index=True, comment="Own project it competes with."
         ),
     )
-    _create(
+    create_record_table(
         "customer",
         sa.Column(
             "kind",
-            _choice("person", "company", name="choice_person"),
+            choice_type("person", "company", name="choice_person"),
             nullable=False,
             server_default="person",
             comment="Person or company.",
         ),
         sa.Column("name", sa.String(200), index=True, comment="Name."),
-        sa.Column("gender", _choice("female", "male", "other", name="choice_female"), comment="Gender."),
+        sa.Column("gender", choice_type("female", "male", "other", name="choice_female"), comment="Gender."),
         sa.Column("birth_on", sa.Date(), comment="Birthday; statistics see only the age band."),
         sa.Column("phone", sa.String(40), index=True, comment="Telephone number."),
         sa.Column("education", sa.String(100), comment="Highest education."),
@@ -310,14 +265,14 @@ def upgrade() -> None:
         sa.Column("consent_at", UtcDateTime(), comment="When consent to keep the data was given."),
         sa.CheckConstraint("merged_into_id <> id", name="not_merged_into_itself"),
     )
-    _create(
+    create_record_table(
         "feature_value",
         sa.Column("feature_id", BIGINT, sa.ForeignKey("feature.id"), nullable=False, comment="Feature."),
         sa.Column("entity_id", BIGINT, nullable=False, comment="Key of the described record."),
         sa.Column("value", sa.String(500), comment="Value as text."),
         sa.Index("ix_feature_value_feature_entity", "feature_id", "entity_id"),
     )
-    _create(
+    create_record_table(
         "plan",
         sa.Column("plan_class_id", BIGINT, sa.ForeignKey("plan_class.id"), index=True, comment="Class."),
         sa.Column(
@@ -333,7 +288,7 @@ def upgrade() -> None:
         sa.Column("budget", MONEY, comment="Budget."),
         sa.CheckConstraint("end_on >= start_on", name="dates_in_order"),
     )
-    _create(
+    create_record_table(
         "position",
         sa.Column(
             "department_id",
@@ -345,7 +300,7 @@ def upgrade() -> None:
         ),
         sa.Column("name", sa.String(200), nullable=False, comment="Name."),
     )
-    _create(
+    create_record_table(
         "report",
         sa.Column(
             "report_class_id",
@@ -360,13 +315,13 @@ def upgrade() -> None:
         sa.Column("body", sa.Text(), comment="Body."),
         sa.Column(
             "status",
-            _choice("draft", "submitted", "returned", "approved", name="choice_draft"),
+            choice_type("draft", "submitted", "returned", "approved", name="choice_draft"),
             nullable=False,
             server_default="draft",
             comment="State of its approval.",
         ),
     )
-    _create(
+    create_record_table(
         "role_permission",
         sa.Column("role_id", BIGINT, sa.ForeignKey("role.id"), nullable=False, comment="Role."),
         sa.Column("resource", sa.String(100), nullable=False, comment="Resource, e.g. a table or a page."),
@@ -375,13 +330,13 @@ def upgrade() -> None:
         ),
         sa.Column(
             "scope",
-            _choice("own", "department", "project", "all", name="choice_own"),
+            choice_type("own", "department", "project", "all", name="choice_own"),
             nullable=False,
             comment="How far the permission reaches.",
         ),
         sa.UniqueConstraint("role_id", "resource", "action", "scope"),
     )
-    _create(
+    create_record_table(
         "service_item",
         sa.Column("service_class_id", BIGINT, sa.ForeignKey("service_class.id"), index=True, comment="Class."),
         sa.Column("name", sa.String(200), nullable=False, comment="Name."),
@@ -391,7 +346,7 @@ def upgrade() -> None:
             "is_active", sa.Boolean(), nullable=False, server_default=sa.true(), comment="Whether it is on offer."
         ),
     )
-    _create(
+    create_record_table(
         "sla_policy",
         sa.Column(
             "demand_category_id",
@@ -406,7 +361,7 @@ def upgrade() -> None:
         sa.Column("valid_from_on", sa.Date(), nullable=False, comment="First day of validity."),
         sa.CheckConstraint("reply_minutes > 0", name="reply_minutes_positive"),
     )
-    _create(
+    create_record_table(
         "survey",
         sa.Column("name", sa.String(200), nullable=False, comment="Name."),
         sa.Column(
@@ -419,7 +374,7 @@ def upgrade() -> None:
         sa.Column("opens_on", sa.Date(), comment="First day it can be answered."),
         sa.Column("closes_on", sa.Date(), comment="Last day it can be answered."),
     )
-    _create(
+    create_record_table(
         "thread",
         sa.Column("title", sa.String(300), nullable=False, comment="Title."),
         sa.Column(
@@ -430,25 +385,25 @@ def upgrade() -> None:
             comment="Department it is for; empty for all.",
         ),
     )
-    _create(
+    create_record_table(
         "work_log",
         sa.Column("employee_id", BIGINT, sa.ForeignKey("employee.id"), nullable=False, index=True, comment="Employee."),
         sa.Column("day_on", sa.Date(), nullable=False, comment="Day."),
         sa.Column("text", sa.Text(), nullable=False, comment="Log."),
     )
-    _create(
+    create_record_table(
         "work_plan",
         sa.Column("employee_id", BIGINT, sa.ForeignKey("employee.id"), nullable=False, index=True, comment="Employee."),
         sa.Column("period_on", sa.Date(), nullable=False, comment="First day of the period."),
         sa.Column("text", sa.Text(), nullable=False, comment="Plan."),
     )
-    _create(
+    create_record_table(
         "account_role",
         sa.Column("account_id", BIGINT, sa.ForeignKey("account.id"), nullable=False, comment="Account."),
         sa.Column("role_id", BIGINT, sa.ForeignKey("role.id"), nullable=False, index=True, comment="Role."),
         sa.UniqueConstraint("account_id", "role_id"),
     )
-    _create(
+    create_record_table(
         "activity",
         sa.Column("plan_id", BIGINT, sa.ForeignKey("plan.id"), index=True, comment="Plan."),
         sa.Column("activity_class_id", BIGINT, sa.ForeignKey("activity_class.id"), index=True, comment="Class."),
@@ -458,7 +413,7 @@ def upgrade() -> None:
         sa.Column("end_on", sa.Date(), comment="Last day."),
         sa.CheckConstraint("end_on >= start_on", name="dates_in_order"),
     )
-    _create(
+    create_record_table(
         "approval_step",
         sa.Column(
             "report_class_id", BIGINT, sa.ForeignKey("report_class.id"), nullable=False, comment="Class of reports."
@@ -474,7 +429,7 @@ def upgrade() -> None:
         ),
         sa.UniqueConstraint("report_class_id", "sequence"),
     )
-    _create(
+    create_record_table(
         "audit_log",
         sa.Column(
             "account_id",
@@ -491,7 +446,7 @@ def upgrade() -> None:
         sa.Column("after", sa.Text(), comment="Values after, as JSON."),
         sa.Index("ix_audit_log_entity", "entity", "entity_id"),
     )
-    _create(
+    create_record_table(
         "care_occasion",
         sa.Column("care_rule_id", BIGINT, sa.ForeignKey("care_rule.id"), nullable=False, comment="Rule."),
         sa.Column("customer_id", BIGINT, sa.ForeignKey("customer.id"), nullable=False, index=True, comment="Customer."),
@@ -505,7 +460,7 @@ def upgrade() -> None:
         ),
         sa.UniqueConstraint("care_rule_id", "customer_id", "occurs_on"),
     )
-    _create(
+    create_record_table(
         "competitor_observation",
         sa.Column(
             "competitor_project_id",
@@ -521,7 +476,7 @@ def upgrade() -> None:
         sa.Column("source_url", sa.String(500), comment="Where it was seen."),
         sa.Column("employee_id", BIGINT, sa.ForeignKey("employee.id"), index=True, comment="Employee who observed it."),
     )
-    _create(
+    create_record_table(
         "customer_owner",
         sa.Column("customer_id", BIGINT, sa.ForeignKey("customer.id"), nullable=False, index=True, comment="Customer."),
         sa.Column("project_id", BIGINT, sa.ForeignKey("project.id"), index=True, comment="Project; empty for all."),
@@ -531,7 +486,7 @@ def upgrade() -> None:
         sa.Column("reason", sa.String(200), comment="Why the owner changed."),
         sa.CheckConstraint("to_at >= from_at", name="moments_in_order"),
     )
-    _create(
+    create_record_table(
         "employee_position",
         sa.Column("employee_id", BIGINT, sa.ForeignKey("employee.id"), nullable=False, index=True, comment="Employee."),
         sa.Column(
@@ -541,14 +496,14 @@ def upgrade() -> None:
         sa.Column("to_on", sa.Date(), comment="Last day in the position (inclusive); empty while held."),
         sa.CheckConstraint("to_on >= from_on", name="dates_in_order"),
     )
-    _create(
+    create_record_table(
         "post",
         sa.Column("thread_id", BIGINT, sa.ForeignKey("thread.id"), nullable=False, index=True, comment="Discussion."),
         sa.Column("employee_id", BIGINT, sa.ForeignKey("employee.id"), nullable=False, index=True, comment="Author."),
         sa.Column("posted_at", UtcDateTime(), nullable=False, comment="When."),
         sa.Column("body", sa.Text(), nullable=False, comment="Text."),
     )
-    _create(
+    create_record_table(
         "reason",
         sa.Column(
             "parent_id",
@@ -557,7 +512,9 @@ def upgrade() -> None:
             index=True,
             comment="Reason above this one; empty at the top.",
         ),
-        sa.Column("kind", _choice("loss", "cancel", name="choice_loss"), nullable=False, comment="What it explains."),
+        sa.Column(
+            "kind", choice_type("loss", "cancel", name="choice_loss"), nullable=False, comment="What it explains."
+        ),
         sa.Column("name", sa.String(200), nullable=False, comment="Name."),
         sa.Column(
             "competitor_project_id",
@@ -567,7 +524,7 @@ def upgrade() -> None:
             comment="Competing estate the customer went to.",
         ),
     )
-    _create(
+    create_record_table(
         "survey_invitation",
         sa.Column("survey_id", BIGINT, sa.ForeignKey("survey.id"), nullable=False, index=True, comment="Survey."),
         sa.Column(
@@ -580,20 +537,20 @@ def upgrade() -> None:
         sa.Column("sent_at", UtcDateTime(), comment="When it was sent."),
         sa.Column("token_hash", sa.String(64), index=True, comment="Hash of the token in the public link."),
     )
-    _create(
+    create_record_table(
         "survey_question",
         sa.Column("survey_id", BIGINT, sa.ForeignKey("survey.id"), nullable=False, index=True, comment="Survey."),
         sa.Column("sequence", sa.Integer(), nullable=False, comment="Place in the survey, from 1."),
         sa.Column(
             "kind",
-            _choice("satisfaction", "rating", "choice", "text", name="choice_satisfaction"),
+            choice_type("satisfaction", "rating", "choice", "text", name="choice_satisfaction"),
             nullable=False,
             server_default="text",
             comment="What is asked; satisfaction questions feed customer_satisfaction.",
         ),
         sa.Column("text", sa.String(500), nullable=False, comment="Wording."),
     )
-    _create(
+    create_record_table(
         "unit",
         sa.Column("building_id", BIGINT, sa.ForeignKey("building.id"), nullable=False, comment="Building."),
         sa.Column("number", sa.String(40), nullable=False, comment="Number within the building."),
@@ -603,7 +560,7 @@ def upgrade() -> None:
         sa.Column("list_price", MONEY, comment="Present list price of the whole unit."),
         sa.Column(
             "status",
-            _choice("available", "reserved", "booked", "sold", "withheld", name="choice_available"),
+            choice_type("available", "reserved", "booked", "sold", "withheld", name="choice_available"),
             nullable=False,
             server_default="available",
             comment="State on the estate board.",
@@ -611,7 +568,7 @@ def upgrade() -> None:
         sa.CheckConstraint("area_sqm > 0", name="area_is_positive"),
         sa.UniqueConstraint("building_id", "number"),
     )
-    _create(
+    create_record_table(
         "approval_action",
         sa.Column("report_id", BIGINT, sa.ForeignKey("report.id"), nullable=False, index=True, comment="Report."),
         sa.Column(
@@ -625,14 +582,14 @@ def upgrade() -> None:
         sa.Column("employee_id", BIGINT, sa.ForeignKey("employee.id"), nullable=False, index=True, comment="Approver."),
         sa.Column(
             "action",
-            _choice("approve", "return", "comment", name="choice_approve"),
+            choice_type("approve", "return", "comment", name="choice_approve"),
             nullable=False,
             comment="What was decided.",
         ),
         sa.Column("comment", sa.Text(), comment="Comment."),
         sa.Column("acted_at", UtcDateTime(), nullable=False, comment="When."),
     )
-    _create(
+    create_record_table(
         "demand",
         sa.Column("customer_id", BIGINT, sa.ForeignKey("customer.id"), nullable=False, index=True, comment="Customer."),
         sa.Column("project_id", BIGINT, sa.ForeignKey("project.id"), nullable=False, comment="Project."),
@@ -647,7 +604,7 @@ def upgrade() -> None:
         ),
         sa.Column(
             "phase",
-            _choice("sales", "property", name="choice_sales"),
+            choice_type("sales", "property", name="choice_sales"),
             nullable=False,
             comment="Phase of the relation it arose in.",
         ),
@@ -671,7 +628,7 @@ def upgrade() -> None:
         sa.CheckConstraint("duplicate_of_id <> id", name="not_its_own_duplicate"),
         sa.Index("ix_demand_project_received", "project_id", "received_at"),
     )
-    _create(
+    create_record_table(
         "expense",
         sa.Column("plan_id", BIGINT, sa.ForeignKey("plan.id"), index=True, comment="Plan."),
         sa.Column("activity_id", BIGINT, sa.ForeignKey("activity.id"), index=True, comment="Activity."),
@@ -687,13 +644,13 @@ def upgrade() -> None:
         sa.Column("amount", MONEY, nullable=False, comment="Amount."),
         sa.Column(
             "status",
-            _choice("draft", "submitted", "approved", "rejected", "paid", name="choice_draft"),
+            choice_type("draft", "submitted", "approved", "rejected", "paid", name="choice_draft"),
             nullable=False,
             server_default="draft",
             comment="State of its approval.",
         ),
     )
-    _create(
+    create_record_table(
         "fee_bill",
         sa.Column("unit_id", BIGINT, sa.ForeignKey("unit.id"), index=True, comment="Unit."),
         sa.Column(
@@ -706,7 +663,7 @@ def upgrade() -> None:
         sa.Column("amount", MONEY, nullable=False, comment="Amount billed."),
         sa.Column("due_on", sa.Date(), nullable=False, comment="Day it is due."),
     )
-    _create(
+    create_record_table(
         "feedback",
         sa.Column("respondent_name", sa.String(200), comment="Name of the respondent."),
         sa.Column(
@@ -722,7 +679,7 @@ def upgrade() -> None:
         sa.Column("text", sa.Text(), comment="What was said."),
         sa.CheckConstraint("rating BETWEEN 1 AND 5", name="rating_is_1_to_5"),
     )
-    _create(
+    create_record_table(
         "lead",
         sa.Column("customer_id", BIGINT, sa.ForeignKey("customer.id"), nullable=False, index=True, comment="Customer."),
         sa.Column("project_id", BIGINT, sa.ForeignKey("project.id"), nullable=False, comment="Project."),
@@ -735,7 +692,7 @@ def upgrade() -> None:
         sa.Column("intent_level", sa.String(40), comment="Strength of intent as judged by sales."),
         sa.Index("ix_lead_project_opened", "project_id", "opened_at"),
     )
-    _create(
+    create_record_table(
         "survey_response",
         sa.Column("survey_id", BIGINT, sa.ForeignKey("survey.id"), nullable=False, index=True, comment="Survey."),
         sa.Column(
@@ -752,7 +709,7 @@ def upgrade() -> None:
         sa.Column("employee_id", BIGINT, sa.ForeignKey("employee.id"), index=True, comment="Employee it is about."),
         sa.Column("submitted_at", UtcDateTime(), nullable=False, comment="When it was handed in."),
     )
-    _create(
+    create_record_table(
         "touchpoint",
         sa.Column("customer_id", BIGINT, sa.ForeignKey("customer.id"), nullable=False, comment="Customer."),
         sa.Column("project_id", BIGINT, sa.ForeignKey("project.id"), nullable=False, index=True, comment="Project."),
@@ -762,7 +719,7 @@ def upgrade() -> None:
         sa.Column("occurred_at", UtcDateTime(), nullable=False, comment="When."),
         sa.Index("ix_touchpoint_customer_project", "customer_id", "project_id", "occurred_at"),
     )
-    _create(
+    create_record_table(
         "unit_price",
         sa.Column("unit_id", BIGINT, sa.ForeignKey("unit.id"), nullable=False, comment="Unit."),
         sa.Column("list_price", MONEY, nullable=False, comment="List price of the whole unit."),
@@ -770,7 +727,7 @@ def upgrade() -> None:
         sa.Column("valid_from_on", sa.Date(), nullable=False, comment="First day of validity."),
         sa.UniqueConstraint("unit_id", "valid_from_on"),
     )
-    _create(
+    create_record_table(
         "deal",
         sa.Column("lead_id", BIGINT, sa.ForeignKey("lead.id"), index=True, comment="Lead it came from."),
         sa.Column(
@@ -788,12 +745,12 @@ def upgrade() -> None:
         ),
         sa.CheckConstraint("swapped_from_id <> id", name="not_swapped_from_itself"),
     )
-    _create(
+    create_record_table(
         "demand_event",
         sa.Column("demand_id", BIGINT, sa.ForeignKey("demand.id"), nullable=False, comment="Demand."),
         sa.Column(
             "kind",
-            _choice("assign", "forward", "reply", "resolve", "reopen", name="choice_assign"),
+            choice_type("assign", "forward", "reply", "resolve", "reopen", name="choice_assign"),
             nullable=False,
             comment="What happened.",
         ),
@@ -809,7 +766,7 @@ def upgrade() -> None:
         sa.Column("note", sa.Text(), comment="Note or reply."),
         sa.Index("ix_demand_event_demand_occurred", "demand_id", "occurred_at"),
     )
-    _create(
+    create_record_table(
         "fee_payment",
         sa.Column("fee_bill_id", BIGINT, sa.ForeignKey("fee_bill.id"), nullable=False, index=True, comment="Bill."),
         sa.Column("received_on", sa.Date(), nullable=False, comment="Day it was received."),
@@ -818,7 +775,7 @@ def upgrade() -> None:
             "is_void", sa.Boolean(), nullable=False, server_default=sa.false(), comment="Whether the entry was voided."
         ),
     )
-    _create(
+    create_record_table(
         "follow_up",
         sa.Column("demand_id", BIGINT, sa.ForeignKey("demand.id"), nullable=False, index=True, comment="Demand."),
         sa.Column("occurred_at", UtcDateTime(), nullable=False, comment="When."),
@@ -828,12 +785,12 @@ def upgrade() -> None:
         sa.Column("comment", sa.Text(), comment="What the customer said."),
         sa.CheckConstraint("satisfaction BETWEEN 1 AND 5", name="satisfaction_is_1_to_5"),
     )
-    _create(
+    create_record_table(
         "lead_event",
         sa.Column("lead_id", BIGINT, sa.ForeignKey("lead.id"), nullable=False, comment="Lead."),
         sa.Column(
             "kind",
-            _choice("call", "visit", "qualified", "lost", "reopened", name="choice_call"),
+            choice_type("call", "visit", "qualified", "lost", "reopened", name="choice_call"),
             nullable=False,
             comment="What happened.",
         ),
@@ -844,7 +801,7 @@ def upgrade() -> None:
         sa.Column("note", sa.Text(), comment="Note."),
         sa.Index("ix_lead_event_lead_occurred", "lead_id", "occurred_at"),
     )
-    _create(
+    create_record_table(
         "survey_answer",
         sa.Column(
             "survey_response_id", BIGINT, sa.ForeignKey("survey_response.id"), nullable=False, comment="Response."
@@ -863,7 +820,7 @@ def upgrade() -> None:
         sa.Column("value_text", sa.Text(), comment="Answer as text."),
         sa.UniqueConstraint("survey_response_id", "survey_question_id"),
     )
-    _create(
+    create_record_table(
         "task",
         sa.Column("kind", sa.String(60), comment="Kind of work, e.g. care, group purchase."),
         sa.Column("title", sa.String(300), nullable=False, comment="What is to be done."),
@@ -877,12 +834,12 @@ def upgrade() -> None:
         sa.Column("due_at", UtcDateTime(), index=True, comment="When it is due."),
         sa.Column("done_at", UtcDateTime(), comment="When it was done."),
     )
-    _create(
+    create_record_table(
         "deal_event",
         sa.Column("deal_id", BIGINT, sa.ForeignKey("deal.id"), nullable=False, comment="Deal."),
         sa.Column(
             "kind",
-            _choice("small_booking", "booking", "contract", "cancel", "swap", "amend", name="choice_small_booking"),
+            choice_type("small_booking", "booking", "contract", "cancel", "swap", "amend", name="choice_small_booking"),
             nullable=False,
             comment="What happened.",
         ),
@@ -897,7 +854,7 @@ def upgrade() -> None:
         sa.Index("ix_deal_event_deal_occurred", "deal_id", "occurred_at"),
         sa.Index("ix_deal_event_occurred_at", "occurred_at"),
     )
-    _create(
+    create_record_table(
         "deal_share",
         sa.Column("deal_id", BIGINT, sa.ForeignKey("deal.id"), nullable=False, comment="Deal."),
         sa.Column("employee_id", BIGINT, sa.ForeignKey("employee.id"), nullable=False, index=True, comment="Employee."),
@@ -905,7 +862,7 @@ def upgrade() -> None:
         sa.CheckConstraint("share > 0 AND share <= 1", name="share_is_a_share"),
         sa.UniqueConstraint("deal_id", "employee_id"),
     )
-    _create(
+    create_record_table(
         "payment",
         sa.Column("deal_id", BIGINT, sa.ForeignKey("deal.id"), nullable=False, index=True, comment="Deal."),
         sa.Column("received_on", sa.Date(), nullable=False, index=True, comment="Day it was received."),
@@ -915,13 +872,13 @@ def upgrade() -> None:
             "is_void", sa.Boolean(), nullable=False, server_default=sa.false(), comment="Whether the entry was voided."
         ),
     )
-    _create(
+    create_record_table(
         "payment_due",
         sa.Column("deal_id", BIGINT, sa.ForeignKey("deal.id"), nullable=False, index=True, comment="Deal."),
         sa.Column("due_on", sa.Date(), nullable=False, comment="Day it is due."),
         sa.Column("amount", MONEY, nullable=False, comment="Amount due."),
     )
-    _create(
+    create_record_table(
         "promise",
         sa.Column("customer_id", BIGINT, sa.ForeignKey("customer.id"), nullable=False, index=True, comment="Customer."),
         sa.Column("deal_id", BIGINT, sa.ForeignKey("deal.id"), index=True, comment="Deal it belongs to."),
@@ -932,12 +889,12 @@ def upgrade() -> None:
         sa.Column("is_kept", sa.Boolean(), comment="Whether it was kept; empty while open."),
         sa.Column("demand_id", BIGINT, sa.ForeignKey("demand.id"), index=True, comment="Demand that followed from it."),
     )
-    _create(
+    create_record_table(
         "task_event",
         sa.Column("task_id", BIGINT, sa.ForeignKey("task.id"), nullable=False, index=True, comment="Task."),
         sa.Column(
             "kind",
-            _choice("assign", "delegate", "start", "done", "check", "reopen", "comment", name="choice_assign"),
+            choice_type("assign", "delegate", "start", "done", "check", "reopen", "comment", name="choice_assign"),
             nullable=False,
             comment="What happened.",
         ),
