@@ -1,0 +1,317 @@
+"""Which rows of a table an actor reaches: a condition for the WHERE clause, made of the scopes of a permission.
+
+The scope ``own`` reaches the rows of one employee, ``department`` those of several, ``project`` those of estates. How a
+row belongs to an employee or an estate is said once per table in `ROWS`. What is not said is not reached.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from data_entry.access.actor import Actor
+from data_entry.schema import metadata
+
+Condition = sa.ColumnElement[bool]
+People = Collection[int]
+
+
+@dataclass(frozen=True)
+class Belongs:
+    """How the rows of a table belong to employees and to estates.
+
+    Attributes:
+        employees: columns that name an employee the row belongs to.
+        projects: columns that name the estate.
+        through: (column, table): the row belongs to whom the row it points to belongs to.
+        employees_by: a further condition, made from the keys of employees.
+        projects_by: a further condition, made from the keys of estates.
+    """
+
+    employees: tuple[str, ...] = ()
+    projects: tuple[str, ...] = ()
+    through: tuple[tuple[str, str], ...] = ()
+    employees_by: Callable[[People], Condition] | None = None
+    projects_by: Callable[[People], Condition] | None = None
+
+
+def _t(name: str) -> sa.Table:
+    return metadata.tables[name]
+
+
+def _live(table: sa.FromClause) -> Condition:
+    return table.c.deleted_at.is_(None)
+
+
+def _looks_after(customer: sa.ColumnElement[int], project: sa.ColumnElement[int] | None, people: People) -> Condition:
+    """Whether one of the employees is the present owner of a customer (in a project), or was at entry and nobody is."""
+    owner = _t("customer_owner").alias()
+    present = [owner.c.customer_id == customer, owner.c.to_at.is_(None), _live(owner)]
+    if project is not None:
+        present.append(sa.or_(owner.c.project_id == project, owner.c.project_id.is_(None)))
+    return sa.exists().where(*present, owner.c.employee_id.in_(people))
+
+
+def _nobody_looks_after(customer: sa.ColumnElement[int], project: sa.ColumnElement[int]) -> Condition:
+    owner = _t("customer_owner").alias()
+    return ~sa.exists().where(
+        owner.c.customer_id == customer,
+        sa.or_(owner.c.project_id == project, owner.c.project_id.is_(None)),
+        owner.c.to_at.is_(None),
+        _live(owner),
+    )
+
+
+def _leads_of(people: People) -> Condition:
+    lead = _t("lead")
+    return sa.or_(
+        _looks_after(lead.c.customer_id, lead.c.project_id, people),
+        sa.and_(lead.c.employee_id.in_(people), _nobody_looks_after(lead.c.customer_id, lead.c.project_id)),
+    )
+
+
+def _customers_of(people: People) -> Condition:
+    customer, lead = _t("customer"), _t("lead").alias()
+    entered = sa.exists().where(
+        lead.c.customer_id == customer.c.id,
+        lead.c.employee_id.in_(people),
+        _live(lead),
+        _nobody_looks_after(lead.c.customer_id, lead.c.project_id),
+    )
+    return sa.or_(_looks_after(customer.c.id, None, people), entered)
+
+
+def _customers_in(projects: People) -> Condition:
+    customer = _t("customer")
+    conditions: list[Condition] = []
+    for name in ("lead", "deal", "demand", "customer_owner"):
+        other = _t(name).alias()
+        conditions.append(
+            sa.exists().where(other.c.customer_id == customer.c.id, other.c.project_id.in_(projects), _live(other))
+        )
+    owner, unit, building = _t("unit_owner").alias(), _t("unit").alias(), _t("building").alias()
+    conditions.append(
+        sa.exists().where(
+            owner.c.customer_id == customer.c.id,
+            _live(owner),
+            owner.c.unit_id == unit.c.id,
+            unit.c.building_id == building.c.id,
+            building.c.project_id.in_(projects),
+        )
+    )
+    return sa.or_(*conditions)
+
+
+def _deals_of(people: People) -> Condition:
+    deal, event, share = _t("deal"), _t("deal_event").alias(), _t("deal_share").alias()
+    return sa.or_(
+        _looks_after(deal.c.customer_id, deal.c.project_id, people),
+        sa.exists().where(event.c.deal_id == deal.c.id, event.c.employee_id.in_(people), _live(event)),
+        sa.exists().where(share.c.deal_id == deal.c.id, share.c.employee_id.in_(people), _live(share)),
+    )
+
+
+def _demands_of(people: People) -> Condition:
+    demand, event = _t("demand"), _t("demand_event").alias()
+    handled = sa.exists().where(
+        event.c.demand_id == demand.c.id,
+        _live(event),
+        sa.or_(event.c.to_employee_id.in_(people), event.c.employee_id.in_(people)),
+    )
+    return sa.or_(
+        demand.c.responsible_employee_id.in_(people),
+        handled,
+        _looks_after(demand.c.customer_id, demand.c.project_id, people),
+    )
+
+
+def _entered_by(table: str) -> Callable[[People], Condition]:
+    """The rows whose account of entry is one of the employees'."""
+
+    def condition(people: People) -> Condition:
+        account = _t("account").alias()
+        return sa.exists().where(account.c.id == _t(table).c.created_by, account.c.employee_id.in_(people))
+
+    return condition
+
+
+def _described(kind: str) -> Callable[[People], Condition]:
+    """The feature values of the customers, leads, … that belong to the employees (``own``) or estates."""
+
+    def condition(keys: People) -> Condition:
+        value, feature = _t("feature_value"), _t("feature").alias()
+        conditions: list[Condition] = []
+        for entity in ("customer", "lead", "plan", "activity", "unit", "report", "competitor_project"):
+            belongs = of_employees(entity, keys) if kind == "employees" else of_projects(entity, keys)
+            conditions.append(
+                sa.and_(
+                    sa.exists().where(feature.c.id == value.c.feature_id, feature.c.entity == entity),
+                    value.c.entity_id.in_(sa.select(_t(entity).c.id).where(belongs).correlate(None)),
+                )
+            )
+        return sa.or_(*conditions)
+
+    return condition
+
+
+def _attached(kind: str) -> Callable[[People], Condition]:
+    """The attachments of the records that belong to the employees or estates."""
+
+    def condition(keys: People) -> Condition:
+        attachment = _t("attachment")
+        conditions: list[Condition] = []
+        for entity in ATTACHABLE:
+            belongs = of_employees(entity, keys) if kind == "employees" else of_projects(entity, keys)
+            conditions.append(
+                sa.and_(
+                    attachment.c.entity == entity,
+                    attachment.c.entity_id.in_(sa.select(_t(entity).c.id).where(belongs).correlate(None)),
+                )
+            )
+        return sa.or_(*conditions)
+
+    return condition
+
+
+def _reports_of(people: People) -> Condition:
+    """The reports somebody wrote, or has to decide about through a position held."""
+    report, step, held = _t("report"), _t("approval_step").alias(), _t("employee_position").alias()
+    to_decide = sa.exists().where(
+        report.c.status != "draft",
+        step.c.report_class_id == report.c.report_class_id,
+        _live(step),
+        held.c.position_id == step.c.position_id,
+        held.c.employee_id.in_(people),
+        held.c.to_on.is_(None),
+        _live(held),
+    )
+    role, account = _t("account_role").alias(), _t("account").alias()
+    by_role = sa.exists().where(
+        report.c.status != "draft",
+        step.c.report_class_id == report.c.report_class_id,
+        _live(step),
+        role.c.role_id == step.c.role_id,
+        _live(role),
+        account.c.id == role.c.account_id,
+        account.c.employee_id.in_(people),
+    )
+    return sa.or_(report.c.author_id.in_(people), to_decide, by_role)
+
+
+# Records that files can be attached to.
+ATTACHABLE = ("expense", "report", "post", "demand", "task", "competitor_observation", "article")
+
+ROWS: dict[str, Belongs] = {
+    "employee": Belongs(employees=("id",)),
+    "employee_position": Belongs(employees=("employee_id",)),
+    "employee_project": Belongs(employees=("employee_id",), projects=("project_id",)),
+    "account": Belongs(employees=("employee_id",)),
+    "account_session": Belongs(through=(("account_id", "account"),)),
+    "account_role": Belongs(through=(("account_id", "account"),)),
+    "audit_log": Belongs(through=(("account_id", "account"),)),
+    "project": Belongs(projects=("id",)),
+    "building": Belongs(projects=("project_id",)),
+    "unit": Belongs(through=(("building_id", "building"),)),
+    "unit_price": Belongs(through=(("unit_id", "unit"),)),
+    "unit_owner": Belongs(through=(("unit_id", "unit"), ("customer_id", "customer"))),
+    "customer": Belongs(employees_by=_customers_of, projects_by=_customers_in),
+    "feature_value": Belongs(employees_by=_described("employees"), projects_by=_described("projects")),
+    "customer_owner": Belongs(employees=("employee_id",), projects=("project_id",)),
+    "lead": Belongs(projects=("project_id",), employees_by=_leads_of),
+    "lead_event": Belongs(employees=("employee_id",), through=(("lead_id", "lead"),)),
+    "touchpoint": Belongs(projects=("project_id",), through=(("customer_id", "customer"),)),
+    "deal": Belongs(projects=("project_id",), employees_by=_deals_of),
+    "deal_event": Belongs(through=(("deal_id", "deal"),)),
+    "deal_share": Belongs(employees=("employee_id",), through=(("deal_id", "deal"),)),
+    "payment_due": Belongs(through=(("deal_id", "deal"),)),
+    "payment": Belongs(through=(("deal_id", "deal"),)),
+    "demand": Belongs(projects=("project_id",), employees_by=_demands_of),
+    "demand_event": Belongs(through=(("demand_id", "demand"),)),
+    "follow_up": Belongs(through=(("demand_id", "demand"),)),
+    "promise": Belongs(
+        employees=("employee_id",), through=(("customer_id", "customer"), ("deal_id", "deal"), ("unit_id", "unit"))
+    ),
+    "plan": Belongs(projects=("project_id",), employees_by=_entered_by("plan")),
+    "activity": Belongs(through=(("plan_id", "plan"),), employees_by=_entered_by("activity")),
+    "expense": Belongs(
+        employees=("employee_id",), projects=("project_id",), through=(("plan_id", "plan"), ("activity_id", "activity"))
+    ),
+    "attachment": Belongs(employees_by=_attached("employees"), projects_by=_attached("projects")),
+    "feedback": Belongs(projects=("project_id",), through=(("customer_id", "customer"), ("activity_id", "activity"))),
+    "competitor_project": Belongs(projects=("own_project_id",), employees_by=_entered_by("competitor_project")),
+    "competitor_observation": Belongs(
+        employees=("employee_id",), through=(("competitor_project_id", "competitor_project"),)
+    ),
+    "survey": Belongs(projects=("project_id",), employees_by=_entered_by("survey")),
+    "survey_question": Belongs(through=(("survey_id", "survey"),)),
+    "survey_invitation": Belongs(
+        employees=("employee_id",), projects=("project_id",), through=(("survey_id", "survey"),)
+    ),
+    "survey_response": Belongs(
+        employees=("employee_id",), projects=("project_id",), through=(("customer_id", "customer"),)
+    ),
+    "survey_answer": Belongs(through=(("survey_response_id", "survey_response"),)),
+    "care_occasion": Belongs(through=(("customer_id", "customer"),)),
+    "fee_bill": Belongs(through=(("unit_id", "unit"), ("customer_id", "customer"))),
+    "fee_payment": Belongs(through=(("fee_bill_id", "fee_bill"),)),
+    "task": Belongs(employees=("assignee_id", "assigner_id"), through=(("customer_id", "customer"),)),
+    "task_event": Belongs(through=(("task_id", "task"),)),
+    "report": Belongs(employees_by=_reports_of),
+    "approval_action": Belongs(employees=("employee_id",), through=(("report_id", "report"),)),
+    "thread": Belongs(employees_by=_entered_by("thread")),
+    "post": Belongs(employees=("employee_id",)),
+    "work_plan": Belongs(employees=("employee_id",)),
+    "work_log": Belongs(employees=("employee_id",)),
+}
+
+
+def of_employees(table: str, people: People) -> Condition:
+    """Return the condition on a table's rows that they belong to one of the employees."""
+    belongs = ROWS.get(table)
+    if belongs is None or not people:
+        return sa.false()
+    conditions: list[Condition] = [_t(table).c[column].in_(people) for column in belongs.employees]
+    if belongs.employees_by:
+        conditions.append(belongs.employees_by(people))
+    conditions += [_through(table, column, parent, of_employees(parent, people)) for column, parent in belongs.through]
+    return sa.or_(sa.false(), *conditions)
+
+
+def of_projects(table: str, projects: People) -> Condition:
+    """Return the condition on a table's rows that they belong to one of the estates."""
+    belongs = ROWS.get(table)
+    if belongs is None or not projects:
+        return sa.false()
+    conditions: list[Condition] = [_t(table).c[column].in_(projects) for column in belongs.projects]
+    if belongs.projects_by:
+        conditions.append(belongs.projects_by(projects))
+    conditions += [_through(table, column, parent, of_projects(parent, projects)) for column, parent in belongs.through]
+    return sa.or_(sa.false(), *conditions)
+
+
+def _through(table: str, column: str, parent: str, condition: Condition) -> Condition:
+    if isinstance(condition, sa.sql.elements.False_):
+        return sa.false()
+    # A subquery of its own: the parent's condition is written about the parent's table, whatever stands outside.
+    keys = sa.select(_t(parent).c.id).where(condition).correlate(None)
+    return _t(table).c[column].in_(keys)
+
+
+def reach(actor: Actor, action: str, resource: str) -> Condition:
+    """Return the condition on the rows of the table `resource` with which the actor may do `action`.
+
+    Without a permission it is false: no rows.
+    """
+    scopes = actor.scopes(action, resource)
+    if "all" in scopes:
+        return sa.true()
+    conditions: list[Condition] = []
+    if "own" in scopes and actor.employee_id is not None:
+        conditions.append(of_employees(resource, (actor.employee_id,)))
+    if "department" in scopes:
+        conditions.append(of_employees(resource, sorted(actor.colleague_ids)))
+    if "project" in scopes:
+        conditions.append(of_projects(resource, sorted(actor.project_ids)))
+    return sa.or_(sa.false(), *conditions)

@@ -1,0 +1,208 @@
+"""The ready-made roles: what each may do, with which tables, how far. Administrators change them in the app.
+
+A permission is an action on a resource in a scope. Resources are tables, and pages as ``page:<path>`` with the action
+``open``. Actions on tables: ``read``, ``personal`` (read names, phones, addresses and free text), ``create``,
+``update``, ``delete`` (and restore), and those of the working processes: ``assign``, ``merge``, ``cancel``,
+``approve``, ``issue``, ``run``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from data_entry.access.actor import EVERY
+from data_entry.schema.organisation import Role, RolePermission
+
+READ, WRITE = ("read",), ("read", "create", "update")
+FULL = ("read", "create", "update", "delete")
+PERSONAL = ("personal",)
+
+ESTATES = ("project", "building", "unit", "unit_price")
+ORGANISATION = ("department", "position", "employee", "employee_position", "employee_project")
+CATEGORIES = (
+    "customer_class", "feature", "source", "reason", "demand_category", "sla_policy", "plan_class", "activity_class",
+    "expense_category", "service_class", "fee_type", "report_class", "approval_step", "vocabulary_term",
+)  # fmt: skip
+CUSTOMERS = ("customer", "customer_owner", "feature_value", "touchpoint")
+LEADS = ("lead", "lead_event")
+DEALS = ("deal", "deal_event", "deal_share", "payment_due", "payment")
+DEMANDS = ("demand", "demand_event", "follow_up", "promise")
+MARKETING = ("plan", "activity", "expense", "feedback")
+COMPETITION = ("competitor", "competitor_project", "competitor_observation")
+SURVEYS = ("survey", "survey_question", "survey_invitation", "survey_response", "survey_answer")
+CARE = ("care_rule", "care_occasion")
+FEES = ("fee_bill", "fee_payment")
+SERVICES = ("service_item",)
+TASKS = ("task", "task_event")
+REPORTS = ("report", "approval_action")
+KNOWLEDGE = ("article", "article_version")
+DISCUSSION = ("thread", "post")
+WORK = ("work_plan", "work_log")
+SETTINGS = (*CATEGORIES, *ORGANISATION, *ESTATES)
+
+Grant = tuple[Iterable[str], Iterable[str], str]
+"""Resources, actions, scope."""
+
+
+def _pages(*paths: str) -> Grant:
+    return tuple(f"page:{path}" for path in paths), ("open",), "all"
+
+
+# What everybody who works in the company does: read what is agreed, do the tasks given, write, discuss, plan.
+_EVERYBODY: tuple[Grant, ...] = (
+    ((*SETTINGS, *COMPETITION, *SERVICES, *KNOWLEDGE, *DISCUSSION), READ, "all"),
+    (KNOWLEDGE, PERSONAL, "all"),
+    (DISCUSSION, ("create", "personal"), "all"),
+    (DISCUSSION, ("update", "delete"), "own"),
+    (TASKS, (*WRITE, "personal"), "own"),
+    (REPORTS, (*FULL, "personal", "approve"), "own"),
+    (WORK, (*FULL, "personal"), "own"),
+    (("attachment",), ("read", "create", "delete"), "own"),
+    _pages("home", "tasks", "reports", "knowledge", "discussion", "work", "account", "estates"),
+)
+
+
+@dataclass(frozen=True)
+class ReadyMade:
+    """A role as it is delivered: its landing page and its grants."""
+
+    landing_page: str
+    grants: tuple[Grant, ...]
+
+
+READY_MADE: dict[str, ReadyMade] = {
+    "admin": ReadyMade("home", (((EVERY,), (EVERY,), "all"),)),
+    "executive": ReadyMade(
+        "overview",
+        (
+            *_EVERYBODY,
+            ((*CUSTOMERS, *LEADS, *DEALS, *DEMANDS, *MARKETING, *SURVEYS, *FEES, *CARE), READ, "all"),
+            (TASKS, (*WRITE, "personal", "assign"), "all"),
+            ((*REPORTS, *WORK), ("read", "personal", "update"), "all"),
+            (REPORTS, ("approve",), "all"),
+            (("expense",), ("approve",), "all"),
+            (("attachment",), READ, "all"),
+            _pages(
+                "overview", "conversion", "complaints", "campaign-return", "staff", "plans", "expenses", "surveys",
+                "competition-analysis",
+            ),
+        ),
+    ),
+    "marketing": ReadyMade(
+        "plans",
+        (
+            *_EVERYBODY,
+            ((*CUSTOMERS, *LEADS, *DEALS, *SURVEYS), READ, "all"),
+            ((*MARKETING, *COMPETITION), (*FULL, "personal"), "all"),
+            (("expense",), ("approve",), "department"),
+            (("source", "plan_class", "activity_class", "expense_category", "vocabulary_term"), WRITE, "all"),
+            (("feature",), WRITE, "all"),
+            (KNOWLEDGE, WRITE, "all"),
+            (("attachment",), ("read", "create"), "all"),
+            _pages(
+                "plans", "expenses", "feedback", "competition-entry", "competition-analysis", "records", "overview",
+                "conversion", "campaign-return",
+            ),
+        ),
+    ),
+    "sales": ReadyMade(
+        "customers",
+        (
+            *_EVERYBODY,
+            ((*CUSTOMERS, *LEADS, "promise"), (*WRITE, "personal"), "own"),
+            (("deal", "deal_event", "payment_due", "payment", "deal_share"), WRITE, "own"),
+            (("deal",), ("cancel",), "own"),
+            (("demand", "demand_event"), (*WRITE, "personal", "assign"), "own"),
+            (("follow_up",), ("read", "personal"), "own"),
+            _pages("customers", "customer", "deals", "demands", "estate-board"),
+        ),
+    ),
+    "sales_manager": ReadyMade(
+        "customers",
+        (
+            *_EVERYBODY,
+            ((*CUSTOMERS, *LEADS, *DEALS, "demand", "demand_event", "promise"), (*WRITE, "personal"), "department"),
+            ((*CUSTOMERS, *LEADS, *DEALS, "demand", "demand_event", "promise"), (*WRITE, "personal"), "project"),
+            (("follow_up",), ("read", "personal"), "department"),
+            (("customer", "customer_owner"), ("assign", "merge"), "project"),
+            (("customer", "customer_owner"), ("assign", "merge"), "department"),
+            (("deal",), ("cancel",), "project"),
+            (("demand",), ("assign",), "project"),
+            (("unit", "unit_price"), WRITE, "project"),
+            (TASKS, (*WRITE, "personal", "assign"), "department"),
+            ((*REPORTS, *WORK), ("read", "personal", "update"), "department"),
+            (("attachment",), READ, "department"),
+            _pages(
+                "customers", "customer", "deals", "demands", "estate-board", "overview", "conversion",
+                "complaints", "staff", "records",
+            ),
+        ),
+    ),
+    "property": ReadyMade(
+        "owners",
+        (
+            *_EVERYBODY,
+            (("customer", "unit_owner", "feature_value"), (*WRITE, "personal"), "project"),
+            (("lead", "deal", "deal_event", "customer_owner"), READ, "project"),
+            (("demand", "demand_event", "follow_up", "promise"), (*WRITE, "personal"), "project"),
+            (("demand",), ("assign",), "project"),
+            (FEES, (*WRITE, "run"), "project"),
+            ((*SERVICES, "service_class", "fee_type"), WRITE, "all"),
+            (TASKS, (*WRITE, "personal", "assign"), "department"),
+            _pages("owners", "customer", "demands", "fees", "service-items", "records"),
+        ),
+    ),
+    "service": ReadyMade(
+        "demands",
+        (
+            *_EVERYBODY,
+            ((*CUSTOMERS, "unit_owner"), (*WRITE, "personal"), "all"),
+            ((*LEADS, *DEALS), READ, "all"),
+            (DEMANDS, (*WRITE, "personal", "assign"), "all"),
+            ((*SURVEYS, *CARE), (*FULL, "personal", "issue", "run"), "all"),
+            (("demand_category", "sla_policy", "vocabulary_term"), WRITE, "all"),
+            (TASKS, (*WRITE, "personal", "assign"), "all"),
+            (("attachment",), ("read", "create"), "all"),
+            _pages("customers", "customer", "demands", "surveys", "care", "complaints", "records"),
+        ),
+    ),
+    "data": ReadyMade(
+        "data-status",
+        (
+            *_EVERYBODY,
+            ((*CUSTOMERS, *LEADS, *DEALS, *DEMANDS, *MARKETING, *SURVEYS, *FEES, *CARE), READ, "all"),
+            (("import", "backup", "refresh"), ("run", "read"), "all"),
+            _pages(
+                "data-status", "overview", "conversion", "complaints", "campaign-return", "staff", "records",
+                "imports", "backups",
+            ),
+        ),
+    ),
+}  # fmt: skip
+
+
+def ensure_roles(session: Session) -> list[str]:
+    """Add the ready-made roles that are missing, and return their names; existing ones stay as they are.
+
+    Deleted ones stay deleted, too: an administrator meant it.
+    """
+    known = set(session.scalars(sa.select(Role.name)))
+    added = [name for name in READY_MADE if name not in known]
+    for name in added:
+        ready_made = READY_MADE[name]
+        role = Role(name=name, landing_page=ready_made.landing_page)
+        session.add(role)
+        session.flush()
+        grants = {
+            (resource, action, scope)
+            for resources, actions, scope in ready_made.grants
+            for resource in resources
+            for action in actions
+        }
+        session.add_all(RolePermission(role_id=role.id, resource=r, action=a, scope=s) for r, a, s in sorted(grants))
+    session.flush()
+    return added

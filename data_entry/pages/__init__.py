@@ -1,0 +1,1 @@
+"""The forms and working pages, a module per area."""
