@@ -10,12 +10,12 @@ from pathlib import Path
 import streamlit as st
 
 from dashboards import filters, layout
-from dashboards.formats import Formats
 from dashboards.gateway import open_gateway
-from dashboards.i18n import marked, translator
 from dashboards.pages import campaign_return, complaints, conversion, data_status, overview, staff
 from dashboards.server import START_PAGE
 from dashboards.view import View
+from loupan.formats import Formats
+from loupan.i18n import marked, translator
 from loupan.snapshot import NoSnapshot, SnapshotError
 
 _LOGO = str(Path(__file__).with_name("logo.svg"))

@@ -8,8 +8,8 @@ from datetime import UTC, date, datetime
 
 import pandas as pd
 
-from dashboards.formats import is_missing
 from dashboards.memory import forget, remembered
+from loupan.formats import is_missing
 from loupan.metrics import Metric, Metrics, open_current
 from loupan.settings import get_settings
 

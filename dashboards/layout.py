@@ -13,12 +13,12 @@ import pandas as pd
 import streamlit as st
 
 from dashboards.charts.drawing import COLOURS, Drawing
-from dashboards.formats import is_missing
 from dashboards.gateway import Period
-from dashboards.i18n import Translator
-from dashboards.i18n.codes import date_basis, dimension_title
 from dashboards.view import View
 from loupan.errors import LoupanError
+from loupan.formats import is_missing
+from loupan.i18n import Translator
+from loupan.i18n.codes import date_basis, dimension_title
 from loupan.metrics import Metric
 
 LOG = logging.getLogger(__name__)

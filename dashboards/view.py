@@ -10,9 +10,9 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 
-from dashboards.formats import Formats
 from dashboards.gateway import FILTERS, Gateway, Period
-from dashboards.i18n import Translator, translator
+from loupan.formats import Formats
+from loupan.i18n import Translator, translator
 
 # Most contracts come within half a year; what a younger cohort has reached to date is bound to change.
 MATURE_AFTER = timedelta(days=180)
@@ -40,7 +40,7 @@ class View:
 
     Attributes:
         gateway: the snapshot's metrics.
-        language: a key of `dashboards.i18n.LANGUAGES`.
+        language: a key of `loupan.i18n.LANGUAGES`.
         theme: ``light`` or ``dark``.
         period: the days shown.
         where: chosen values per filter of `FILTERS`; a filter with none is absent.

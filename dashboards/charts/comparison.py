@@ -22,8 +22,6 @@ from dashboards.charts.drawing import (
     shortened,
     value_axis,
 )
-from dashboards.formats import is_missing
-from dashboards.i18n.codes import dimension_title, value_label
 from dashboards.intervals import (
     ENOUGH,
     Dispersion,
@@ -35,6 +33,8 @@ from dashboards.intervals import (
     wilson,
 )
 from dashboards.view import View
+from loupan.formats import is_missing
+from loupan.i18n.codes import dimension_title, value_label
 
 ROW = 30
 """Height of one row of a horizontal chart, in pixels."""

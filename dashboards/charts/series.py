@@ -20,9 +20,9 @@ from dashboards.charts.drawing import (
     safe,
     value_axis,
 )
-from dashboards.formats import is_missing
 from dashboards.intervals import ENOUGH, Floats, poisson_exact, rate_limits, wilson
 from dashboards.view import TO_DATE_METRICS, View
+from loupan.formats import is_missing
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ from dashboards import filters, layout
 from dashboards.charts.comparison import ranges, ranked_bars
 from dashboards.charts.drawing import NOTHING, Drawing
 from dashboards.charts.series import lines_by_month
-from dashboards.i18n.codes import dimension_title, value_label
 from dashboards.memory import remembered
 from dashboards.view import View
+from loupan.i18n.codes import dimension_title, value_label
 
 MODEL = "attribution_model"
 _DEFAULT_MODEL = "last_non_direct"

@@ -9,9 +9,9 @@ from dashboards import filters, layout
 from dashboards.charts.comparison import estimates, heatmap, ranked_bars
 from dashboards.charts.drawing import NOTHING, Drawing
 from dashboards.charts.series import control_chart, lines_by_month, rate_by_month
-from dashboards.i18n import marked
 from dashboards.memory import remembered
 from dashboards.view import View
+from loupan.i18n import marked
 
 _TILES = (
     "valid_complaints",

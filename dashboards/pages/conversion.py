@@ -8,12 +8,12 @@ from dashboards import filters, layout
 from dashboards.charts.comparison import estimates, ranked_bars
 from dashboards.charts.drawing import NOTHING, Drawing
 from dashboards.charts.series import lines_by_month, rate_by_month
-from dashboards.i18n import marked
-from dashboards.i18n.codes import dimension_title
 from dashboards.memory import remembered
 from dashboards.pages import overview
 from dashboards.pages.people import employee_names
 from dashboards.view import View
+from loupan.i18n import marked
+from loupan.i18n.codes import dimension_title
 
 _TILES = ("leads", "conversion_rate", "conversion_rate_90d", "gross_conversion_rate", "loss_rate", "days_to_contract")
 _WINDOWS = {

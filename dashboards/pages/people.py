@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from dashboards.formats import is_missing
 from dashboards.memory import remembered
 from dashboards.view import View
+from loupan.formats import is_missing
 
 
 class Names(dict[Any, str]):

@@ -6,9 +6,9 @@ from datetime import date
 
 import pytest
 
-from dashboards.formats import Formats
 from dashboards.gateway import Period
 from dashboards.pages import overview
+from loupan.formats import Formats
 from loupan.metrics import open_current
 from loupan.refresh_lock import refresh_lock
 from loupan.refresh_state import RefreshState, now, write_state

@@ -2,7 +2,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from dashboards.formats import Formats, nice_ticks
+from loupan.formats import Formats, nice_ticks
 
 EN, ZH = Formats("en", "CNY"), Formats("zh", "CNY")
 

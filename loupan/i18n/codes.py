@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from dashboards.i18n import Translator, marked
+from loupan.i18n import Translator, marked
 
 UNKNOWN = marked("Unknown")
 

@@ -9,17 +9,18 @@ import yaml
 from babel.messages.pofile import read_po
 
 import dashboards
-from dashboards.i18n import LANGUAGES, translator
+import loupan
 from dashboards.pages import campaign_return, complaints, conversion, overview
+from loupan.i18n import LANGUAGES, translator
 from loupan.settings import get_settings
 
-PACKAGE = Path(dashboards.__file__).parent
-CATALOGUE = PACKAGE / "i18n" / "zh_CN.po"
+PACKAGES = [Path(package.__file__).parent for package in (dashboards, loupan)]
+CATALOGUE = Path(loupan.__file__).parent / "i18n" / "zh_CN.po"
 
 
 def messages():
     """The first arguments of t() and marked(), wherever they stand, also within f-strings."""
-    for path in sorted(PACKAGE.rglob("*.py")):
+    for path in sorted(path for package in PACKAGES for path in package.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if not (isinstance(node, ast.Call) and node.args):
                 continue

@@ -13,7 +13,7 @@ import pandas as pd
 from babel.dates import format_date, format_datetime, format_skeleton
 from babel.numbers import get_currency_symbol
 
-from dashboards.i18n import translator
+from loupan.i18n import translator
 
 NO_DATA = "–"
 _LOCALES = {"en": "en_GB", "zh": "zh_CN"}
