@@ -14,6 +14,7 @@ from dashboards.gateway import open_gateway
 from dashboards.pages import campaign_return, complaints, conversion, data_status, overview, staff
 from dashboards.server import START_PAGE
 from dashboards.view import View
+from loupan import ui
 from loupan.formats import Formats
 from loupan.i18n import marked, translator
 from loupan.snapshot import NoSnapshot, SnapshotError
@@ -100,7 +101,7 @@ def main() -> None:
     t = translator(language)
     st.set_page_config(page_title="Loupan", page_icon=_MARK, layout="wide")
     theme = "dark" if st.context.theme.type == "dark" else "light"
-    layout.style(theme)
+    ui.style(theme)
     st.logo(_LOGO, size="large", icon_image=_MARK)
     pages = {
         t(group): [
@@ -128,13 +129,13 @@ def _show(entry: _Entry, language: str, theme: str) -> None:
     try:
         gateway = open_gateway()
         as_of = Formats(language, gateway.currency).moment(gateway.as_of, gateway.time_zone)
-        layout.head(t(entry.title), t(entry.lead), t("Data as of {moment}", moment=as_of))
+        ui.head(t(entry.title), t(entry.lead), t("Data as of {moment}", moment=as_of))
         view = (
             filters.bar(gateway, language, theme) if entry.has_filters else filters.unfiltered(gateway, language, theme)
         )
         entry.draw(view, tables)
     except NoSnapshot:
-        layout.head(t(entry.title), t(entry.lead))
+        ui.head(t(entry.title), t(entry.lead))
         layout.nothing_published(t)
     except SnapshotError as error:
         layout.damaged(t, error)

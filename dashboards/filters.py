@@ -10,11 +10,11 @@ import pandas as pd
 import streamlit as st
 
 from dashboards.gateway import FILTERS, Gateway, Period
-from dashboards.layout import plain
 from dashboards.view import ALL_TIME, DEFAULT_PERIOD, PERIODS, YEAR_TO_DATE, View, company_date, last_months, period_of
 from loupan.formats import Formats
 from loupan.i18n import LANGUAGES, Translator, translator
 from loupan.i18n.codes import dimension_title, value_label
+from loupan.ui import plain
 
 _KEPT = ("lang", "period", "tables", *FILTERS)
 _MEMORY = "lp_address"

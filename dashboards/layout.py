@@ -1,4 +1,4 @@
-"""The parts pages are built of: head, definition tiles, chart cards with a table view, notices."""
+"""The parts dashboards are built of: definition tiles, chart cards with a table view, notices."""
 
 from __future__ import annotations
 
@@ -7,36 +7,23 @@ import html
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 
 import pandas as pd
 import streamlit as st
 
-from dashboards.charts.drawing import COLOURS, Drawing
+from dashboards.charts.drawing import Drawing
 from dashboards.gateway import Period
 from dashboards.view import View
+from loupan import ui
 from loupan.errors import LoupanError
 from loupan.formats import is_missing
 from loupan.i18n import Translator
 from loupan.i18n.codes import date_basis, dimension_title
 from loupan.metrics import Metric
+from loupan.ui.palette import COLOURS
 
 LOG = logging.getLogger(__name__)
-_STYLE = Path(__file__).with_name("style.css").read_text(encoding="utf-8")
 _PLOTLY = {"displayModeBar": False, "responsive": True, "scrollZoom": False}
-
-
-def style(theme: str) -> None:
-    """Put the style sheet on the page."""
-    st.html(f"<style>:root {{ --lp-surface: {COLOURS[theme].surface}; }}\n{_STYLE}</style>")
-
-
-def head(title: str, lead: str, as_of: str = "") -> None:
-    """Write a page's title, its purpose in one line, and the moment its data is of."""
-    moment = f"<p class='lp-asof'>{html.escape(as_of)}</p>" if as_of else ""
-    st.html(
-        f"<header class='lp-head'><div><h1>{html.escape(title)}</h1><p>{html.escape(lead)}</p></div>{moment}</header>"
-    )
 
 
 def nothing_published(t: Translator) -> None:
@@ -56,19 +43,9 @@ def damaged(t: Translator, error: Exception) -> None:
     LOG.error("The current snapshot cannot be read: %s", error)
     with st.container(border=True, key="lp_notice"):
         st.subheader(t("The published data cannot be read"), anchor=False)
-        st.markdown(plain(str(error)))
+        st.markdown(ui.plain(str(error)))
         st.markdown(t("Go back to the last whole snapshot, then reload this page:"))
         st.code("loupan snapshots rollback", language=None)
-
-
-def section(title: str) -> None:
-    """Write a heading between groups of cards."""
-    st.html(f"<h2 class='lp-section'>{html.escape(title)}</h2>")
-
-
-def columns(*weights: float) -> Sequence[st.delta_generator.DeltaGenerator]:
-    """Return columns that stand one under another on a telephone."""
-    return st.columns(list(weights), gap="small")
 
 
 def tiles(view: View, metrics: Sequence[str], where: dict[str, list[str]] | None = None) -> None:
@@ -107,7 +84,7 @@ def _tile(view: View, metric: str, where: dict[str, list[str]]) -> None:
 def _definition(view: View, definition: Metric, n: float | None, before: Period) -> None:
     t, formats = view.t, view.formats
     with st.popover(
-        plain(view.label(definition.name)), type="tertiary", icon=":material/info:", key=f"lp_def_{definition.name}"
+        ui.plain(view.label(definition.name)), type="tertiary", icon=":material/info:", key=f"lp_def_{definition.name}"
     ):
         rows = [(t("Definition"), t(definition.description))]
         if definition.numerator and definition.denominator:
@@ -235,56 +212,13 @@ def card(
             if drawing.is_empty:
                 no_data(view, measures)
             elif as_table or drawing.figure is None:
-                table(drawing.table, title)
+                ui.table(drawing.table, title)
             else:
                 st.plotly_chart(
                     drawing.figure, theme=None, config=_PLOTLY, alt=f"{title}. {drawing.alt}", key=f"lp_chart_{key}"
                 )
             if drawing.note and not drawing.is_empty:
                 st.html(f"<p class='lp-note'>{html.escape(drawing.note)}</p>")
-
-
-def card_title(title: str, caption: str = "") -> None:
-    """Write the title of a card that is not a chart, and a sentence under it."""
-    st.html(f"<h3 class='lp-title'>{html.escape(title)}</h3>")
-    if caption:
-        st.html(f"<p class='lp-caption'>{html.escape(caption)}</p>")
-
-
-def facts(pairs: Sequence[tuple[str, str]]) -> None:
-    """Show a few facts side by side."""
-    with st.container(key="lp_facts"):
-        cells = "".join(f"<div><dt>{html.escape(k)}</dt><dd>{html.escape(v)}</dd></div>" for k, v in pairs)
-        st.html(f"<dl class='lp-facts'>{cells}</dl>")
-
-
-def message(text: str) -> None:
-    """Write a sentence in small print."""
-    st.html(f"<p class='lp-note'>{html.escape(text)}</p>")
-
-
-def table(frame: pd.DataFrame, title: str, *, is_words: bool = False) -> None:
-    """Show text as a table that screen readers can walk through; the first column heads the rows.
-
-    Args:
-        frame: what every cell shows.
-        title: names the table.
-        is_words: the cells are words and stand to the left, not numbers to the right.
-    """
-    head_cells = "".join(f"<th scope='col'>{html.escape(str(c))}</th>" for c in frame.columns)
-    rows = "".join(
-        "<tr>"
-        + f"<th scope='row'>{html.escape(str(row[0]))}</th>"
-        + "".join(f"<td>{html.escape(str(cell))}</td>" for cell in row[1:])
-        + "</tr>"
-        for row in frame.itertuples(index=False)
-    )
-    st.html(
-        f"<div class='lp-table{' lp-words' if is_words else ''}' tabindex='0' role='region' "
-        f"aria-label='{html.escape(title, quote=True)}'>"
-        f"<table><caption>{html.escape(title)}</caption><thead><tr>{head_cells}</tr></thead>"
-        f"<tbody>{rows}</tbody></table></div>"
-    )
 
 
 def no_data(view: View, measures: Sequence[str] = ()) -> None:
@@ -303,18 +237,11 @@ def guarded(view: View) -> Iterator[None]:
         yield
     except LoupanError as error:
         LOG.exception("A part of the page could not be drawn")
-        st.error(view.t("This could not be shown: {error}", error=plain(str(error))), icon=":material/error:")
+        st.error(view.t("This could not be shown: {error}", error=ui.plain(str(error))), icon=":material/error:")
     except Exception:
         # A mistake of ours in one chart must not take the others from the reader.
         LOG.exception("A part of the page could not be drawn")
         st.error(view.t("This could not be shown; the reason is in the server's log."), icon=":material/error:")
-
-
-def plain(text: str) -> str:
-    """Escape text for places where Streamlit reads Markdown."""
-    for character in "\\`*_{}[]()#+!|~:$<>":
-        text = text.replace(character, f"\\{character}")
-    return text
 
 
 def _only(frame: pd.DataFrame, column: str) -> float | None:

@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 
 from dashboards.charts.drawing import (
-    COLOURS,
     HOVER,
     NOTHING,
     Drawing,
@@ -35,6 +34,7 @@ from dashboards.intervals import (
 from dashboards.view import View
 from loupan.formats import is_missing
 from loupan.i18n.codes import dimension_title, value_label
+from loupan.ui.palette import COLOURS
 
 ROW = 30
 """Height of one row of a horizontal chart, in pixels."""

@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 
 from dashboards.charts.drawing import (
-    COLOURS,
     HOVER,
     NOTHING,
     Drawing,
@@ -23,6 +22,7 @@ from dashboards.charts.drawing import (
 from dashboards.intervals import ENOUGH, Floats, poisson_exact, rate_limits, wilson
 from dashboards.view import TO_DATE_METRICS, View
 from loupan.formats import is_missing
+from loupan.ui.palette import COLOURS
 
 
 @dataclass(frozen=True)

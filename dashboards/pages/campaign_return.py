@@ -12,6 +12,7 @@ from dashboards.charts.drawing import NOTHING, Drawing
 from dashboards.charts.series import lines_by_month
 from dashboards.memory import remembered
 from dashboards.view import View
+from loupan import ui
 from loupan.i18n.codes import dimension_title, value_label
 
 MODEL = "attribution_model"
@@ -49,7 +50,7 @@ def draw(view: View, tables: bool) -> None:
     layout.tiles(view, _TILES, where={MODEL: [model]})
     cuts = [cut for cut in _CUTS if cut in view.gateway.dimensions("attributed_amount")] or ["source"]
     cut = filters.choice("by", cuts, cuts[0], t("Cut by"), partial(dimension_title, t))
-    left, right = layout.columns(1, 1)
+    left, right = ui.columns(1, 1)
     with left:
         layout.card(
             view,
@@ -88,7 +89,7 @@ def draw(view: View, tables: bool) -> None:
         tables=True,
         is_switchable=False,
     )
-    left, right = layout.columns(1, 1)
+    left, right = ui.columns(1, 1)
     with left:
         layout.card(
             view,

@@ -11,6 +11,7 @@ from dashboards.charts.drawing import NOTHING, Drawing
 from dashboards.charts.series import control_chart, lines_by_month, rate_by_month
 from dashboards.memory import remembered
 from dashboards.view import View
+from loupan import ui
 from loupan.i18n import marked
 
 _TILES = (
@@ -34,7 +35,7 @@ def draw(view: View, tables: bool) -> None:
     """Draw the page."""
     t = view.t
     layout.tiles(view, _TILES)
-    left, right = layout.columns(1.2, 1)
+    left, right = ui.columns(1.2, 1)
     with left:
         layout.card(
             view,
@@ -66,7 +67,7 @@ def draw(view: View, tables: bool) -> None:
     )
     with st.container(key="lp_category"):
         under = _category_chooser(view)
-    left, right = layout.columns(1, 1)
+    left, right = ui.columns(1, 1)
     with left:
         layout.card(
             view,
@@ -88,9 +89,9 @@ def draw(view: View, tables: bool) -> None:
             caption=t("Masters by the day they arrived; duplicates do not count."),
             tables=tables,
         )
-    layout.section(t("How they are answered"))
+    ui.section(t("How they are answered"))
     for pair in (("reply_timeliness_rate", "resolution_rate"), ("follow_up_satisfaction", "reopen_rate")):
-        for column, metric in zip(layout.columns(1, 1), pair, strict=True):
+        for column, metric in zip(ui.columns(1, 1), pair, strict=True):
             with column:
                 layout.card(
                     view,

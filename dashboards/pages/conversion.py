@@ -12,6 +12,7 @@ from dashboards.memory import remembered
 from dashboards.pages import overview
 from dashboards.pages.people import employee_names
 from dashboards.view import View
+from loupan import ui
 from loupan.i18n import marked
 from loupan.i18n.codes import dimension_title
 
@@ -30,7 +31,7 @@ def draw(view: View, tables: bool) -> None:
     """Draw the page."""
     t = view.t
     layout.tiles(view, _TILES)
-    layout.section(t("Conversion by cohort"))
+    ui.section(t("Conversion by cohort"))
     window = filters.choice("window", list(_WINDOWS), "to-date", t("Window"), lambda code: t(_WINDOWS[code][1]))
     metric = _WINDOWS[window][0]
     layout.card(
@@ -45,7 +46,7 @@ def draw(view: View, tables: bool) -> None:
     )
     cuts = [cut for cut in _CUTS if cut in view.gateway.dimensions(metric)]
     cut = filters.choice("cut", cuts, "source", t("Cut by"), partial(dimension_title, t)) if cuts else "source"
-    left, right = layout.columns(1.3, 1)
+    left, right = ui.columns(1.3, 1)
     with left:
         layout.card(
             view,
@@ -76,7 +77,7 @@ def draw(view: View, tables: bool) -> None:
             measures=("lost_leads",),
             tables=tables,
         )
-    left, right = layout.columns(1, 1)
+    left, right = ui.columns(1, 1)
     with left:
         layout.card(
             view,

@@ -10,6 +10,7 @@ import streamlit as st
 
 from dashboards import layout
 from dashboards.view import View
+from loupan import ui
 from loupan.errors import LoupanError
 from loupan.refresh_lock import is_refreshing
 from loupan.refresh_state import RefreshState, read_state
@@ -29,19 +30,19 @@ def draw(view: View, tables: bool) -> None:
     if refresh is not None:
         _last_refresh(view, refresh)
         _messages(refresh)
-    left, right = layout.columns(1, 1)
+    left, right = ui.columns(1, 1)
     with left, st.container(border=True, key="lp_card_checks"):
         _checks(view, snapshot)
     with right, st.container(border=True, key="lp_card_rows"):
         _rows(view, snapshot)
     with st.container(border=True, key="lp_card_quarantine"):
-        layout.card_title(
+        ui.card_title(
             t("Rows kept out"), t("They broke a hard rule of the CRM's tables; they return by themselves once mended.")
         )
         with layout.guarded(view):
             _quarantine(view, snapshot)
     with st.container(border=True, key="lp_card_snapshots"):
-        layout.card_title(
+        ui.card_title(
             t("Published snapshots"), t("To go back to an earlier one: {command}", command="loupan snapshots rollback")
         )
         _snapshots(view, snapshot)
@@ -59,7 +60,7 @@ def _facts(view: View, snapshot: Snapshot, refresh: RefreshState | None) -> None
         (t("Rows kept out"), formats.value(sum(snapshot.report.get("quarantined", {}).values()), "count")),
         (t("Size"), _bytes(snapshot.size)),
     ]
-    layout.facts(facts)
+    ui.facts(facts)
 
 
 def _last_refresh(view: View, refresh: RefreshState) -> None:
@@ -86,13 +87,13 @@ def _last_refresh(view: View, refresh: RefreshState) -> None:
                 ),
                 icon=":material/block:",
             )
-            layout.table(pd.DataFrame({t("Failed check"): refresh.failed_checks}), t("Failed checks"), is_words=True)
+            ui.table(pd.DataFrame({t("Failed check"): refresh.failed_checks}), t("Failed checks"), is_words=True)
         case _:
             st.error(
                 t(
                     "The last refresh, started {moment}, stopped with an error. You see an earlier one. {error}",
                     moment=moment,
-                    error=layout.plain(refresh.error or ""),
+                    error=ui.plain(refresh.error or ""),
                 ),
                 icon=":material/error:",
             )
@@ -100,12 +101,12 @@ def _last_refresh(view: View, refresh: RefreshState) -> None:
 
 def _messages(refresh: RefreshState) -> None:
     for message in refresh.messages:
-        st.info(layout.plain(message), icon=":material/info:")
+        st.info(ui.plain(message), icon=":material/info:")
 
 
 def _checks(view: View, snapshot: Snapshot) -> None:
     t = view.t
-    layout.card_title(t("Checks"), t("Each blocking check must pass before a refresh is published."))
+    ui.card_title(t("Checks"), t("Each blocking check must pass before a refresh is published."))
     checks = snapshot.report.get("checks", [])
     if not checks:
         layout.no_data(view)
@@ -118,7 +119,7 @@ def _checks(view: View, snapshot: Snapshot) -> None:
             t("Result"): [_result(view, check) for check in ordered],
         }
     )
-    layout.table(frame, t("Checks"), is_words=True)
+    ui.table(frame, t("Checks"), is_words=True)
 
 
 def _checked_table(name: str) -> str:
@@ -139,7 +140,7 @@ def _result(view: View, check: dict[str, object]) -> str:
 
 def _rows(view: View, snapshot: Snapshot) -> None:
     t = view.t
-    layout.card_title(t("Rows per table"), t("What was loaded from the CRM, and what was kept out of it."))
+    ui.card_title(t("Rows per table"), t("What was loaded from the CRM, and what was kept out of it."))
     loaded, kept_out = snapshot.report.get("rows", {}), snapshot.report.get("quarantined", {})
     if not loaded:
         layout.no_data(view)
@@ -152,14 +153,14 @@ def _rows(view: View, snapshot: Snapshot) -> None:
             t("Kept out"): [f"{kept_out.get(name, 0):,}" for name in names],
         }
     )
-    layout.table(frame, t("Rows per table"))
+    ui.table(frame, t("Rows per table"))
 
 
 def _quarantine(view: View, snapshot: Snapshot) -> None:
     t = view.t
     rows = snapshot.quarantined_rows(_ROWS_SHOWN)
     if rows.empty:
-        layout.message(t("No row was kept out."))
+        ui.message(t("No row was kept out."))
         return
     total = sum(snapshot.report.get("quarantined", {}).values())
     frame = pd.DataFrame(
@@ -171,9 +172,9 @@ def _quarantine(view: View, snapshot: Snapshot) -> None:
             t("Reason"): rows["reason"].fillna(rows["rule"]),
         }
     )
-    layout.table(frame, t("Rows kept out"), is_words=True)
+    ui.table(frame, t("Rows kept out"), is_words=True)
     if total > len(rows):
-        layout.message(t("The first {shown} of {total}.", shown=f"{len(rows):,}", total=f"{total:,}"))
+        ui.message(t("The first {shown} of {total}.", shown=f"{len(rows):,}", total=f"{total:,}"))
 
 
 def _snapshots(view: View, current: Snapshot) -> None:
@@ -188,7 +189,7 @@ def _snapshots(view: View, current: Snapshot) -> None:
         is_current = t("in force") if snapshot.version == current.version else ""
         lines.append((snapshot.version, formats.moment(snapshot.published_at, zone), as_of, size, is_current))
     columns = [t("Version"), t("Published"), t("Data as of"), t("Size"), t("State")]
-    layout.table(pd.DataFrame(lines, columns=columns), t("Published snapshots"), is_words=True)
+    ui.table(pd.DataFrame(lines, columns=columns), t("Published snapshots"), is_words=True)
 
 
 def _bytes(size: int) -> str:

@@ -8,6 +8,7 @@ from dashboards.charts.drawing import NOTHING, Drawing
 from dashboards.charts.series import Bars, columns_and_line, control_chart
 from dashboards.memory import remembered
 from dashboards.view import View
+from loupan import ui
 
 _TILES = (
     "contract_amount",
@@ -24,7 +25,7 @@ def draw(view: View, tables: bool) -> None:
     """Draw the page."""
     t = view.t
     layout.tiles(view, _TILES)
-    left, right = layout.columns(1.55, 1)
+    left, right = ui.columns(1.55, 1)
     with left:
         layout.card(
             view,
@@ -45,7 +46,7 @@ def draw(view: View, tables: bool) -> None:
             caption=t("Leads that came in during the period, and how far they have got."),
             tables=tables,
         )
-    left, middle, right = layout.columns(1, 1, 1)
+    left, middle, right = ui.columns(1, 1, 1)
     with left:
         layout.card(
             view,

@@ -84,16 +84,18 @@ class Work:
 
     def may_with(self, action: str, row: Record) -> bool:
         """Say whether the actor may do an action with this very row, as it stands in the transaction."""
-        table = row.__table__
-        condition = reach(self.actor, action, str(table.name))
+        table = type(row).__table__
+        condition = reach(self.actor, action, row.__tablename__)
         if isinstance(condition, sa.sql.elements.True_):
             return True
         self.session.flush()
-        return bool(self.session.scalar(sa.select(sa.literal(1)).select_from(table).where(table.c.id == row.id, condition)))
+        return bool(
+            self.session.scalar(sa.select(sa.literal(1)).select_from(table).where(table.c.id == row.id, condition))
+        )
 
     def require_with(self, action: str, row: Record) -> None:
         """Raise `Forbidden` unless the actor may do an action with this very row."""
-        self.require(action, str(row.__table__.name))
+        self.require(action, row.__tablename__)
         if not self.may_with(action, row):
             raise Forbidden(marked("You may not do this with this record."))
 
@@ -128,7 +130,7 @@ class Work:
 
         The right is checked on the finished row: nobody makes rows beyond their reach.
         """
-        self.require(action, str(row.__table__.name))
+        self.require(action, row.__tablename__)
         self.session.add(row)
         self.session.flush()
         self.require_with(action, row)
@@ -189,7 +191,9 @@ def _track(work: Work) -> None:
     def _after(session: Session, *_: Any) -> None:
         for row in session.new:
             if isinstance(row, Record) and row.__tablename__ not in _UNTRACKED:
-                values = {c.name: row.__dict__.get(row.__mapper__.get_property_by_column(c).key) for c in row.__table__.c}
+                values = {
+                    c.name: row.__dict__.get(row.__mapper__.get_property_by_column(c).key) for c in row.__table__.c
+                }
                 own = {n: v for n, v in values.items() if v is not None and n not in _BOOKKEEPING and n != "id"}
                 pending.append(_line(work, row, "create", None, own))
         if pending:
@@ -197,9 +201,7 @@ def _track(work: Work) -> None:
             pending.clear()
 
 
-def _line(
-    work: Work, row: Record, action: str, before: dict[str, Any] | None, after: dict[str, Any]
-) -> dict[str, Any]:
+def _line(work: Work, row: Record, action: str, before: dict[str, Any] | None, after: dict[str, Any]) -> dict[str, Any]:
     return {
         "account_id": work.actor.account_id,
         "at": work.now,

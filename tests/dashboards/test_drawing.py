@@ -2,7 +2,8 @@
 
 import pytest
 
-from dashboards.charts.drawing import COLOURS, bar_text
+from dashboards.charts.drawing import bar_text
+from loupan.ui.palette import COLOURS
 
 
 def luminance(colour):

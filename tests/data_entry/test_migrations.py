@@ -107,7 +107,7 @@ def test_an_upgrade_that_would_break_a_reference_changes_nothing(
         config.attributes["connection"].exec_driver_sql("DELETE FROM project")
 
     monkeypatch.setattr(command, "upgrade", upgrade_and_lose_a_row)
-    with pytest.raises(DatabaseError, match="was not upgraded: .*demand row 1 → project"):
+    with pytest.raises(DatabaseError, match=r"was not upgraded: .*demand row 1 → project"):
         create_schema(old_crm)
     assert "unit_owner" not in sa.inspect(old_crm).get_table_names()
     with old_crm.connect() as connection:

@@ -1,0 +1,87 @@
+"""The parts that all pages are built of: style sheet, head, headings, tables, facts, escaped text."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+import streamlit as st
+
+from loupan.ui.palette import COLOURS
+
+_STYLE = Path(__file__).with_name("style.css").read_text(encoding="utf-8")
+
+
+def style(theme: str) -> None:
+    """Put the style sheet on the page."""
+    st.html(f"<style>:root {{ --lp-surface: {COLOURS[theme].surface}; }}\n{_STYLE}</style>")
+
+
+def head(title: str, lead: str, as_of: str = "") -> None:
+    """Write a page's title, its purpose in one line, and the moment its data is of."""
+    moment = f"<p class='lp-asof'>{html.escape(as_of)}</p>" if as_of else ""
+    st.html(
+        f"<header class='lp-head'><div><h1>{html.escape(title)}</h1><p>{html.escape(lead)}</p></div>{moment}</header>"
+    )
+
+
+def section(title: str) -> None:
+    """Write a heading between groups of cards."""
+    st.html(f"<h2 class='lp-section'>{html.escape(title)}</h2>")
+
+
+def columns(*weights: float) -> Sequence[st.delta_generator.DeltaGenerator]:
+    """Return columns that stand one under another on a telephone."""
+    return st.columns(list(weights), gap="small")
+
+
+def card_title(title: str, caption: str = "") -> None:
+    """Write the title of a card that is not a chart, and a sentence under it."""
+    st.html(f"<h3 class='lp-title'>{html.escape(title)}</h3>")
+    if caption:
+        st.html(f"<p class='lp-caption'>{html.escape(caption)}</p>")
+
+
+def facts(pairs: Sequence[tuple[str, str]]) -> None:
+    """Show a few facts side by side."""
+    with st.container(key="lp_facts"):
+        cells = "".join(f"<div><dt>{html.escape(k)}</dt><dd>{html.escape(v)}</dd></div>" for k, v in pairs)
+        st.html(f"<dl class='lp-facts'>{cells}</dl>")
+
+
+def message(text: str) -> None:
+    """Write a sentence in small print."""
+    st.html(f"<p class='lp-note'>{html.escape(text)}</p>")
+
+
+def table(frame: pd.DataFrame, title: str, *, is_words: bool = False) -> None:
+    """Show text as a table that screen readers can walk through; the first column heads the rows.
+
+    Args:
+        frame: what every cell shows.
+        title: names the table.
+        is_words: the cells are words and stand to the left, not numbers to the right.
+    """
+    head_cells = "".join(f"<th scope='col'>{html.escape(str(c))}</th>" for c in frame.columns)
+    rows = "".join(
+        "<tr>"
+        + f"<th scope='row'>{html.escape(str(row[0]))}</th>"
+        + "".join(f"<td>{html.escape(str(cell))}</td>" for cell in row[1:])
+        + "</tr>"
+        for row in frame.itertuples(index=False)
+    )
+    st.html(
+        f"<div class='lp-table{' lp-words' if is_words else ''}' tabindex='0' role='region' "
+        f"aria-label='{html.escape(title, quote=True)}'>"
+        f"<table><caption>{html.escape(title)}</caption><thead><tr>{head_cells}</tr></thead>"
+        f"<tbody>{rows}</tbody></table></div>"
+    )
+
+
+def plain(text: str) -> str:
+    """Escape text for places where Streamlit reads Markdown."""
+    for character in "\\`*_{}[]()#+!|~:$<>":
+        text = text.replace(character, f"\\{character}")
+    return text
