@@ -1,4 +1,4 @@
-"""The pages' words: English in the code, other languages in gettext catalogues beside this file."""
+"""The pages' words: English in the code, other languages in gettext catalogues, a folder of them per language."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Protocol
 from babel.messages.pofile import read_po
 
 LANGUAGES = {"en": "English", "zh": "中文"}
-_CATALOGUES = {"zh": Path(__file__).with_name("zh_CN.po")}
+CATALOGUES = {"zh": Path(__file__).with_name("zh_CN")}
 
 
 class Translator(Protocol):
@@ -21,7 +21,7 @@ class Translator(Protocol):
 
 @cache
 def translator(language: str) -> Translator:
-    """Return the translator of a language; a message its catalogue lacks stays English.
+    """Return the translator of a language; a message its catalogues lack stays English.
 
     Args:
         language: a key of `LANGUAGES`.
@@ -42,8 +42,11 @@ def marked(message: str) -> str:
 
 @cache
 def _messages(language: str) -> dict[str, str]:
-    if language not in _CATALOGUES:
+    if language not in CATALOGUES:
         return {}
-    with _CATALOGUES[language].open("rb") as file:
-        catalogue = read_po(file, locale="zh_CN")
-    return {str(m.id): str(m.string) for m in catalogue if m.id and m.string and not m.fuzzy}
+    messages: dict[str, str] = {}
+    for path in sorted(CATALOGUES[language].glob("*.po")):
+        with path.open("rb") as file:
+            catalogue = read_po(file, locale=CATALOGUES[language].name)
+        messages |= {str(m.id): str(m.string) for m in catalogue if m.id and m.string and not m.fuzzy}
+    return messages

@@ -1,36 +1,36 @@
-"""Every word a page shows exists in every language."""
+"""Every word a page shows exists in every language, in one catalogue only."""
 
 import ast
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
 import yaml
-from babel.messages.pofile import read_po
+from babel.messages.pofile import denormalize, read_po
 
 import dashboards
+import data_entry
 import loupan
 from dashboards.pages import campaign_return, complaints, conversion, overview
-from loupan.i18n import LANGUAGES, translator
+from loupan.i18n import CATALOGUES, LANGUAGES, translator
 from loupan.settings import get_settings
 
-PACKAGES = [Path(package.__file__).parent for package in (dashboards, loupan)]
-CATALOGUE = Path(loupan.__file__).parent / "i18n" / "zh_CN.po"
 
-
-def messages():
+def written_in_the_code():
     """The first arguments of t() and marked(), wherever they stand, also within f-strings."""
-    for path in sorted(path for package in PACKAGES for path in package.rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if not (isinstance(node, ast.Call) and node.args):
-                continue
-            name = getattr(node.func, "id", getattr(node.func, "attr", ""))
-            first = node.args[0]
-            if name in ("t", "marked") and isinstance(first, ast.Constant):
-                yield first.value
+    for package in (dashboards, data_entry, loupan):
+        for path in Path(package.__file__).parent.rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if not (isinstance(node, ast.Call) and node.args):
+                    continue
+                name = getattr(node.func, "id", getattr(node.func, "attr", ""))
+                first = node.args[0]
+                if name in ("t", "marked") and isinstance(first, ast.Constant):
+                    yield first.value
 
 
-def definitions():
+def definitions_of_metrics():
     """What the metrics shown as key figures say of themselves."""
     shown = {*overview._TILES, *conversion._TILES, *complaints._TILES, *campaign_return._TILES}
     for path in (get_settings().dbt_project_dir / "models").rglob("*.yml"):
@@ -39,32 +39,59 @@ def definitions():
                 yield metric["description"].strip()
 
 
+# Further words that pages show: a generator of English texts each.
+SOURCES = [written_in_the_code, definitions_of_metrics]
+
+
 @pytest.fixture(scope="module")
-def catalogue():
-    with CATALOGUE.open("rb") as file:
-        return read_po(file, locale="zh_CN", abort_invalid=True)
+def wanted():
+    return {message for source in SOURCES for message in source()}
 
 
-def test_no_message_is_missing(catalogue):
-    wanted = {*messages(), *definitions()}
-    missing = sorted(message for message in wanted if not (found := catalogue.get(message)) or not found.string)
-    assert not missing, f"Add to {CATALOGUE}: {missing}"
+@pytest.fixture(scope="module", params=CATALOGUES)
+def language(request):
+    return request.param
 
 
-def test_no_message_is_left_over(catalogue):
-    wanted = {*messages(), *definitions()}
-    assert sorted(m.id for m in catalogue if m.id and m.id not in wanted) == []
+@pytest.fixture(scope="module")
+def translations(language):
+    """The messages of all catalogues of a language, each with the name of its file."""
+    found = []
+    for path in sorted(CATALOGUES[language].glob("*.po")):
+        with path.open("rb") as file:
+            catalogue = read_po(file, locale=CATALOGUES[language].name, abort_invalid=True)
+        found += [(path.name, message) for message in catalogue if message.id]
+    return found
 
 
-def test_placeholders_are_the_same(catalogue):
-    for message in catalogue:
-        if message.id:
-            fields = [sorted(re.findall(r"{(\w+)}", text)) for text in (message.id, message.string)]
-            assert fields[0] == fields[1], message.id
+def test_no_message_is_missing(wanted, translations):
+    assert sorted(wanted - {message.id for _, message in translations if message.string}) == []
 
 
-def test_nothing_is_fuzzy(catalogue):
-    assert [m.id for m in catalogue if m.id and m.fuzzy] == []
+def test_no_message_is_left_over(wanted, translations):
+    assert [(name, message.id) for name, message in translations if message.id not in wanted] == []
+
+
+def test_a_message_stands_in_one_place_only(language):
+    # Read as text: Babel joins messages that a file has twice without a word.
+    text = "\n".join(path.read_text(encoding="utf-8") for path in CATALOGUES[language].glob("*.po"))
+    times = Counter(denormalize(entry) for entry in re.findall(r'^msgid ((?:".*"\n)+)', text, re.MULTILINE))
+    assert [message for message, number in times.items() if message and number > 1] == []
+
+
+def test_placeholders_are_the_same(translations):
+    for name, message in translations:
+        fields = [sorted(re.findall(r"{(\w+)}", text)) for text in (message.id, message.string)]
+        assert fields[0] == fields[1], (name, message.id)
+
+
+def test_nothing_is_fuzzy(translations):
+    assert [(name, message.id) for name, message in translations if message.fuzzy] == []
+
+
+def test_every_catalogue_is_read(language, translations):
+    translate = translator(language)
+    assert [name for name, message in translations if translate(message.id) != message.string] == []
 
 
 def test_an_unknown_message_stays_english():
