@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from loupan.console import visible
 from loupan.errors import LoupanError
 
 # name → (module and attribute of its Typer app, one line of help). Named as text, so that this package, which
@@ -114,5 +115,5 @@ def main() -> None:
         if error.errno not in _UNWRITABLE:
             raise
         message = f"Cannot write: {error}. Free space, or write elsewhere."
-    typer.secho(f"Error: {message}", fg="red", err=True)
+    typer.secho(f"Error: {visible(message)}", fg="red", err=True)
     sys.exit(1)
