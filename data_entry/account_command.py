@@ -86,9 +86,7 @@ def _role(work: Work, name: str) -> int:
 
 
 def _employee(work: Work, number: str) -> int:
-    found = work.session.scalar(
-        sa.select(Employee.id).where(Employee.number == number, Employee.deleted_at.is_(None))
-    )
+    found = work.session.scalar(sa.select(Employee.id).where(Employee.number == number, Employee.deleted_at.is_(None)))
     if found is None:
         raise NotFound(marked("There is no employee with the number {number}."), number=number)
     return found

@@ -231,9 +231,7 @@ def _administered(work: Work, account_id: int, *, lock: bool = True) -> Account:
 def _role_ids(session: Session, account_id: int) -> list[int]:
     return list(
         session.scalars(
-            sa.select(AccountRole.role_id).where(
-                AccountRole.account_id == account_id, AccountRole.deleted_at.is_(None)
-            )
+            sa.select(AccountRole.role_id).where(AccountRole.account_id == account_id, AccountRole.deleted_at.is_(None))
         )
     )
 

@@ -68,7 +68,7 @@ def keeping_an_administrator(work: Work) -> Iterator[None]:
 
 
 def require_not_above(work: Work, role_ids: Iterable[int]) -> None:
-    """Raise `Forbidden` if roles give a right that the actor lacks: nobody hands out or takes over more than they have."""
+    """Raise `Forbidden` if roles give a right that the actor lacks: nobody hands out more than they have."""
     _require_holds(work, _live_grants(work.session, role_ids))
 
 
