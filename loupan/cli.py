@@ -20,6 +20,7 @@ from loupan.errors import LoupanError
 # everything else rests on, imports nothing above it.
 COMMANDS = {
     "crm": ("data_entry.crm_command:app", "Create or upgrade the CRM database."),
+    "account": ("data_entry.account_command:app", "Make and mend the accounts that sign in."),
     "sample": ("sample_data.sample_command:app", "Fill an empty CRM with a generated company."),
     "import": ("data_entry.import_command:app", "Bring the export of another CRM in."),
     "refresh": ("pipelines.refresh_command:app", "Load, transform, check and publish."),
