@@ -99,7 +99,7 @@ class SecurityHeaders:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 for name, value in security_headers().items():
-                    headers[name] = value
+                    headers.setdefault(name, value)  # a file's own, stricter policy stays
             await send(message)
 
         await self.app(scope, receive, send_with_headers)

@@ -7,6 +7,7 @@ import io
 import os
 import re
 from collections.abc import Iterator
+from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from zoneinfo import available_timezones
@@ -52,6 +53,10 @@ class Settings(BaseSettings):
     )
     quarantine_threshold: float = Field(
         0.02, ge=0, le=1, description="Share of a table's rows that may be quarantined before publishing is refused."
+    )
+    upload_megabytes: int = Field(10, ge=1, le=200, description="Largest file that may be attached to a record.")
+    receipt_above: Decimal = Field(
+        Decimal(500), ge=0, description="Amount above which an expense cannot be submitted without a receipt."
     )
     refresh_cron: str = Field("0 6 * * *", description="When a scheduled refresh runs, in cron notation.")
     hosts: str = Field("", description="Names the web app is reached by, beside this machine's; several with commas.")
@@ -126,6 +131,11 @@ class Settings(BaseSettings):
     def snapshots_dir(self) -> Path:
         """Folder of the published snapshots."""
         return self.data_dir / "snapshots"
+
+    @property
+    def attachments_dir(self) -> Path:
+        """Folder of the files attached to records, by their SHA-256."""
+        return self.data_dir / "attachments"
 
     @property
     def dagster_home(self) -> Path:
