@@ -154,8 +154,8 @@ def _message(state: str, language: str) -> Response:
 
 def _drawn(language: str, status: int, **values: object) -> Response:
     text = _TEMPLATES.get_template("survey.html").render(
-        t=translator(language), language=language, languages=LANGUAGES, scale=range(surveys.SCALE[0], surveys.SCALE[1] + 1),
-        longest=surveys.LONGEST_ANSWER, **values,
+        t=translator(language), language=language, languages=LANGUAGES,
+        scale=range(surveys.SCALE[0], surveys.SCALE[1] + 1), longest=surveys.LONGEST_ANSWER, **values,
     )  # fmt: skip
     headers = {"cache-control": "no-store", "referrer-policy": "no-referrer", "x-robots-tag": "noindex, nofollow"}
     return HTMLResponse(text, status, headers)
