@@ -187,7 +187,7 @@ def _terms(work: Work, table: str, columns: Sequence[sa.Column]) -> dict[str, li
         used = sa.select(rows.c[name]).where(rows.c[name].is_not(None), rows.c.deleted_at.is_(None))
         latest = used.order_by(rows.c.id.desc()).limit(500).subquery()
         words = work.session.scalars(sa.select(latest.c[0]).distinct().limit(50))
-        offered += sorted(set(words) - set(offered))
+        offered.extend(sorted(set(words) - set(offered)))
     return found
 
 
@@ -203,6 +203,8 @@ def _field(
         return
     value = begin.get(name)
     settable = SETTABLE.get((table, name))
+    if row is not None and value is None and name in MANAGED.get(table, ()):
+        return
     if row is not None and (name in MANAGED.get(table, ()) or (settable and value not in settable)):
         text = shown(desk, table, name, value, begin.get(f"{name}_caption"))
         st.text_input(title, text, key=f"{key}_{name}", disabled=True, help=help_text)
@@ -256,7 +258,7 @@ def _default(column: sa.Column) -> Any:
     return None
 
 
-def _input(
+def _input(  # noqa: PLR0911, PLR0912 - one branch for each kind of value
     desk: Desk, table: str, column: sa.Column, title: str, value: Any, key: str, help_text: str | None,
     terms: Sequence[str], where: Condition | None, begin: Mapping[str, Any],
 ) -> tuple[Any, Any]:  # fmt: skip
