@@ -124,7 +124,9 @@ class Record(Base):
     def __tablename__(cls) -> str:
         return "".join(f"_{c.lower()}" if c.isupper() else c for c in cls.__name__).lstrip("_")
 
-    id: Mapped[int] = mapped_column(BigInt, primary_key=True, comment="Key of the row.", sort_order=-100)
+    id: Mapped[int] = mapped_column(
+        BigInt, primary_key=True, comment="Key of the row.", sort_order=-100, info={"label": "ID"}
+    )
     created_at: Mapped[dt.datetime] = mapped_column(
         UtcDateTime, server_default=utc_now(), nullable=False, comment="When the row was entered (UTC).", sort_order=90
     )
@@ -151,7 +153,11 @@ class Record(Base):
         sort_order=95,
     )
     external_ref: Mapped[str | None] = mapped_column(
-        sa.String(200), comment="Key of the row in the system it was imported from.", unique=True, sort_order=96
+        sa.String(200),
+        comment="Key of the row in the system it was imported from.",
+        unique=True,
+        sort_order=96,
+        info={"label": "External reference"},
     )
 
     @declared_attr.directive

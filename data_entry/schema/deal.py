@@ -14,7 +14,7 @@ class Deal(Record):
     """The sale of one unit to one customer, from the first booking on."""
 
     lead_id: Mapped[int | None] = col.ref("lead", "Lead it came from.", required=False)
-    customer_id: Mapped[int] = col.ref("customer", "Customer who buys.")
+    customer_id: Mapped[int] = col.ref("customer", "Customer who buys.", label="Buyer")
     project_id: Mapped[int] = col.ref("project", "Project.")
     unit_id: Mapped[int | None] = col.ref("unit", "Unit; empty while not chosen.", required=False)
     swapped_from_id: Mapped[int | None] = col.ref("deal", "Deal given up for this one.", required=False)
@@ -28,7 +28,7 @@ class Reason(Record):
     kind: Mapped[str] = col.choice("What it explains.", "loss", "cancel")
     name: Mapped[str] = col.text("Name.", required=True)
     competitor_project_id: Mapped[int | None] = col.ref(
-        "competitor_project", "Competing estate the customer went to.", required=False
+        "competitor_project", "Competing estate the customer went to.", required=False, label="Competing estate"
     )
 
 
@@ -43,7 +43,7 @@ class DealEvent(Record):
         "signed difference of an amend; 0 for a swap.",
         required=False,
     )
-    employee_id: Mapped[int | None] = col.ref("employee", "Employee who acted.", required=False)
+    employee_id: Mapped[int | None] = col.ref("employee", "Employee who acted.", required=False, label="Handled by")
     reason_id: Mapped[int | None] = col.ref("reason", "Reason of a cancel.", required=False)
     __table_args__ = (
         sa.Index("ix_deal_event_deal_occurred", "deal_id", "occurred_at"),

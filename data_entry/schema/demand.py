@@ -36,9 +36,11 @@ class Demand(Record):
     description: Mapped[str | None] = col.text("What the customer said, in full.", None, personal=True)
     service_item_id: Mapped[int | None] = col.ref("service_item", "Service asked for.", required=False)
     received_at: Mapped[dt.datetime] = col.moment("When it arrived.", required=True)
-    due_at: Mapped[dt.datetime | None] = col.moment("Reply deadline, frozen from sla_policy at entry.")
+    due_at: Mapped[dt.datetime | None] = col.moment(
+        "Reply deadline, frozen from sla_policy at entry.", label="Reply due at"
+    )
     resolve_due_at: Mapped[dt.datetime | None] = col.moment(
-        "Deadline of the resolution, frozen from sla_policy at entry."
+        "Deadline of the resolution, frozen from sla_policy at entry.", label="Resolution due at"
     )
     responsible_employee_id: Mapped[int | None] = col.ref(
         "employee", "Employee whose conduct or promise it concerns.", required=False
@@ -58,9 +60,9 @@ class DemandEvent(Record):
     demand_id: Mapped[int] = col.ref("demand", "Demand.", index=False)
     kind: Mapped[str] = col.choice("What happened.", "assign", "forward", "reply", "resolve", "reopen")
     occurred_at: Mapped[dt.datetime] = col.moment("When.", required=True)
-    employee_id: Mapped[int | None] = col.ref("employee", "Employee who acted.", required=False)
+    employee_id: Mapped[int | None] = col.ref("employee", "Employee who acted.", required=False, label="Handled by")
     to_employee_id: Mapped[int | None] = col.ref(
-        "employee", "Employee it was assigned or forwarded to.", required=False
+        "employee", "Employee it was assigned or forwarded to.", required=False, label="Passed to"
     )
     note: Mapped[str | None] = col.text("Note or reply.", None, personal=True)
     __table_args__ = (sa.Index("ix_demand_event_demand_occurred", "demand_id", "occurred_at"),)
@@ -71,10 +73,10 @@ class FollowUp(Record):
 
     demand_id: Mapped[int] = col.ref("demand", "Demand.")
     occurred_at: Mapped[dt.datetime] = col.moment("When.", required=True)
-    employee_id: Mapped[int | None] = col.ref("employee", "Employee who called.", required=False)
+    employee_id: Mapped[int | None] = col.ref("employee", "Employee who called.", required=False, label="Called by")
     was_reached: Mapped[bool | None] = col.flag("Whether the customer was reached.")
     satisfaction: Mapped[int | None] = col.count("Satisfaction, 1 (worst) to 5 (best); empty if not rated.")
-    comment: Mapped[str | None] = col.text("What the customer said.", None, personal=True)
+    comment: Mapped[str | None] = col.text("What the customer said.", None, personal=True, label="Customer's words")
     __table_args__ = (sa.CheckConstraint("satisfaction BETWEEN 1 AND 5", name="satisfaction_is_1_to_5"),)
 
 
@@ -85,9 +87,9 @@ class Promise(Record):
     customer_id: Mapped[int] = col.ref("customer", "Customer.")
     deal_id: Mapped[int | None] = col.ref("deal", "Deal it belongs to.", required=False)
     unit_id: Mapped[int | None] = col.ref("unit", "Unit it concerns.", required=False)
-    employee_id: Mapped[int | None] = col.ref("employee", "Employee who promised.", required=False)
-    made_at: Mapped[dt.datetime] = col.moment("When.", required=True)
-    text: Mapped[str | None] = col.text("What was promised.", None, personal=True)
+    employee_id: Mapped[int | None] = col.ref("employee", "Employee who promised.", required=False, label="Promised by")
+    made_at: Mapped[dt.datetime] = col.moment("When.", required=True, label="Promised at")
+    text: Mapped[str | None] = col.text("What was promised.", None, personal=True, label="Content")
     is_kept: Mapped[bool | None] = col.flag("Whether it was kept; empty while open.")
     demand_id: Mapped[int | None] = col.ref("demand", "Demand that followed from it.", required=False)
 
@@ -98,7 +100,7 @@ class SlaPolicy(Record):
     ingested = False
     demand_category_id: Mapped[int | None] = col.ref("demand_category", "Category; empty for all.", required=False)
     severity: Mapped[str | None] = col.text("Severity; empty for all.", 40, vocabulary=True)
-    reply_minutes: Mapped[int] = col.count("Minutes to the first reply.", required=True)
-    resolve_minutes: Mapped[int | None] = col.count("Minutes to the resolution.")
-    valid_from_on: Mapped[dt.date] = col.day("First day of validity.", required=True)
+    reply_minutes: Mapped[int] = col.count("Minutes to the first reply.", required=True, label="Reply within (minutes)")
+    resolve_minutes: Mapped[int | None] = col.count("Minutes to the resolution.", label="Resolve within (minutes)")
+    valid_from_on: Mapped[dt.date] = col.day("First day of validity.", required=True, label="Valid from")
     __table_args__ = (sa.CheckConstraint("reply_minutes > 0", name="reply_minutes_positive"),)

@@ -29,7 +29,9 @@ class Lead(Record):
     project_id: Mapped[int] = col.ref("project", "Project.", index=False)
     source_id: Mapped[int | None] = col.ref("source", "Source.", required=False)
     activity_id: Mapped[int | None] = col.ref("activity", "Activity that brought it.", required=False)
-    employee_id: Mapped[int | None] = col.ref("employee", "Owner at entry; does not change.", required=False)
+    employee_id: Mapped[int | None] = col.ref(
+        "employee", "Owner at entry; does not change.", required=False, label="Consultant at entry"
+    )
     opened_at: Mapped[dt.datetime] = col.moment("When the interest was first recorded.", required=True)
     intent_level: Mapped[str | None] = col.text("Strength of intent as judged by sales.", 40, vocabulary=True)
     intended_layout: Mapped[str | None] = col.text("Layout looked for.", 100, vocabulary=True)
@@ -39,7 +41,7 @@ class Lead(Record):
         "What the unit is wanted for, e.g. first home, investment.", 100, vocabulary=True
     )
     next_step: Mapped[str | None] = col.text("What is to be done next.", 300, personal=True)
-    next_step_on: Mapped[dt.date | None] = col.day("Day the next step is due.", index=True)
+    next_step_on: Mapped[dt.date | None] = col.day("Day the next step is due.", index=True, label="Next step due on")
     __table_args__ = (sa.Index("ix_lead_project_opened", "project_id", "opened_at"),)
 
 
@@ -49,7 +51,7 @@ class LeadEvent(Record):
     lead_id: Mapped[int] = col.ref("lead", "Lead.", index=False)
     kind: Mapped[str] = col.choice("What happened.", "call", "visit", "qualified", "lost", "reopened")
     occurred_at: Mapped[dt.datetime] = col.moment("When.", required=True)
-    employee_id: Mapped[int | None] = col.ref("employee", "Employee who acted.", required=False)
+    employee_id: Mapped[int | None] = col.ref("employee", "Employee who acted.", required=False, label="Handled by")
     is_effective: Mapped[bool | None] = col.flag("Whether a visit or call counts as effective.")
     reason_id: Mapped[int | None] = col.ref("reason", "Reason of a loss.", required=False)
     note: Mapped[str | None] = col.text("Note.", None, personal=True)

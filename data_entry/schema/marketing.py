@@ -22,8 +22,8 @@ class Plan(Record):
     plan_class_id: Mapped[int | None] = col.ref("plan_class", "Class.", required=False)
     project_id: Mapped[int | None] = col.ref("project", "Project; empty for the whole company.", required=False)
     name: Mapped[str] = col.text("Name.", required=True)
-    start_on: Mapped[dt.date] = col.day("First day.", required=True)
-    end_on: Mapped[dt.date | None] = col.day("Last day.")
+    start_on: Mapped[dt.date] = col.day("First day.", required=True, label="First day")
+    end_on: Mapped[dt.date | None] = col.day("Last day.", label="Last day")
     budget: Mapped[Decimal | None] = col.money("Budget.", required=False)
     goal: Mapped[str | None] = col.text("What the plan is to reach.", None, personal=True)
     __table_args__ = (sa.CheckConstraint("end_on >= start_on", name="dates_in_order"),)
@@ -42,8 +42,8 @@ class Activity(Record):
     activity_class_id: Mapped[int | None] = col.ref("activity_class", "Class.", required=False)
     source_id: Mapped[int | None] = col.ref("source", "Source its leads come in by.", required=False)
     name: Mapped[str] = col.text("Name.", required=True)
-    start_on: Mapped[dt.date | None] = col.day("First day.")
-    end_on: Mapped[dt.date | None] = col.day("Last day.")
+    start_on: Mapped[dt.date | None] = col.day("First day.", label="First day")
+    end_on: Mapped[dt.date | None] = col.day("Last day.", label="Last day")
     __table_args__ = (sa.CheckConstraint("end_on >= start_on", name="dates_in_order"),)
 
 
@@ -69,7 +69,9 @@ class Expense(Record):
         "State of its approval.", "draft", "submitted", "approved", "rejected", "paid", default="draft"
     )
     description: Mapped[str | None] = col.text("What it was spent on.", 500, personal=True)
-    employee_id: Mapped[int | None] = col.ref("employee", "Employee who entered it.", required=False)
+    employee_id: Mapped[int | None] = col.ref(
+        "employee", "Employee who entered it.", required=False, label="Entered by"
+    )
     decided_by_id: Mapped[int | None] = col.ref("employee", "Employee who approved or rejected it.", required=False)
     decided_at: Mapped[dt.datetime | None] = col.moment("When it was approved or rejected.")
     decision_note: Mapped[str | None] = col.text("Why it was decided so.", 500, personal=True)
@@ -79,12 +81,12 @@ class Attachment(Record):
     """A file kept beside a record; the content is stored by its hash."""
 
     ingested = False
-    entity: Mapped[str] = col.text("Table of the record.", 100, required=True)
-    entity_id: Mapped[int] = col.key("Key of the record.")
+    entity: Mapped[str] = col.text("Table of the record.", 100, required=True, label="Record type")
+    entity_id: Mapped[int] = col.key("Key of the record.", label="Record")
     file_name: Mapped[str] = col.text("Name of the file.", 255, required=True, personal=True)
     media_type: Mapped[str] = col.text("Media type found in the content.", 100, required=True)
-    byte_count: Mapped[int] = col.key("Size in bytes.")
-    sha256: Mapped[str] = col.text("SHA-256 of the content, in hexadecimal.", 64, required=True)
+    byte_count: Mapped[int] = col.key("Size in bytes.", label="Size (bytes)")
+    sha256: Mapped[str] = col.text("SHA-256 of the content, in hexadecimal.", 64, required=True, label="SHA-256")
     __table_args__ = (sa.Index("ix_attachment_entity", "entity", "entity_id"),)
 
 
@@ -95,8 +97,8 @@ class Feedback(Record):
     respondent_name: Mapped[str | None] = col.text("Name of the respondent.", personal=True)
     customer_id: Mapped[int | None] = col.ref("customer", "Customer; empty for a non-customer.", required=False)
     activity_id: Mapped[int | None] = col.ref("activity", "Activity.", required=False)
-    received_at: Mapped[dt.datetime] = col.moment("When.", required=True)
+    received_at: Mapped[dt.datetime] = col.moment("When.", required=True, label="Given at")
     project_id: Mapped[int | None] = col.ref("project", "Estate it is about.", required=False)
     rating: Mapped[int | None] = col.count("Rating, 1 (worst) to 5 (best).")
-    text: Mapped[str | None] = col.text("What was said.", None, personal=True)
+    text: Mapped[str | None] = col.text("What was said.", None, personal=True, label="Content")
     __table_args__ = (sa.CheckConstraint("rating BETWEEN 1 AND 5", name="rating_is_1_to_5"),)

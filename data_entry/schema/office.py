@@ -22,7 +22,9 @@ class Task(Record):
     customer_id: Mapped[int | None] = col.ref("customer", "Customer it concerns.", required=False)
     due_at: Mapped[dt.datetime | None] = col.moment("When it is due.", index=True)
     done_at: Mapped[dt.datetime | None] = col.moment("When it was done.")
-    checked_at: Mapped[dt.datetime | None] = col.moment("When the assigner accepted what was done.")
+    checked_at: Mapped[dt.datetime | None] = col.moment(
+        "When the assigner accepted what was done.", label="Accepted at"
+    )
     description: Mapped[str | None] = col.text("What is to be done, in full.", None, personal=True)
 
 
@@ -35,8 +37,10 @@ class TaskEvent(Record):
         "What happened.", "assign", "delegate", "start", "done", "check", "reopen", "comment"
     )
     occurred_at: Mapped[dt.datetime] = col.moment("When.", required=True)
-    employee_id: Mapped[int | None] = col.ref("employee", "Employee who acted.", required=False)
-    to_employee_id: Mapped[int | None] = col.ref("employee", "Employee it was given to.", required=False)
+    employee_id: Mapped[int | None] = col.ref("employee", "Employee who acted.", required=False, label="Handled by")
+    to_employee_id: Mapped[int | None] = col.ref(
+        "employee", "Employee it was given to.", required=False, label="Passed to"
+    )
     note: Mapped[str | None] = col.text("Note.", None, personal=True)
 
 
@@ -80,10 +84,10 @@ class ApprovalAction(Record):
     ingested = False
     report_id: Mapped[int] = col.ref("report", "Report.")
     approval_step_id: Mapped[int] = col.ref("approval_step", "Step of the flow.")
-    employee_id: Mapped[int] = col.ref("employee", "Approver.")
-    action: Mapped[str] = col.choice("What was decided.", "approve", "return", "comment")
+    employee_id: Mapped[int] = col.ref("employee", "Approver.", label="Approver")
+    action: Mapped[str] = col.choice("What was decided.", "approve", "return", "comment", label="Decision")
     comment: Mapped[str | None] = col.text("Comment.", None, personal=True)
-    acted_at: Mapped[dt.datetime] = col.moment("When.", required=True)
+    acted_at: Mapped[dt.datetime] = col.moment("When.", required=True, label="Decided at")
 
 
 class Article(Record):
@@ -117,8 +121,8 @@ class Post(Record):
     """A contribution to a discussion."""
 
     ingested = False
-    thread_id: Mapped[int] = col.ref("thread", "Discussion.")
-    employee_id: Mapped[int] = col.ref("employee", "Author.")
+    thread_id: Mapped[int] = col.ref("thread", "Discussion.", label="Discussion")
+    employee_id: Mapped[int] = col.ref("employee", "Author.", label="Author")
     posted_at: Mapped[dt.datetime] = col.moment("When.", required=True)
     body: Mapped[str] = col.text("Text.", None, required=True, personal=True)
 
@@ -128,9 +132,11 @@ class WorkPlan(Record):
 
     ingested = False
     employee_id: Mapped[int] = col.ref("employee", "Employee.")
-    period_on: Mapped[dt.date] = col.day("First day of the period.", required=True)
-    period: Mapped[str] = col.choice("Length of the period.", "day", "week", "month", "quarter", default="week")
-    text: Mapped[str] = col.text("Plan.", None, required=True, personal=True)
+    period_on: Mapped[dt.date] = col.day("First day of the period.", required=True, label="Period from")
+    period: Mapped[str] = col.choice(
+        "Length of the period.", "day", "week", "month", "quarter", default="week", label="Cycle"
+    )
+    text: Mapped[str] = col.text("Plan.", None, required=True, personal=True, label="Content")
     review: Mapped[str | None] = col.text("What the supervisor says of it.", None, personal=True)
     reviewed_by_id: Mapped[int | None] = col.ref("employee", "Supervisor.", required=False)
     reviewed_at: Mapped[dt.datetime | None] = col.moment("When it was reviewed.")
@@ -141,8 +147,8 @@ class WorkLog(Record):
 
     ingested = False
     employee_id: Mapped[int] = col.ref("employee", "Employee.")
-    day_on: Mapped[dt.date] = col.day("Day.", required=True)
-    text: Mapped[str] = col.text("Log.", None, required=True, personal=True)
+    day_on: Mapped[dt.date] = col.day("Day.", required=True, label="Date")
+    text: Mapped[str] = col.text("Log.", None, required=True, personal=True, label="Content")
     review: Mapped[str | None] = col.text("What the supervisor says of it.", None, personal=True)
     reviewed_by_id: Mapped[int | None] = col.ref("employee", "Supervisor.", required=False)
     reviewed_at: Mapped[dt.datetime | None] = col.moment("When it was reviewed.")

@@ -30,7 +30,7 @@ class SurveyQuestion(Record):
         "satisfaction", "rating", "choice", "text",
         default="text",
     )  # fmt: skip
-    text: Mapped[str] = col.text("Wording.", 500, required=True)
+    text: Mapped[str] = col.text("Wording.", 500, required=True, label="Wording")
     options: Mapped[str | None] = col.text("Choices offered, one on each line.", None)
     is_required: Mapped[bool] = col.flag("Whether it must be answered.", default=False)
 
@@ -44,7 +44,9 @@ class SurveyInvitation(Record):
     sent_at: Mapped[dt.datetime | None] = col.moment("When it was sent.")
     token_hash: Mapped[str | None] = col.text("Hash of the token in the public link.", 64, personal=True, index=True)
     project_id: Mapped[int | None] = col.ref("project", "Estate it is about.", required=False)
-    employee_id: Mapped[int | None] = col.ref("employee", "Employee it is about.", required=False)
+    employee_id: Mapped[int | None] = col.ref(
+        "employee", "Employee it is about.", required=False, label="Employee concerned"
+    )
     is_reusable: Mapped[bool] = col.flag("Whether the link may be answered more than once.", default=False)
 
 
@@ -55,7 +57,9 @@ class SurveyResponse(Record):
     survey_invitation_id: Mapped[int | None] = col.ref("survey_invitation", "Invitation it answers.", required=False)
     customer_id: Mapped[int | None] = col.ref("customer", "Customer; empty if unknown.", required=False)
     project_id: Mapped[int | None] = col.ref("project", "Project it is about.", required=False)
-    employee_id: Mapped[int | None] = col.ref("employee", "Employee it is about.", required=False)
+    employee_id: Mapped[int | None] = col.ref(
+        "employee", "Employee it is about.", required=False, label="Employee concerned"
+    )
     submitted_at: Mapped[dt.datetime] = col.moment("When it was handed in.", required=True)
 
 
@@ -64,8 +68,10 @@ class SurveyAnswer(Record):
 
     survey_response_id: Mapped[int] = col.ref("survey_response", "Response.", index=False)
     survey_question_id: Mapped[int] = col.ref("survey_question", "Question.")
-    value_number: Mapped[int | None] = col.count("Answer as a number; satisfaction and rating questions take 1 to 5.")
-    value_text: Mapped[str | None] = col.text("Answer as text.", None, personal=True)
+    value_number: Mapped[int | None] = col.count(
+        "Answer as a number; satisfaction and rating questions take 1 to 5.", label="Answer (number)"
+    )
+    value_text: Mapped[str | None] = col.text("Answer as text.", None, personal=True, label="Answer (text)")
     __table_args__ = (sa.UniqueConstraint("survey_response_id", "survey_question_id"),)
 
 
@@ -77,7 +83,7 @@ class CareRule(Record):
     calendar: Mapped[str] = col.choice("How the day is found.", "gregorian", "lunar", "birthday", "anniversary")
     month: Mapped[int | None] = col.count("Month of the festival.")
     day: Mapped[int | None] = col.count("Day of the festival.")
-    lead_days: Mapped[int | None] = col.count("Days ahead that the task is made.")
+    lead_days: Mapped[int | None] = col.count("Days ahead that the task is made.", label="Days ahead")
     customer_class_id: Mapped[int | None] = col.ref("customer_class", "Class; empty for all.", required=False)
     greeting: Mapped[str | None] = col.text("Words to greet with.", 500)
     is_active: Mapped[bool] = col.flag("Whether it makes occasions.", default=True)
@@ -116,7 +122,7 @@ class ServiceItem(Record):
     ingested = False
     service_class_id: Mapped[int | None] = col.ref("service_class", "Class.", required=False)
     name: Mapped[str] = col.text("Name.", required=True)
-    unit: Mapped[str | None] = col.text("Unit it is charged by.", 40)
+    unit: Mapped[str | None] = col.text("Unit it is charged by.", 40, label="Charged by")
     rate: Mapped[Decimal | None] = col.money("Price per unit.", required=False)
     description: Mapped[str | None] = col.text("What it comprises.", None)
     is_active: Mapped[bool] = col.flag("Whether it is on offer.", default=True)
@@ -126,12 +132,19 @@ class FeeType(Record):
     """A type of property fee."""
 
     name: Mapped[str] = col.text("Name.", required=True)
-    unit: Mapped[str | None] = col.text("Unit it is charged by, e.g. m² per month.", 40)
+    unit: Mapped[str | None] = col.text("Unit it is charged by, e.g. m² per month.", 40, label="Charged by")
     rate: Mapped[Decimal | None] = col.money("Price per unit.", required=False)
-    basis: Mapped[str] = col.choice("What the rate is multiplied by in a bill.", "area", "flat", default="area")
-    period_months: Mapped[int] = col.count("Months that one bill covers.", required=True, server_default="1")
+    basis: Mapped[str] = col.choice(
+        "What the rate is multiplied by in a bill.", "area", "flat", default="area", label="Charged on"
+    )
+    period_months: Mapped[int] = col.count(
+        "Months that one bill covers.", required=True, server_default="1", label="Months per bill"
+    )
     payment_days: Mapped[int] = col.count(
-        "Days from the start of the period until a bill is due.", required=True, server_default="30"
+        "Days from the start of the period until a bill is due.",
+        required=True,
+        server_default="30",
+        label="Days to pay",
     )
     is_active: Mapped[bool] = col.flag("Whether bills are made of it.", default=True)
 
@@ -140,9 +153,11 @@ class FeeBill(Record):
     """A fee billed to an owner for a period."""
 
     unit_id: Mapped[int | None] = col.ref("unit", "Unit.", required=False)
-    customer_id: Mapped[int] = col.ref("customer", "Owner who pays.")
+    customer_id: Mapped[int] = col.ref("customer", "Owner who pays.", label="Owner")
     fee_type_id: Mapped[int] = col.ref("fee_type", "Type of fee.")
-    period_on: Mapped[dt.date] = col.day("First day of the billed period.", required=True, index=True)
+    period_on: Mapped[dt.date] = col.day(
+        "First day of the billed period.", required=True, index=True, label="Period from"
+    )
     amount: Mapped[Decimal] = col.money("Amount billed.")
     due_on: Mapped[dt.date] = col.day("Day it is due.", required=True)
 

@@ -13,6 +13,7 @@ import dashboards
 import data_entry
 import loupan
 from dashboards.pages import campaign_return, complaints, conversion, overview
+from data_entry.schema import labels
 from loupan.i18n import CATALOGUES, LANGUAGES, translator
 from loupan.settings import get_settings
 
@@ -40,7 +41,7 @@ def definitions_of_metrics():
 
 
 # Further words that pages show: a generator of English texts each.
-SOURCES = [written_in_the_code, definitions_of_metrics]
+SOURCES = [written_in_the_code, definitions_of_metrics, labels.messages]
 
 
 @pytest.fixture(scope="module")
