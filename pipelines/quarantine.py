@@ -296,7 +296,8 @@ class Sorter:
         broken = {name for (name,) in self._connection.execute("select distinct table_name from violation").fetchall()}
         for table in tables:
             landing, quarantine = sql.name("landing", table.name), sql.name("quarantine", table.name)
-            of_table = f"table_name = {sql.literal(table.name)} and not is_deleted"
+            # Qualified: a table may have columns of the same names, such as "value" or "reason".
+            of_table = f"v.table_name = {sql.literal(table.name)} and not v.is_deleted"
             if table.name not in broken:
                 self._connection.execute(
                     f"create or replace table {quarantine} as select *, ''::varchar as reasons from {landing} limit 0"
@@ -306,14 +307,14 @@ class Sorter:
                     f"create or replace table {quarantine} as select l.*, v.reasons from {landing} l join ("
                     "select landing_row, string_agg(concat_ws(' ', column_name, reason), '; ' "
                     "order by column_name, rule, reason) as reasons "
-                    f"from violation where {of_table} group by landing_row) v on v.landing_row = l.rowid"
+                    f"from violation v where {of_table} group by landing_row) v on v.landing_row = l.rowid"
                 )
             self._connection.execute("delete from quarantine.quarantine_row where table_name = ?", [table.name])
             if table.name in broken:
                 self._connection.execute(
                     "insert into quarantine.quarantine_row "
-                    f"select table_name, l.{sql.name(table.key)}, column_name, rule, "
-                    f"left(value, {MAX_VALUE_LENGTH}), reason "
+                    f"select v.table_name, l.{sql.name(table.key)}, v.column_name, v.rule, "
+                    f"left(v.value, {MAX_VALUE_LENGTH}), v.reason "
                     f"from violation v join {landing} l on l.rowid = v.landing_row where {of_table}"
                 )
 

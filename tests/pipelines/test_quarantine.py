@@ -8,9 +8,10 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
-from pipelines.contract import Contract, ContractError
-from tests.pipelines.loads import CONTRACT, LooseCrm, accepted, broken_rules, load, rows
+from pipelines.contract import Column, Contract, ContractError
+from tests.pipelines.loads import CONTRACT, LooseCrm, accepted, broken_rules, load, rows, table
 
 
 @pytest.fixture
@@ -81,6 +82,21 @@ def test_a_row_that_breaks_a_rule_is_quarantined(
     assert rows(warehouse, f"select id, {column} from quarantine.payment") == [("2", value)]
     assert report.tables["payment"].quarantined == 1
     assert report.tables["payment"].accepted == 1
+
+
+def test_columns_may_bear_the_names_of_our_own(sqlite_url: str, warehouse: Path) -> None:
+    names = ("value", "reason", "rule", "table_name", "column_name", "row_key", "parent", "parent_key", "key")
+    texts = (Column(name, "VARCHAR") for name in names)
+    noted = table("note", Column("note_id", "BIGINT", references="note"), Column("day_on", "DATE"), *texts)
+    crm = sa.create_engine(sqlite_url)
+    with crm.begin() as connection:
+        connection.exec_driver_sql(f"create table note ({', '.join(noted.by_name)})")
+        connection.exec_driver_sql("insert into note (id, value, reason) values (1, 'a', 'b')")
+        connection.exec_driver_sql("insert into note (id, day_on, value) values (2, 'some day', 'c')")
+        connection.exec_driver_sql("insert into note (id, note_id, reason) values (3, 2, 'd')")
+    load(sqlite_url, warehouse, contract=Contract((noted,)))
+    assert broken_rules(warehouse) == {("note", "2", "day_on", "type"), ("note", "3", "note_id", "references")}
+    assert rows(warehouse, "select id, value, reason from raw.note") == [(1, "a", "b")]
 
 
 def test_all_reasons_of_a_row_are_told(loose: LooseCrm, warehouse: Path) -> None:
@@ -200,9 +216,9 @@ def test_a_long_value_is_cut(loose: LooseCrm, warehouse: Path) -> None:
 
 def test_sensitive_values_are_not_shown(loose: LooseCrm, warehouse: Path) -> None:
     tables = []
-    for table in CONTRACT.tables:
-        columns = tuple(replace(column, sensitive=column.name == "amount") for column in table.columns)
-        tables.append(replace(table, columns=columns))
+    for described in CONTRACT.tables:
+        columns = tuple(replace(column, sensitive=column.name == "amount") for column in described.columns)
+        tables.append(replace(described, columns=columns))
     loose.insert("payment", 1, amount="a secret", rating="6")
     load(loose.url, warehouse, contract=Contract(tuple(tables)))
     found = dict(rows(warehouse, "select column_name, value from quarantine.quarantine_row"))
