@@ -281,6 +281,15 @@ def allowed(work: Work, report: Report) -> frozenset[str]:
     return frozenset(may)
 
 
+def classes(work: Work) -> dict[int, str]:
+    """Return the classes of reports by key: the name."""
+    work.require("read", "report_class")
+    rows = work.session.execute(
+        sa.select(ReportClass.id, ReportClass.name).where(ReportClass.deleted_at.is_(None)).order_by(ReportClass.name)
+    )
+    return dict(rows.tuples().all())
+
+
 def features(work: Work, report_class_id: int, report_id: int | None = None) -> list[tuple[Feature, list[str]]]:
     """Return the features asked for in a class of reports, with the values a report has."""
     asked = work.session.scalars(
