@@ -42,7 +42,7 @@ def first_day(period: str, day: dt.date) -> dt.date:
             return day.replace(month=day.month - (day.month - 1) % 3, day=1)
         case "day":
             return day
-    raise Invalid([Problem("period", marked("Choose one that exists."))])
+    raise Invalid([Problem("period", marked("Choose one of the values offered."))])
 
 
 def plan(work: Work, *, period: str, day: dt.date, text: str, row_version: int | None = None) -> WorkPlan:
