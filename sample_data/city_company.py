@@ -13,6 +13,7 @@ from sample_data import (
     demands,
     estate,
     fees,
+    intentions,
     journey,
     leads,
     marketing,
@@ -31,6 +32,7 @@ def make_city_company(company: Company, progress: Callable[[float, str], None]) 
     names, opened_on = estate.estate_names(company), estate.opening_days(company)
     company.staff = organisation.make_staff(company, names, opened_on)
     company.estates = estate.make_estates(company, names, opened_on)
+    organisation.add_employee_projects(company)
     company.activities = marketing.make_marketing(company)
     company.rival_reasons = competition.make_competition(company)
 
@@ -48,7 +50,9 @@ def make_city_company(company: Company, progress: Callable[[float, str], None]) 
     company.deals = deals.make_deals(company)
     payments.make_payments(company)
     estate.add_units(company, *deals.unit_states(company))
+    deals.add_unit_owners(company)
     company.worked_until = journey.add_lead_events(company, *deals.outcome_by_lead(company))
+    intentions.add_intentions(company)
 
     progress(0.65, "demands")
     company.demands = demands.make_demands(company)

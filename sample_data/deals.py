@@ -229,6 +229,23 @@ def unit_states(company: Company) -> tuple[Array, Array]:
     return np.array(UNIT_STATES, object)[level], changed
 
 
+def add_unit_owners(company: Company) -> None:
+    """Make the buyers the owners of their units, from the handover of the building on."""
+    estates, deals, clock = company.estates, company.deals, company.world.clock
+    live = np.flatnonzero(deals.is_live)
+    handover = estates.handover_on[estates.unit_building[deals.unit[live]]]
+    since = np.maximum(handover, deals.contract_at[live].astype("datetime64[D]"))
+    given = since < clock.today
+    live, since = live[given], since[given]
+    company.batch.add(
+        "unit_owner",
+        np.minimum(np.maximum(since.astype("datetime64[s]") + 9 * 3600, deals.contract_at[live] + 1800), clock.now - 1),
+        unit_id=estates.unit_ids[deals.unit[live]],
+        customer_id=company.customers.ids[deals.customer[live]],
+        from_on=since,
+    )
+
+
 def outcome_by_lead(company: Company) -> tuple[Array, Array]:
     """Return by lead whether it has, or will have, a contract that holds, and the moment of its last deal event.
 

@@ -25,12 +25,12 @@ def make_fees(company: Company) -> None:
     row, column = np.nonzero((_quarter(since)[:, None] < quarters) & (quarters.astype("datetime64[D]") < clock.today))
     billed, period = deal[row], quarters[column].astype("datetime64[D]")
     parks = rng.random(len(deals.ids)) < PARKING_SHARE
-    rates = [rate for _, _, rate in v.FEE_TYPES]
+    rates = [rate for _, _, rate, _ in v.FEE_TYPES]
     area = estates.area[deals.unit[billed]]
     amounts = (
         np.round(area * rates[0] * 3 / 100).astype(np.int64),
         np.full(len(billed), rates[1] * 3),
-        np.round(rates[2] * rng.lognormal(0, 0.25, len(billed))).astype(np.int64),
+        np.round(rates[2] * 3 * rng.lognormal(0, 0.25, len(billed))).astype(np.int64),
     )
     # Some owners never care for bills; most pay in time.
     careless = rng.random(len(deals.ids)) < 0.06

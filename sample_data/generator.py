@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from data_entry.database import clear_errors, create_schema, head_version, schema_version
 from data_entry.schema import metadata
 from loupan.settings import get_settings
+from sample_data.agreed_words import add_terms
 from sample_data.city_company import make_city_company
 from sample_data.clock import Clock
 from sample_data.company import Company
@@ -27,7 +28,9 @@ from sample_data.world import World
 from sample_data.writer import writer_for
 
 # Rows in these tables do not make a CRM used: accounts are needed before there is any data.
-NOT_COMPANY_DATA = {"account", "role", "account_role", "role_permission", "audit_log", "attachment"}
+NOT_COMPANY_DATA = {
+    "account", "account_session", "role", "account_role", "role_permission", "audit_log", "attachment",
+}  # fmt: skip
 TRUTHS_FILE = "sample_truths.json"
 # Share of the time that goes into making rows; the rest is writing.
 MAKING_SHARE = 0.15
@@ -93,6 +96,7 @@ def generate(
     report(0.0, "company")
     group = make_group(world)
     master = make_master_data(world, group)
+    add_terms(world)
     rows: dict[str, int] = {}
     with clear_errors(engine):
         for number, size in enumerate(sizes):

@@ -10,7 +10,8 @@ from sample_data import names
 from sample_data import vocabulary as v
 from sample_data.company import Company
 from sample_data.estate import Estates
-from sample_data.rows import Array, pick_text, text_where, where_known
+from sample_data.organisation import PLANNER
+from sample_data.rows import NO_MOMENT, Array, pick_text, text_where, where_known
 
 PLANS_OF_A_HALF_YEAR = 2
 ACTIVITIES_OF_A_PLAN = 4
@@ -168,6 +169,7 @@ def _add_expenses(
         "incurred_on": day,
         "amount": amount,
         "status": state,
+        **_people_of_expenses(company, day, state, changed),
     }
     world.batch.add(
         "expense",
@@ -175,6 +177,19 @@ def _add_expenses(
         updated_at=np.where(np.isin(state, ("draft", "submitted")), entered, changed)[past],
         **{name: values[past] for name, values in columns.items()},
     )
+
+
+def _people_of_expenses(company: Company, day: Array, state: Array, changed: Array) -> dict[str, Array]:
+    """Return who entered each expense, and who decided about it and when."""
+    rng, staff = company.random("expense people"), company.staff
+    planners = staff.of(PLANNER)
+    decided = np.isin(state, ("approved", "paid", "rejected"))
+    return {
+        "employee_id": staff.pick_ids(rng, planners, np.minimum(day, company.world.clock.today - 1)),
+        # The marketing director, who came first.
+        "decided_by_id": where_known(decided, staff.ids[[planners[0].employee] * len(day)]),
+        "decided_at": np.where(decided, changed, NO_MOMENT),
+    }
 
 
 def add_feedback(company: Company) -> None:
@@ -198,6 +213,7 @@ def add_feedback(company: Company) -> None:
         respondent_name=np.where(is_customer, customers.names[customer], text_where(rng.random(count) < 0.6, stranger)),
         customer_id=where_known(is_customer, customers.ids[customer]),
         activity_id=activities.ids[activity],
+        project_id=company.estates.ids[activities.estate[activity]],
         received_at=received,
         rating=where_known(rng.random(count) > 0.05, rating),
         text=text_where(rng.random(count) < 0.7, text),

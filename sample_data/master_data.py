@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,6 +38,7 @@ SOURCE_EFFECTS = (
     -0.30,
 )
 SOURCE_SHARES = (6, 9, 15, 8, 2, 1.5, 6, 4, 5, 5, 13, 6, 6, 1.5, 7, 4, 1)
+MONTHS_OF_A_BILL = 3
 HARD_MARKETS = ("online", "media", "outdoor")
 
 
@@ -178,20 +179,22 @@ class _Maker:
         )
 
     def features(self, group_purchase_class: int) -> dict[v.Word, int]:
-        rows: list[tuple[v.Word, str, str, bool]] = [
-            (name, "customer", kind, multi) for name, kind, multi, _ in v.CUSTOMER_FEATURES
+        rows: list[tuple[v.Word, str, str, bool, Sequence[v.Word]]] = [
+            (name, "customer", kind, multi, answers) for name, kind, multi, answers in v.CUSTOMER_FEATURES
         ]
-        rows += [(name, "plan", "choice", False) for name, _ in v.PLAN_FEATURES]
-        rows += [(name, "activity", "choice", False) for name, _ in v.ACTIVITY_FEATURES]
-        rows += [(name, "competitor_project", kind, False) for name, kind in v.COMPETITOR_FEATURES]
-        words, entities, kinds, multi = zip(*rows, strict=True)
+        rows += [(name, "plan", "choice", False, answers) for name, answers in v.PLAN_FEATURES]
+        rows += [(name, "activity", "choice", False, answers) for name, answers in v.ACTIVITY_FEATURES]
+        rows += [(name, "competitor_project", kind, False, ()) for name, kind in v.COMPETITOR_FEATURES]
+        words, entities, kinds, multi, answers = zip(*rows, strict=True)
         group_purchase = self.add(
             "feature", entity=["customer"], name=[self.words(v.GROUP_PURCHASE_FEATURE)], data_type="number", is_multi=0,
             class_id=[group_purchase_class],
         )  # fmt: skip
         keys = self.add(
-            "feature", entity=list(entities), name=self.words.all(words), data_type=list(kinds), is_multi=list(multi)
-        )
+            "feature", entity=list(entities), name=self.words.all(words), data_type=list(kinds), is_multi=list(multi),
+            options=np.array(["\n".join(self.words.all(choices)) or None for choices in answers], dtype=object),
+            sequence=[entities[:place].count(entity) + 1 for place, entity in enumerate(entities)],
+        )  # fmt: skip
         return dict(zip(words, keys.tolist(), strict=True)) | {v.GROUP_PURCHASE_FEATURE: int(group_purchase[0])}
 
     def demand_categories(self) -> DemandCategories:
@@ -264,6 +267,7 @@ class _Maker:
             month=[NONE if r[2] is None else r[2] for r in rules],
             day=[NONE if r[3] is None else r[3] for r in rules],
             lead_days=[r[4] for r in rules],
+            greeting=self.words.all([r[5] for r in rules]),
         )
 
     def service_items(self) -> None:
@@ -284,6 +288,8 @@ class _Maker:
             name=self.words.all([f[0] for f in v.FEE_TYPES]),
             unit=self.words.all([f[1] for f in v.FEE_TYPES]),
             rate=[f[2] for f in v.FEE_TYPES],
+            basis=[f[3] for f in v.FEE_TYPES],
+            period_months=MONTHS_OF_A_BILL,
         )
 
     def report_classes(self, group: Group) -> tuple[Array, list[Array]]:

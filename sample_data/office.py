@@ -87,6 +87,7 @@ def _add_reports(company: Company, rng: np.random.Generator) -> None:
             title=[words.join(words(title), day) for day in written.astype("datetime64[D]").astype(str)],
             body=words(v.REPORT_BODY),
             status=status,
+            submitted_at=written,
         )
         steps = master.approval_step_ids[number]
         comments = words.all(v.APPROVAL_COMMENTS)
@@ -132,9 +133,9 @@ def _add_plans_and_logs(company: Company, rng: np.random.Generator) -> None:
     world, staff = company.world, company.staff
     clock, words = world.clock, world.words
     months = np.unique(clock.days[-PLAN_MONTHS * 30 :].astype("datetime64[M]")).astype("datetime64[D]")
-    for table, days, texts, share, column in (
-        ("work_plan", months, v.WORK_PLANS, 0.8, "period_on"),
-        ("work_log", _working_days(clock, LOG_DAYS), v.WORK_LOGS, 0.7, "day_on"),
+    for table, days, texts, share, column, more in (
+        ("work_plan", months, v.WORK_PLANS, 0.8, "period_on", {"period": "month"}),
+        ("work_log", _working_days(clock, LOG_DAYS), v.WORK_LOGS, 0.7, "day_on", {}),
     ):  # fmt: skip
         employee, day = np.repeat(np.arange(len(staff.ids)), len(days)), np.tile(days, len(staff.ids))
         left = staff.left_on[employee]
@@ -147,6 +148,7 @@ def _add_plans_and_logs(company: Company, rng: np.random.Generator) -> None:
             employee_id=staff.ids[employee],
             text=lines[rng.integers(0, len(lines), len(day))],
             **{column: day},
+            **more,
         )
 
 

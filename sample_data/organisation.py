@@ -200,6 +200,24 @@ def make_staff(company: Company, estates: list[str], opened_on: Array) -> Staff:
     return _add_employees(world, draft, departments, pair)
 
 
+def add_employee_projects(company: Company) -> None:
+    """Let everybody in a team of an estate work for that estate, for as long as they are in the team."""
+    staff, clock = company.staff, company.world.clock
+    stints = [s for s in staff.stints if s.estate != ANYWHERE]
+    first = np.array([s.first for s in stints])
+    left = staff.left_on[[s.employee for s in stints]]
+    last = np.fmin(np.array([s.last for s in stints]), left)
+    company.batch.add(
+        "employee_project",
+        np.minimum(np.maximum(first, clock.start - 400), clock.today - 1).astype("datetime64[s]"),
+        updated_at=np.where(last < clock.today, last, NO_DAY).astype("datetime64[s]"),
+        employee_id=staff.ids[[s.employee for s in stints]],
+        project_id=company.estates.ids[[s.estate for s in stints]],
+        from_on=first,
+        to_on=np.where(last == FOREVER, NO_DAY, last),
+    )
+
+
 def _change_positions(
     draft: _Draft, staff_count: int, stable: set[int], consultants: dict[int, int], seniors: dict[int, int]
 ) -> None:

@@ -47,6 +47,10 @@ def make_surveys(company: Company) -> None:
                 sequence=np.arange(1, len(v.SURVEY_QUESTIONS) + 1),
                 kind=[kind for kind, _ in v.SURVEY_QUESTIONS],
                 text=words.all([text for _, text in v.SURVEY_QUESTIONS]),
+                options=text_where(
+                    np.array([kind == "choice" for kind, _ in v.SURVEY_QUESTIONS]),
+                    np.full(len(v.SURVEY_QUESTIONS), "\n".join(words.all(v.IMPROVEMENTS)), dtype=object),
+                ),
             )
             asked, employee = _asked(company, rng, estate, opens_on)
             new = _Survey(survey, questions, int(estates.ids[estate]), opens_on, asked, employee)
@@ -136,7 +140,7 @@ def make_care(company: Company) -> None:
     festival = np.datetime64(spring_festival(year), "D")
     national_day = np.datetime64(f"{year}-10-01", "D")
     rules = {word.en: key for (word, *_), key in zip(v.CARE_RULES, company.master.care_rule_ids.tolist(), strict=True)}
-    lead_days = {word.en: days for word, _, _, _, days in v.CARE_RULES}
+    lead_days = {word.en: days for word, _, _, _, days, _ in v.CARE_RULES}
     fixed = {"Spring Festival greeting": festival, "National Day greeting": national_day}
     occasions: dict[str, Array] = {
         name: np.full(len(owner), day if day <= clock.today + CARE_DAYS_AHEAD else _year_before(name, day))

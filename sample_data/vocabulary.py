@@ -268,13 +268,19 @@ IMPROVEMENTS = _words(
 SURVEY_COMMENTS = _words(
     ("希望加快交付", "Please hand over sooner"), ("物业很负责", "Property staff do well"), ("无", "None")
 )
-CARE_RULES: Sequence[tuple[Word, str, int | None, int | None, int]] = (
-    (Word("春节问候", "Spring Festival greeting"), "lunar", 1, 1, 7),
-    (Word("中秋问候", "Mid-Autumn greeting"), "lunar", 8, 15, 7),
-    (Word("国庆问候", "National Day greeting"), "gregorian", 10, 1, 5),
-    (Word("生日问候", "Birthday greeting"), "birthday", None, None, 3),
-    (Word("购房周年", "Purchase anniversary"), "anniversary", None, None, 7),
-)
+# Name, calendar, month, day, days ahead, words.
+CARE_RULES: Sequence[tuple[Word, str, int | None, int | None, int, Word]] = (
+    (Word("春节问候", "Spring Festival greeting"), "lunar", 1, 1, 7,
+     Word("恭贺新春，阖家安康！", "A happy and healthy New Year to your family!")),
+    (Word("中秋问候", "Mid-Autumn greeting"), "lunar", 8, 15, 7,
+     Word("中秋佳节，花好月圆！", "Wishing you a bright and happy Mid-Autumn!")),
+    (Word("国庆问候", "National Day greeting"), "gregorian", 10, 1, 5,
+     Word("国庆快乐，假期愉快！", "Happy National Day, and a good holiday!")),
+    (Word("生日问候", "Birthday greeting"), "birthday", None, None, 3,
+     Word("祝您生日快乐！", "Happy birthday!")),
+    (Word("购房周年", "Purchase anniversary"), "anniversary", None, None, 7,
+     Word("感谢您一年来的信任与陪伴。", "Thank you for your trust through another year.")),
+)  # fmt: skip
 SERVICE_ITEMS: Sequence[tuple[Word, Sequence[tuple[Word, Word, int]]]] = (
     (Word("家政服务", "Housekeeping"), (
         (Word("日常保洁", "Cleaning"), Word("小时", "hour"), 4500),
@@ -286,10 +292,11 @@ SERVICE_ITEMS: Sequence[tuple[Word, Sequence[tuple[Word, Word, int]]]] = (
         (Word("代收快递", "Parcel reception"), Word("件", "parcel"), 100),
         (Word("绿植养护", "Plant care"), Word("月", "month"), 6000))),
 )  # fmt: skip
-FEE_TYPES: Sequence[tuple[Word, Word, int]] = (
-    (Word("物业费", "Property fee"), Word("元/㎡·月", "CNY per m² per month"), 280),
-    (Word("停车费", "Parking"), Word("元/月", "CNY per month"), 30000),
-    (Word("公摊水电费", "Shared water and power"), Word("元/户·季", "CNY per home per quarter"), 9000),
+# Name, unit, rate in cents, basis; all are billed by the quarter.
+FEE_TYPES: Sequence[tuple[Word, Word, int, str]] = (
+    (Word("物业费", "Property fee"), Word("元/㎡·月", "CNY per m² per month"), 280, "area"),
+    (Word("停车费", "Parking"), Word("元/月", "CNY per month"), 30000, "flat"),
+    (Word("公摊水电费", "Shared water and power"), Word("元/户·月", "CNY per home per month"), 3000, "flat"),
 )
 
 # Office
@@ -345,6 +352,10 @@ WORK_LOGS = _words(
 )  # fmt: skip
 
 # Notes
+NEXT_STEPS = _words(
+    ("电话回访", "Call back"), ("邀约到访", "Invite to visit"), ("发送户型图与报价", "Send the plans and a quote"),
+    ("复访看样板房", "Second visit to the show flat"), ("洽谈价格与付款方式", "Talk about price and payment"),
+)  # fmt: skip
 OWNER_CHANGE_REASON = Word("原顾问离岗，客户交接", "Consultant left the team; handed over")
 CALL_NOTE, VISIT_NOTE = Word("电话沟通", "Spoke by phone"), Word("到访看房", "Visited the show flat")
 REPLY_NOTE, RESOLVE_NOTE = Word("已回复客户", "Replied to the customer"), Word("已处理完毕", "Settled")

@@ -175,6 +175,12 @@ def _attached(kind: str) -> Callable[[People], Condition]:
     return condition
 
 
+def _tasks_of(people: People) -> Condition:
+    """The tasks that somebody had before handing them on."""
+    task, event = _t("task"), _t("task_event").alias()
+    return sa.exists().where(event.c.task_id == task.c.id, event.c.to_employee_id.in_(people), _live(event))
+
+
 def _reports_of(people: People) -> Condition:
     """The reports somebody wrote, or has to decide about through a position held."""
     report, step, held = _t("report"), _t("approval_step").alias(), _t("employee_position").alias()
@@ -256,7 +262,9 @@ ROWS: dict[str, Belongs] = {
     "care_occasion": Belongs(through=(("customer_id", "customer"),)),
     "fee_bill": Belongs(through=(("unit_id", "unit"), ("customer_id", "customer"))),
     "fee_payment": Belongs(through=(("fee_bill_id", "fee_bill"),)),
-    "task": Belongs(employees=("assignee_id", "assigner_id"), through=(("customer_id", "customer"),)),
+    "task": Belongs(
+        employees=("assignee_id", "assigner_id"), through=(("customer_id", "customer"),), employees_by=_tasks_of
+    ),
     "task_event": Belongs(through=(("task_id", "task"),)),
     "report": Belongs(employees_by=_reports_of),
     "approval_action": Belongs(employees=("employee_id",), through=(("report_id", "report"),)),

@@ -14,8 +14,8 @@ from tests.sample_data.conftest import AS_OF, HISTORY_ENDS, Company
 # What is planned or owed may lie after the end of the history.
 MAY_LIE_AHEAD = {
     ("activity", "end_on"), ("activity", "start_on"), ("building", "handover_on"), ("care_occasion", "occurs_on"),
-    ("demand", "due_at"), ("fee_bill", "due_on"), ("payment_due", "due_on"), ("plan", "end_on"), ("plan", "start_on"),
-    ("survey", "closes_on"), ("task", "due_at"),
+    ("demand", "due_at"), ("fee_bill", "due_on"), ("lead", "next_step_on"), ("payment_due", "due_on"),
+    ("plan", "end_on"), ("plan", "start_on"), ("survey", "closes_on"), ("task", "due_at"),
 }  # fmt: skip
 
 
