@@ -295,9 +295,7 @@ class _Reader:
         return int(found[0])
 
 
-def _line(
-    work: Work, table: str, reader: _Reader, number: int, row: Sequence[str], columns: Mapping[int, str]
-) -> Line:
+def _line(work: Work, table: str, reader: _Reader, number: int, row: Sequence[str], columns: Mapping[int, str]) -> Line:
     line = Line(number, "refused")
     try:
         with work.session.begin_nested():
