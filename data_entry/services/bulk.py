@@ -283,7 +283,7 @@ class _Reader:
                 if len(found) == 1:
                     break
             if len(found) != 1:
-                last = text.split(" / ")[-1].split(" · ")[-1]
+                last = text.rsplit(" / ", maxsplit=1)[-1].rsplit(" · ", maxsplit=1)[-1]
                 query = sa.select(rows.c.id).where(found_by(work, parent, last), *live).limit(200)
                 named = captions(work, parent, work.session.scalars(query).all())
                 exact = [key for key, caption in named.items() if caption == text]
@@ -295,9 +295,7 @@ class _Reader:
         return int(found[0])
 
 
-def _line(
-    work: Work, table: str, reader: _Reader, number: int, row: Sequence[str], columns: Mapping[int, str]
-) -> Line:
+def _line(work: Work, table: str, reader: _Reader, number: int, row: Sequence[str], columns: Mapping[int, str]) -> Line:
     line = Line(number, "refused")
     try:
         with work.session.begin_nested():

@@ -209,9 +209,7 @@ def get(work: Work, table: str, key: int | None, *, deleted: bool = False) -> Ro
     Raises:
         NotFound: if there is no such row, or the actor may not see it.
     """
-    work.get(model(table), key, deleted=deleted)
-    assert key is not None
-    return _rows(work, table, [key])[0]
+    return _rows(work, table, [work.get(model(table), key, deleted=deleted).id])[0]
 
 
 def caption(work: Work, table: str, key: int | None) -> str:

@@ -173,7 +173,9 @@ def is_empty(value: Any) -> bool:
     return isinstance(value, str) and tidy(value) is None
 
 
-def read(work: Work, column: sa.Column, value: Any) -> Any:
+def read(  # noqa: PLR0911 - one branch for each kind of value
+    work: Work, column: sa.Column, value: Any
+) -> Any:
     """Return a value as its column holds it.
 
     Raises:
@@ -273,34 +275,21 @@ def cleaned(
     problems: list[Problem] = []
     found: dict[str, Any] = {}
     for name, value in values.items():
+        if name in BOOKKEEPING:
+            continue
+        problem: Problem | None = None
         if name not in columns:
-            if name not in BOOKKEEPING:
-                problems.append(Problem(name, marked("There is no such column.")))
-            continue
-        try:
-            read_value = read(work, columns[name], value)
-        except Wrong as wrong:
-            problems.append(Problem(name, wrong.message, wrong.values))
-            continue
-        before = current[name] if current else _default(columns[name])
-        if not by_service and read_value != before and read_value is not None:
-            allowed = SETTABLE.get((table, name))
-            if allowed is not None and not ({read_value, before} <= allowed):
-                problems.append(Problem(name, marked("This state follows from what happens; it is not set by hand.")))
-                continue
-        if not by_service and name in MANAGED.get(table, ()) and read_value != before:
-            problems.append(Problem(name, marked("This is set by the process, not by hand.")))
-            continue
-        found[name] = read_value
-    for name, column in columns.items():
-        if name in found and found[name] is None and not column.nullable and column.server_default is not None:
-            if current is None:
-                del found[name]  # the database has a value of its own
+            problem = Problem(name, marked("There is no such column."))
+        else:
+            try:
+                found[name] = read(work, columns[name], value)
+            except Wrong as wrong:
+                problem = Problem(name, wrong.message, wrong.values)
             else:
-                problems.append(Problem(name, marked("A value is needed here.")))
-        elif required(column) and (found.get(name) is None if current is None or name in found else False):
-            if not any(problem.column == name for problem in problems):
-                problems.append(Problem(name, marked("A value is needed here.")))
+                problem = None if by_service else _managed_problem(table, columns[name], found[name], current)
+        if problem is not None:
+            problems.append(problem)
+    problems += _missing(columns, found, current, {problem.column for problem in problems})
     wrong_columns = {problem.column for problem in problems}
     merged = {**(current or {}), **found}
     for name, value in found.items():
@@ -312,6 +301,34 @@ def cleaned(
     if problems:
         raise Invalid(problems)
     return found
+
+
+def _managed_problem(table: str, column: sa.Column, value: Any, current: Mapping[str, Any] | None) -> Problem | None:
+    """Say what is wrong with setting by hand what a process sets."""
+    before = current[column.name] if current else _default(column)
+    if value == before or (current is None and value is None):
+        return None
+    if column.name in MANAGED.get(table, ()):
+        return Problem(column.name, marked("This is set by the process, not by hand."))
+    settable = SETTABLE.get((table, column.name))
+    if settable is not None and value is not None and not {value, before} <= settable:
+        return Problem(column.name, marked("This state follows from what happens; it is not set by hand."))
+    return None
+
+
+def _missing(
+    columns: Mapping[str, sa.Column], found: dict[str, Any], current: Mapping[str, Any] | None, wrong: set[str]
+) -> list[Problem]:
+    """Return what is wrong with columns left empty; on a new row, leave to the database what it has a value for."""
+    problems: list[Problem] = []
+    for name, column in columns.items():
+        if column.nullable or name in wrong or found.get(name) is not None:
+            continue
+        if current is None and not required(column):
+            found.pop(name, None)
+        elif current is None or name in found:
+            problems.append(Problem(name, marked("A value is needed here.")))
+    return problems
 
 
 def _default(column: sa.Column) -> Any:
