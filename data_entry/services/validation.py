@@ -11,7 +11,7 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Any, Protocol
 
 import sqlalchemy as sa
 
@@ -44,6 +44,13 @@ _EMAIL = re.compile(r"[^@\s,;<>\"()]+@[^@\s,;<>\"()]+\.[^@\s.,;<>\"()]{2,}")
 _SCALES = {"万": Decimal(10_000), "亿": Decimal(100_000_000)}
 # Rules beyond the CHECK constraints, written as those are.
 _MORE_RULES = {"employee": ("left_on >= hired_on",), "survey": ("closes_on >= opens_on",)}
+
+
+class Clock(Protocol):
+    """What reading a moment needs of a work."""
+
+    def utc(self, local: dt.datetime) -> dt.datetime:
+        """Return a wall-clock time of the company (naive) or an aware moment as the CRM keeps it."""
 
 
 class Wrong(ValueError):
@@ -118,7 +125,7 @@ def read_day(value: Any) -> dt.date:
     return day
 
 
-def read_moment(value: Any, work: Work) -> dt.datetime:
+def read_moment(value: Any, work: Clock) -> dt.datetime:
     """Return a moment as the CRM keeps it (UTC, without offset); text is wall-clock time of the company.
 
     Raises:
@@ -144,10 +151,14 @@ def read_moment(value: Any, work: Work) -> dt.datetime:
     time = _TIME.search(match.group(5)) if match.group(5) else None
     day = read_day(match.group(1))
     try:
-        moment = dt.time(*(int(part or 0) for part in time.groups())) if time else dt.time()
+        moment = _time(*time.groups()) if time else dt.time()
     except ValueError:
         raise Wrong(marked("There is no such time.")) from None
     return work.utc(dt.datetime.combine(day, moment))
+
+
+def _time(hour: str, minute: str, second: str | None) -> dt.time:
+    return dt.time(int(hour), int(minute), int(second or 0))
 
 
 def read_flag(value: Any) -> bool:
@@ -174,7 +185,7 @@ def is_empty(value: Any) -> bool:
 
 
 def read(  # noqa: PLR0911 - one branch for each kind of value
-    work: Work, column: sa.Column, value: Any
+    work: Clock, column: sa.Column, value: Any
 ) -> Any:
     """Return a value as its column holds it.
 

@@ -64,33 +64,31 @@ def test_a_stale_save_carries_both_versions_and_writes_nothing(crm: sa.Engine, a
         assert records.get(work, "project", key)["district"] == "South"
 
 
-@pytest.mark.parametrize(
-    ("table", "values", "wrong"),
-    [
-        ("employee", {"number": "", "name": "x"}, {"number"}),
-        ("employee", {"number": "E" * 41, "name": "x"}, {"number"}),
-        ("employee", {"number": "1", "name": "x", "hired_on": "2026-02-30"}, {"hired_on"}),
-        ("employee", {"number": "1", "name": "x", "hired_on": "2026-02-03", "left_on": "2026-01-01"}, {"left_on"}),
-        ("customer", {"phone": "no", "email": "a@b", "kind": "cat", "birth_on": "1800-01-01"},
-         {"phone", "email", "kind", "birth_on"}),
-        ("customer", {"customer_class_id": 99}, {"customer_class_id"}),
-        ("customer", {"merged_into_id": 1}, {"merged_into_id"}),
-        ("customer", {"colour": "red"}, {"colour"}),
-        ("project", {"name": "x", "gross_margin_rate": "1.5"}, {"gross_margin_rate"}),
-        ("project", {"name": "x", "gross_margin_rate": "0.12345"}, {"gross_margin_rate"}),
-        ("project", {"name": "x", "gross_margin_rate": "NaN"}, {"gross_margin_rate"}),
-        ("care_rule", {"name": "x", "calendar": "lunar", "month": 13, "day": 0}, {"month", "day"}),
-        ("feature", {"name": "x", "entity": "unit", "class_id": 1}, {"class_id"}),
-        ("fee_type", {"name": "x", "rate": "1e40", "period_months": 2**31}, {"rate", "period_months"}),
-        ("expense", {"amount": "3", "incurred_on": "2026-01-01", "status": "approved"}, {"status"}),
-    ],
-)  # fmt: skip
-def test_what_does_not_fit_is_said_at_its_column(
-    crm: sa.Engine, admin: int, table: str, values: dict[str, Any], wrong: set[str]
-) -> None:
-    with pytest.raises(Invalid) as error, writes(crm, admin) as work:
-        records.create(work, table, values)
-    assert set(_problems(error)) == wrong
+WRONG: list[tuple[str, dict[str, Any], set[str]]] = [
+    ("employee", {"number": "", "name": "x"}, {"number"}),
+    ("employee", {"number": "E" * 41, "name": "x"}, {"number"}),
+    ("employee", {"number": "1", "name": "x", "hired_on": "2026-02-30"}, {"hired_on"}),
+    ("employee", {"number": "1", "name": "x", "hired_on": "2026-02-03", "left_on": "2026-01-01"}, {"left_on"}),
+    ("customer", {"phone": "no", "email": "a@b", "kind": "cat", "birth_on": "1800-01-01"},
+     {"phone", "email", "kind", "birth_on"}),
+    ("customer", {"customer_class_id": 99}, {"customer_class_id"}),
+    ("customer", {"merged_into_id": 1}, {"merged_into_id"}),
+    ("customer", {"colour": "red"}, {"colour"}),
+    ("project", {"name": "x", "gross_margin_rate": "1.5"}, {"gross_margin_rate"}),
+    ("project", {"name": "x", "gross_margin_rate": "0.12345"}, {"gross_margin_rate"}),
+    ("project", {"name": "x", "gross_margin_rate": "NaN"}, {"gross_margin_rate"}),
+    ("care_rule", {"name": "x", "calendar": "lunar", "month": 13, "day": 0}, {"month", "day"}),
+    ("feature", {"name": "x", "entity": "unit", "class_id": 1}, {"class_id"}),
+    ("fee_type", {"name": "x", "rate": "1e40", "period_months": 2**31}, {"rate", "period_months"}),
+    ("expense", {"amount": "3", "incurred_on": "2026-01-01", "status": "approved"}, {"status"}),
+]  # fmt: skip
+
+
+def test_what_does_not_fit_is_said_at_its_column(crm: sa.Engine, admin: int) -> None:
+    for table, values, wrong in WRONG:
+        with pytest.raises(Invalid) as error, writes(crm, admin) as work:
+            records.create(work, table, values)
+        assert set(_problems(error)) == wrong, values
 
 
 def test_numbers_and_moments_are_read_as_people_write_them(crm: sa.Engine, admin: int) -> None:
@@ -226,8 +224,12 @@ def test_only_rows_within_reach_are_listed_picked_or_pointed_to(crm: sa.Engine, 
         records.list_rows(work, "survey")
 
 
-@pytest.mark.parametrize("table", ["audit_log", "account", "account_session", "role", "lead_event", "deal_event", "no"])
-def test_tables_of_other_services_are_refused(crm: sa.Engine, admin: int, table: str) -> None:
+def test_tables_of_other_services_are_refused(crm: sa.Engine, admin: int) -> None:
+    for table in ("audit_log", "account", "account_session", "role", "lead_event", "deal_event", "no"):
+        _refuses(crm, admin, table)
+
+
+def _refuses(crm: sa.Engine, admin: int, table: str) -> None:
     with writes(crm, admin) as work:
         for call in (
             lambda: records.list_rows(work, table), lambda: records.get(work, table, 1),
