@@ -1,30 +1,40 @@
-"""The script Streamlit runs for every reader and every click: navigation, the reader's choices, then the page."""
+"""The script Streamlit runs for every reader and every click: who it is, navigation, the reader's choices, the page."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import html
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import streamlit as st
+from streamlit.navigation.page import StreamlitPage
 
-from dashboards import filters, layout
+from dashboards import cookies, filters, layout, seat
 from dashboards.gateway import open_gateway
 from dashboards.pages import campaign_return, complaints, conversion, data_status, overview, staff
-from dashboards.server import START_PAGE
 from dashboards.view import View
+from data_entry.pages import links
+from data_entry.pages.desk import Desk
+from data_entry.pages.menu import MENU, Entry
+from data_entry.pages.role_names import role_title
+from data_entry.services.errors import Forbidden, ServiceError
 from loupan import ui
+from loupan.errors import LoupanError
 from loupan.formats import Formats
-from loupan.i18n import marked, translator
+from loupan.i18n import Translator, marked, translator
 from loupan.snapshot import NoSnapshot, SnapshotError
 
+LOG = logging.getLogger(__name__)
 _LOGO = str(Path(__file__).with_name("logo.svg"))
 _MARK = str(Path(__file__).with_name("mark.svg"))
 
 
 @dataclass(frozen=True)
-class _Entry:
+class _Dashboard:
     """A page in the menu.
 
     Attributes:
@@ -43,37 +53,37 @@ class _Entry:
     has_filters: bool = True
 
 
-_MENU = {
+_DASHBOARDS = {
     marked("Decision support"): (
-        _Entry(
-            START_PAGE,
+        _Dashboard(
+            "overview",
             marked("Overview"),
             marked("Sales, prospects and complaints at a glance"),
             ":material/monitoring:",
             overview.draw,
         ),
-        _Entry(
+        _Dashboard(
             "conversion",
             marked("Conversion"),
             marked("How many prospects become customers, and where they are lost"),
             ":material/filter_alt:",
             conversion.draw,
         ),
-        _Entry(
+        _Dashboard(
             "complaints",
             marked("Complaints"),
             marked("How often customers complain, about what, and how we answer"),
             ":material/support_agent:",
             complaints.draw,
         ),
-        _Entry(
+        _Dashboard(
             "campaign-return",
             marked("Campaign return"),
             marked("What marketing costs and what it brings, under every attribution model"),
             ":material/campaign:",
             campaign_return.draw,
         ),
-        _Entry(
+        _Dashboard(
             "staff",
             marked("Staff"),
             marked("A fair comparison: chance is shown, nobody is ranked"),
@@ -82,7 +92,7 @@ _MENU = {
         ),
     ),
     marked("Data"): (
-        _Entry(
+        _Dashboard(
             "data-status",
             marked("Data status"),
             marked("How fresh and how sound the numbers are"),
@@ -97,33 +107,136 @@ _MENU = {
 def main() -> None:
     """Draw one run of the app."""
     filters.keep_address()
-    language = filters.language()
-    t = translator(language)
     st.set_page_config(page_title="Loupan", page_icon=_MARK, layout="wide")
     theme = "dark" if st.context.theme.type == "dark" else "light"
     ui.style(theme)
     st.logo(_LOGO, size="large", icon_image=_MARK)
-    pages = {
-        t(group): [
-            st.Page(
-                partial(_show, entry, language, theme),
-                title=t(entry.title),
-                icon=entry.icon,
-                url_path=entry.path,
-                default=entry.path == START_PAGE,
-            )
-            for entry in entries
-        ]
-        for group, entries in _MENU.items()
-    }
+    try:
+        desk = seat.take(filters.asked_language(), filters.browser_language())
+    except LoupanError as error:
+        _nobody(translator(filters.asked_language() or filters.browser_language()), error)
+        return
+    pages = _pages(desk, theme)
     page = st.navigation(pages)
     with st.sidebar:
-        filters.language_switch(language)
+        filters.language_switch(desk.language)
+        _signed_in(desk)
     page.run()
 
 
-def _show(entry: _Entry, language: str, theme: str) -> None:
-    t = translator(language)
+def _nobody(t: Translator, error: LoupanError) -> None:
+    """Say why nothing can be shown, and lead to the login page."""
+    st.navigation([st.Page(lambda: None, title="Loupan")], position="hidden")
+    with st.container(border=True, key="lp_notice"):
+        st.subheader(t("Sign in"), anchor=False)
+        st.markdown(ui.plain(error.text(t) if isinstance(error, ServiceError) else t(str(error))))
+        st.html(f"<a class='lp-link' href='/login'>{html.escape(t('To the login page'))}</a>")
+
+
+def _may_open(desk: Desk, path: str) -> bool:
+    return desk.actor.may("open", f"page:{path}")
+
+
+def _pages(desk: Desk, theme: str) -> dict[str, list[StreamlitPage]]:
+    """Return the pages by group of the menu, and let pages lead to each other.
+
+    Pages the person may not open have addresses as well, which say so: a link from a colleague is not a broken one.
+    """
+    t = desk.t
+    groups: dict[str, list[StreamlitPage]] = {"": []}
+    open_: dict[str, StreamlitPage] = {}
+    by_group: dict[str, list[tuple[_Dashboard | Entry, bool]]] = {}
+    for group, entries in MENU.items():
+        by_group.setdefault(group, []).extend((entry, entry.is_listed) for entry in entries)
+    for group, dashboards in _DASHBOARDS.items():
+        by_group.setdefault(group, []).extend((entry, True) for entry in dashboards)
+    for group, listed in by_group.items():
+        for entry, is_listed in listed:
+            may_open = _may_open(desk, entry.path)
+            is_visible = may_open and is_listed
+            draw = partial(_show, entry, desk, theme) if isinstance(entry, _Dashboard) else partial(_work, entry, desk)
+            page = st.Page(
+                draw,
+                title=t(entry.title),
+                icon=entry.icon,
+                url_path=entry.path,
+                visibility="visible" if is_visible else "hidden",
+            )
+            groups.setdefault(t(group) if is_visible else "", []).append(page)
+            if may_open:
+                open_[entry.path] = page
+    # The start has a page of its own, which leads on: a menu's default page could not be reached by its address.
+    start = st.Page(partial(_start, desk), title="Loupan", url_path="start", default=True, visibility="hidden")
+    groups[""].insert(0, start)
+    links.register(open_)
+    return _landing_first(desk, groups, open_)
+
+
+def _landing_first(
+    desk: Desk, groups: dict[str, list[StreamlitPage]], open_: dict[str, StreamlitPage]
+) -> dict[str, list[StreamlitPage]]:
+    """Let the group with the page the role begins with come first."""
+    landing = open_.get(seat.landing_page(desk))
+    first = next((name for name, pages in groups.items() if name and landing in pages), "")
+    return {name: groups[name] for name in ("", first, *groups) if groups[name]}
+
+
+def _start(desk: Desk) -> None:
+    links.go(seat.landing_page(desk), lang=filters.asked_language())
+    links.go("home")
+    with st.container(border=True, key="lp_notice"):
+        st.markdown(desk.t("Your account has no role that opens a page. Ask an administrator."))
+
+
+def _signed_in(desk: Desk) -> None:
+    """Say who is signed in, and offer to sign out: a POST, which a page of Streamlit's own cannot make."""
+    t = desk.t
+    token = cookies.token_of_page(st.context.cookies.to_dict())
+    roles = t(", ").join(role_title(t, name) for name in desk.actor.roles)
+    form_token = cookies.form_token(token) if token else ""
+    st.html(
+        f"<div class='lp-who'><p><b>{html.escape(desk.actor.name)}</b><span>{html.escape(roles)}</span></p>"
+        f"<form method='post' action='/logout'><input type='hidden' name='{cookies.FIELD}' value='{form_token}'>"
+        f"<button type='submit'>{html.escape(t('Sign out'))}</button></form></div>"
+    )
+
+
+@contextmanager
+def _saying_errors(desk: Desk) -> Iterator[None]:
+    """Turn an error that left a page into a notice in the reader's language."""
+    try:
+        yield
+    except ServiceError as error:
+        st.error(ui.plain(error.text(desk.t)), icon=":material/error:")
+    except LoupanError as error:
+        LOG.exception("A page could not be drawn")
+        st.error(desk.t("This could not be shown: {error}", error=ui.plain(str(error))), icon=":material/error:")
+    except Exception:
+        LOG.exception("A page could not be drawn")
+        st.error(desk.t("This could not be shown; the reason is in the server's log."), icon=":material/error:")
+
+
+def _require_open(desk: Desk, path: str) -> None:
+    if not _may_open(desk, path):
+        raise Forbidden(marked("You may not open this page. Ask an administrator if you need to."))
+
+
+def _work(entry: Entry, desk: Desk) -> None:
+    """Draw a page of the CRM."""
+    ui.head(desk.t(entry.title), desk.t(entry.lead))
+    with _saying_errors(desk):
+        _require_open(desk, entry.path)
+        entry.draw(desk)
+
+
+def _show(entry: _Dashboard, desk: Desk, theme: str) -> None:
+    """Draw a page of decision support."""
+    t, language = desk.t, desk.language
+    if not _may_open(desk, entry.path):
+        ui.head(t(entry.title), t(entry.lead))
+        with _saying_errors(desk):
+            _require_open(desk, entry.path)
+        return
     with st.sidebar:
         tables = filters.tables_switch(t)
     try:

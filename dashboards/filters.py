@@ -34,11 +34,14 @@ def keep_address() -> None:
     st.session_state[_MEMORY] = {"page": page, "kept": kept}
 
 
-def language() -> str:
-    """Return the language in the URL, else the browser's, else English."""
+def asked_language() -> str | None:
+    """Return the language in the URL, None where there is none."""
     asked = st.query_params.get("lang")
-    if asked in LANGUAGES:
-        return asked
+    return asked if asked in LANGUAGES else None
+
+
+def browser_language() -> str:
+    """Return the browser's language, else English."""
     return "zh" if (st.context.locale or "").lower().startswith("zh") else "en"
 
 

@@ -11,10 +11,28 @@ app = typer.Typer()
 
 @app.command()
 def serve(
-    port: Annotated[int, typer.Option(min=1, max=65535, help="TCP port on 127.0.0.1.")] = 8501,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="TCP port.")] = 8501,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on. Others than this machine's belong behind a proxy with HTTPS.")
+    ] = "127.0.0.1",
 ) -> None:
-    """Serve the web app on this machine."""
+    """Serve the web app."""
     from dashboards import server
+    from data_entry import demo_accounts
+    from loupan.settings import get_settings
 
-    typer.echo(f"Loupan is starting on http://{server.HOST}:{port} – press Ctrl+C to stop.")
-    server.serve(port)
+    settings = get_settings()
+    reached = f"http://{host if host not in ('0.0.0.0', '::') else server.HOST}:{port}"  # noqa: S104
+    token = server.new_setup_token()
+    typer.echo(f"Loupan is starting on {reached} – press Ctrl+C to stop.")
+    if host != server.HOST and not settings.https:
+        typer.secho(
+            "Passwords and pages travel unencrypted. Put a proxy with HTTPS in front and set LOUPAN_HTTPS=1.",
+            fg="yellow",
+            err=True,
+        )
+    if token is not None:
+        typer.echo(f"Nobody can sign in yet. Make the first administrator, once, on\n  {reached}/setup?token={token}")
+    elif (settings.data_dir / demo_accounts.FILE).is_file():
+        typer.echo(f"Sign in with an account of {settings.data_dir / demo_accounts.FILE}")
+    server.serve(port, host, token)

@@ -1,7 +1,7 @@
-"""The web server: Streamlit as an ASGI application behind our own middleware, on this machine only.
+"""The web server: Streamlit as an ASGI application behind our own middleware and the gate.
 
-There is no login yet, so nothing but 127.0.0.1 is listened on, and requests whose Host header names anything else are
-refused: a page on the web could otherwise reach the server by rebinding its own name to 127.0.0.1.
+By itself it listens on this machine only, since it speaks no TLS. Requests whose Host header names neither this machine
+nor one of LOUPAN_HOSTS are refused: a page on the web could otherwise reach the server by rebinding its own name.
 """
 
 from __future__ import annotations
@@ -9,11 +9,13 @@ from __future__ import annotations
 import base64
 import gzip
 import re
+import secrets
 import socket
 import tomllib
 from collections.abc import MutableMapping
 from functools import cache
 from hashlib import sha256
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -23,18 +25,21 @@ from anyio import to_thread
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
-from starlette.requests import Request
-from starlette.responses import RedirectResponse
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit import App, config
 
+from dashboards.gate import Gate, Visits, ready_engine
+from dashboards.sign_in import SignIn
 from dashboards.warm_up import warm_up
+from data_entry.access import SYSTEM
+from data_entry.services import accounts
+from data_entry.services.work import reading
 from loupan.errors import LoupanError
+from loupan.settings import get_settings
 
 HOST = "127.0.0.1"
 DEFAULT_PORT = 8501
-START_PAGE = "overview"
 SCRIPT = Path(__file__).with_name("app.py")
 CONFIGURATION = Path(__file__).parent / ".streamlit" / "config.toml"
 
@@ -94,7 +99,7 @@ class SecurityHeaders:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 for name, value in security_headers().items():
-                    headers[name] = value
+                    headers.setdefault(name, value)  # a file's own, stricter policy stays
             await send(message)
 
         await self.app(scope, receive, send_with_headers)
@@ -152,51 +157,85 @@ class CompressedAssets:
         return messages[0], b"".join(message.get("body", b"") for message in messages[1:])
 
 
-async def _start_page(request: Request) -> RedirectResponse:
-    """Lead a link that names the start page to it: Streamlit knows a menu's default page by no address but ``/``."""
-    query = request.url.query
-    return RedirectResponse(f"/?{query}" if query else "/")
+# Routes of other parts, in front of Streamlit: name "module:function" of what returns them. Their addresses stand in
+# `dashboards.gate.PUBLIC` where they are open to everybody; all others are behind the gate.
+FURTHER_ROUTES: tuple[str, ...] = ()
 
 
-def create_app() -> App:
+def further_routes() -> list[BaseRoute]:
+    """Return the routes of other parts."""
+    routes: list[BaseRoute] = []
+    for name in FURTHER_ROUTES:
+        module, _, function = name.partition(":")
+        routes += getattr(import_module(module), function)()
+    return routes
+
+
+def _provider_routes(sign_in: SignIn) -> list[Route]:
+    if not get_settings().oidc_issuer:
+        return []
+    from dashboards import oidc
+
+    return oidc.routes(sign_in)
+
+
+def create_app(setup_token: str | None = None) -> App:
     """Build the ASGI application.
+
+    Args:
+        setup_token: opens the page that makes the first administrator.
 
     Raises:
         ServerError: if an option of our configuration file is not in force.
     """
+    visits = Visits()
+    sign_in = SignIn(visits, setup_token)
+    hosts = [HOST, "localhost", *get_settings().host_names]
     app = App(
         SCRIPT,
-        routes=[Route(f"/{START_PAGE}", _start_page)],
+        routes=[*sign_in.routes(), *_provider_routes(sign_in), *further_routes()],
         middleware=[
-            Middleware(TrustedHostMiddleware, allowed_hosts=[HOST, "localhost"], www_redirect=False),
+            Middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False),
             Middleware(SecurityHeaders),
+            Middleware(Gate, visits=visits),
             Middleware(CompressedAssets),
         ],
     )
     _require_configuration()
+    if get_settings().host_names:
+        config.set_option("server.allowedHosts", hosts)
     return app
 
 
-def serve(port: int = DEFAULT_PORT, host: str = HOST) -> None:
+def new_setup_token() -> str | None:
+    """Return a token for the page that makes the first administrator, None where there is an account or no CRM."""
+    try:
+        with reading(ready_engine(), SYSTEM) as work:
+            return None if accounts.is_set_up(work.session) else secrets.token_urlsafe(24)
+    except LoupanError:
+        return None
+
+
+def serve(port: int = DEFAULT_PORT, host: str = HOST, setup_token: str | None = None) -> None:
     """Serve the web app until it is stopped.
 
     Args:
         port: TCP port.
-        host: must be 127.0.0.1 as long as there is no login.
+        host: address to listen on.
+        setup_token: opens the page that makes the first administrator.
 
     Raises:
-        ServerError: if another host is asked for, the port is taken, or the configuration is overruled.
+        ServerError: if the address cannot be listened on, or the configuration is overruled.
     """
-    if host != HOST:
-        raise ServerError(f"There is no login yet, so the web app is served on {HOST} only, not on {host!r}.")
-    app = create_app()
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
+    app = create_app(setup_token)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            listener.bind((HOST, port))
+            listener.bind((host, port))
         except OSError as error:
             raise ServerError(
-                f"Cannot listen on {HOST}:{port}: {error.strerror}. Choose another with `loupan serve --port`."
+                f"Cannot listen on {host}:{port}: {error.strerror}. Choose others with `loupan serve --host --port`."
             ) from error
         # Before Streamlit's runtime exists: drawing the page needs one of its own, and there is one per process.
         warm_up(SCRIPT)

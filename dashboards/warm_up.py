@@ -8,6 +8,9 @@ from pathlib import Path
 
 from streamlit.testing.v1 import AppTest
 
+from dashboards.seat import stand_in
+from data_entry.access import SYSTEM
+
 LOG = logging.getLogger(__name__)
 _SECONDS = 60
 
@@ -20,7 +23,8 @@ def warm_up(script: Path) -> None:
     """
     # AppTest asks for the context of a run outside of one, which Streamlit logs as a warning.
     logging.getLogger("streamlit.runtime.scriptrunner_utils.script_run_context").setLevel(logging.ERROR)
-    run = AppTest.from_file(str(script), default_timeout=_SECONDS).run()
+    with stand_in(SYSTEM):
+        run = AppTest.from_file(str(script), default_timeout=_SECONDS).run()
     for error in run.exception:
         LOG.error("The start page could not be drawn ahead: %s", error.message)
     gc.collect()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sqlalchemy as sa
 import typer
 
+from data_entry.access import SYSTEM, ensure_roles
 from data_entry.database import DatabaseError, create_engine_for, create_schema, head_version, schema_version
+from data_entry.services.work import writing
 from loupan.settings import get_settings
 
 app = typer.Typer(help="Create or upgrade the CRM database at LOUPAN_CRM_URL.", no_args_is_help=True)
@@ -18,6 +21,7 @@ def init() -> None:
         typer.echo(f"The CRM at {engine.url.render_as_string()} has its schema already.")
         return
     create_schema(engine)
+    _add_roles(engine)
     typer.echo(f"Created the CRM at {engine.url.render_as_string()}, version {head_version()}.")
 
 
@@ -31,5 +35,11 @@ def migrate() -> None:
             f"{engine.url.render_as_string()} is no CRM of Loupan's; create the schema with `loupan crm init`"
         )
     create_schema(engine)
+    _add_roles(engine)
     after = schema_version(engine)
     typer.echo(f"The CRM is at version {after}." if before == after else f"Upgraded from version {before} to {after}.")
+
+
+def _add_roles(engine: sa.Engine) -> None:
+    with writing(engine, SYSTEM) as work:
+        ensure_roles(work.session)

@@ -6,6 +6,7 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +115,12 @@ def create_engine_for(url: str) -> sa.Engine:
     if backend == "sqlite":
         _prepare_sqlite(engine)
     return engine
+
+
+@cache
+def shared_engine(url: str) -> sa.Engine:
+    """Return the one engine of this process for a URL; see `create_engine_for`."""
+    return create_engine_for(url)
 
 
 @contextmanager

@@ -13,12 +13,14 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from loupan.console import visible
 from loupan.errors import LoupanError
 
 # name → (module and attribute of its Typer app, one line of help). Named as text, so that this package, which
 # everything else rests on, imports nothing above it.
 COMMANDS = {
     "crm": ("data_entry.crm_command:app", "Create or upgrade the CRM database."),
+    "account": ("data_entry.account_command:app", "Make and mend the accounts that sign in."),
     "sample": ("sample_data.sample_command:app", "Fill an empty CRM with a generated company."),
     "backup": ("data_entry.backup_command:app", "Make, check and restore copies of the CRM."),
     "import": ("data_entry.import_command:app", "Bring the export of another CRM in."),
@@ -115,5 +117,5 @@ def main() -> None:
         if error.errno not in _UNWRITABLE:
             raise
         message = f"Cannot write: {error}. Free space, or write elsewhere."
-    typer.secho(f"Error: {message}", fg="red", err=True)
+    typer.secho(f"Error: {visible(message)}", fg="red", err=True)
     sys.exit(1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import sys
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from enum import StrEnum
@@ -62,7 +63,7 @@ def display(value: Any, unit: str = "") -> str:
     if value is None:
         return "–"
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
-        return str(value)
+        return visible(str(value))
     if unit == "percent":
         return f"{value:.2%}"
     if unit == "currency":
@@ -70,6 +71,14 @@ def display(value: Any, unit: str = "") -> str:
     if isinstance(value, float | Decimal):
         return f"{value:,.4f}".rstrip("0").rstrip(".")
     return f"{value:,}"
+
+
+def visible(text: str) -> str:
+    """Spell out control characters, so that a name or a bad value from the CRM cannot steer the reader's terminal."""
+    return "".join(
+        repr(character)[1:-1] if unicodedata.category(character) == "Cc" and character != "\n" else character
+        for character in text
+    )
 
 
 def byte_size(size: int) -> str:

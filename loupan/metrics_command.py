@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from loupan.console import Format, OutputFormat, display, write_rows
+from loupan.console import Format, OutputFormat, display, visible, write_rows
 from loupan.errors import LoupanError
 
 app = typer.Typer(no_args_is_help=True, help="List, describe and query the metrics.")
@@ -22,10 +22,10 @@ def list_metrics(
 
     columns = ["name", "label", "label_zh", "unit", "date_basis", "better", "owner"]
     if output_format is not OutputFormat.TABLE:
-        columns += ["description", "dimensions"]
+        columns += ["definition", "dimensions"]
     rows = []
     for metric in open_current().list(hidden=all_metrics):
-        row = {column: getattr(metric, column) for column in columns}
+        row = {column: getattr(metric, "description" if column == "definition" else column) for column in columns}
         if "dimensions" in row:
             row["dimensions"] = " ".join(metric.dimensions) if output_format is OutputFormat.CSV else metric.dimensions
         rows.append(row)
@@ -98,7 +98,7 @@ def query(
     filters = _filters(where or ())
     rows = gateway.records(metrics, dimensions, filters, start, end)
     for sentence in gateway.unknown_values(filters):
-        typer.secho(f"Warning: {sentence}", fg="yellow", err=True)
+        typer.secho(f"Warning: {visible(sentence)}", fg="yellow", err=True)
     columns, units = list(dict.fromkeys(dimensions)), {}
     for metric in map(gateway.describe, dict.fromkeys(metrics)):
         columns.append(metric.name)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import difflib
 import io
 import os
+import re
 from collections.abc import Iterator
+from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from zoneinfo import available_timezones
 
 from dotenv.parser import parse_stream
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from loupan.cron import check_cron
@@ -52,10 +54,24 @@ class Settings(BaseSettings):
     quarantine_threshold: float = Field(
         0.02, ge=0, le=1, description="Share of a table's rows that may be quarantined before publishing is refused."
     )
+    upload_megabytes: int = Field(10, ge=1, le=200, description="Largest file that may be attached to a record.")
+    receipt_above: Decimal = Field(
+        Decimal(500), ge=0, description="Amount above which an expense cannot be submitted without a receipt."
+    )
     refresh_cron: str = Field("0 6 * * *", description="When a scheduled refresh runs, in cron notation.")
     backup_cron: str = Field("30 2 * * *", description="When a scheduled backup is made, in cron notation.")
     backup_dir: Path | None = Field(None, description="Folder of the backups; backups in data_dir where it is not set.")
     keep_backups: int = Field(14, ge=1, description="How many backups are kept.")
+    hosts: str = Field("", description="Names the web app is reached by, beside this machine's; several with commas.")
+    https: bool = Field(False, description="Whether readers reach the web app over HTTPS, through a proxy.")
+    session_idle_minutes: int = Field(
+        120, ge=1, le=YEAR_IN_MINUTES, description="How long a signed-in browser may lie unused."
+    )
+    session_hours: int = Field(12, ge=1, le=24 * 366, description="How long a login lasts whatever happens.")
+    oidc_issuer: str = Field("", description="Address of the OpenID Connect provider; empty for none.")
+    oidc_client_id: str = Field("", description="Name of this installation at the provider.")
+    oidc_client_secret: SecretStr = Field(SecretStr(""), description="Secret of this installation at the provider.")
+    oidc_name: str = Field("", description="What the provider is called on the login page.")
     dbt_project_dir: Path = Field(REPOSITORY / "dbt_project", description="Folder of the dbt project.")
 
     @field_validator("data_dir", "dbt_project_dir", "backup_dir")
@@ -86,6 +102,26 @@ class Settings(BaseSettings):
         check_cron(text)
         return text
 
+    @field_validator("hosts")
+    @classmethod
+    def _names_only(cls, text: str) -> str:
+        names = [name.strip().lower() for name in text.split(",") if name.strip()]
+        for name in names:
+            if not re.fullmatch(r"(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)*|\[[0-9a-f:]+\]", name):
+                raise ValueError(f"{name!r} is no host name; use names like 'crm.example.com', without port")
+        return ",".join(names)
+
+    @model_validator(mode="after")
+    def _whole_provider(self) -> Settings:
+        if self.oidc_issuer and not self.oidc_client_id:
+            raise ValueError("LOUPAN_OIDC_ISSUER needs LOUPAN_OIDC_CLIENT_ID beside it")
+        return self
+
+    @property
+    def host_names(self) -> tuple[str, ...]:
+        """Names the web app is reached by, beside this machine's."""
+        return tuple(name for name in self.hosts.split(",") if name)
+
     @property
     def crm_database_url(self) -> str:
         """SQLAlchemy URL of the CRM database."""
@@ -103,7 +139,7 @@ class Settings(BaseSettings):
 
     @property
     def attachments_dir(self) -> Path:
-        """Folder of the files kept beside records of the CRM."""
+        """Folder of the files attached to records, by their SHA-256."""
         return self.data_dir / "attachments"
 
     @property
@@ -170,7 +206,8 @@ def get_settings() -> Settings:
         settings = Settings()
     except ValidationError as error:
         problems += [
-            f"{PREFIX}{str(e['loc'][0]).upper()}={e['input']!r}: {e['msg'].removeprefix('Value error, ')}"
+            (f"{PREFIX}{str(e['loc'][0]).upper()}={e['input']!r}: " if e["loc"] else "")
+            + str(e["msg"]).removeprefix("Value error, ")
             for e in error.errors()
         ]
     if problems:

@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from loupan.console import visible
 from loupan.errors import LoupanError
 from loupan.garbage import collect_rarely
 from loupan.settings import get_settings
@@ -62,7 +63,7 @@ def refresh(
         bars.update(task, completed=1)
         state = run(get_settings(), BarReporter(bars), full=full, as_of=moment)
     for message in state.messages:
-        typer.secho(f"Note: {message}", fg="yellow", err=True)
+        typer.secho(f"Note: {visible(message)}", fg="yellow", err=True)
     if state.outcome == "published":
         quarantined = sum(state.quarantined.values())
         typer.echo(
@@ -72,7 +73,7 @@ def refresh(
     elif state.outcome == "refused":
         typer.secho("Not published: dashboards stay on the last snapshot. Failed checks:", fg="yellow", err=True)
         for name in state.failed_checks:
-            typer.echo(f"  {name}", err=True)
+            typer.echo(f"  {visible(name)}", err=True)
         raise typer.Exit(REFUSED)
     else:
         raise LoupanError(state.error or "the refresh failed")

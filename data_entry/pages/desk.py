@@ -22,7 +22,7 @@ class Desk:
     Attributes:
         engine: the CRM.
         identify: finds the account of the signed-in browser; asked again at every read and write, since dialogs and
-            fragments run without the page around them.
+            fragments run without the page around them. An actor where nobody sits there.
         actor: the rights as they were when the page was drawn; good for what to show, never for what to allow.
         language: a key of `loupan.i18n.LANGUAGES`.
         currency: ISO code of the company's currency.
@@ -30,7 +30,7 @@ class Desk:
     """
 
     engine: sa.Engine
-    identify: Identify
+    identify: Identify | Actor
     actor: Actor
     language: str
     currency: str

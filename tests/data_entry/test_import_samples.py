@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
 from data_entry.services.import_data import import_directory
+from tests.support.installation import imported_installation, run_loupan
 
 IMPORTS = Path(__file__).resolve().parents[2] / "sample_data" / "imports"
 
@@ -101,3 +104,23 @@ def test_both_in_one_crm_and_a_second_time(crm: sa.Engine, shared_data: Path) ->
         assert report.committed
         assert {(o.inserted, o.updated, o.unchanged - o.rows) for o in report.tables} == {(0, 0, 0)}
     assert state() == before
+
+
+def query(data_dir: Path, *arguments: str) -> list[dict[str, Any]]:
+    return list(json.loads(run_loupan(data_dir, "metrics", "query", *arguments, "--format", "json")))
+
+
+def test_metrics_of_the_sales_funnel_are_the_published_ones(shared_data: Path) -> None:
+    data_dir = imported_installation("olist_funnel", shared_data / "olist_funnel", "2018-12-31T00:00:00")
+    total = query(data_dir, "leads", "contracts", "conversion_rate")[0]
+    assert (total["leads"], total["contracts"], total["conversion_rate"]) == (8000, 842, 842 / 8000)
+    by_source = query(data_dir, "conversion_rate", "--by", "source")
+    percent = {row["source"]: f"{row['conversion_rate']:.2%}" for row in by_source}
+    known = {"Paid Search": "12.30%", "Organic Search": "11.80%", "Social": "5.56%", "Other": "2.67%"}
+    assert {name: percent[name] for name in known} == known
+
+
+def test_metrics_of_the_service_desk_are_those_of_its_log(shared_data: Path) -> None:
+    data_dir = imported_installation("helpdesk", shared_data / "helpdesk", "2016-12-31T00:00:00")
+    total = query(data_dir, "demands", "resolution_rate", "reply_timeliness_rate")[0]
+    assert (total["demands"], total["resolution_rate"], total["reply_timeliness_rate"]) == (3804, 1, None)

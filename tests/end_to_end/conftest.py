@@ -6,10 +6,11 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 
-from tests.support.installation import running_server, sample_installation
+from tests.support.installation import crm_installation, passwords_at, running_server, sample_installation
 
 playwright_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
@@ -78,29 +79,57 @@ def address(browser, sample_dir) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def context_of(browser):
-    """Browser profiles by theme and width, kept for the session: a new one would load the scripts again."""
-    contexts: dict[tuple[str, int], object] = {}
+def office(browser) -> Iterator[str]:
+    """The web app on a sample CRM that nothing was published from; tests may write into it."""
+    with running_server(crm_installation()) as address:
+        yield address
 
-    def get(theme: str, width: int):
-        if (theme, width) not in contexts:
-            contexts[theme, width] = browser.new_context(
-                viewport={"width": width, "height": 900}, color_scheme=theme, locale="en-GB"
+
+@pytest.fixture(scope="session")
+def context_of(browser):
+    """Browser profiles, kept for the session: a new one would load the scripts again. Each role signs in once."""
+    contexts: dict[tuple[str, str, str, int], object] = {}
+    signed_in: dict[tuple[str, str], object] = {}
+
+    def get(address: str, role: str, theme: str, width: int):
+        if (address, role) not in signed_in:
+            signed_in[address, role] = sign_in(browser, address, role)
+        if (address, role, theme, width) not in contexts:
+            contexts[address, role, theme, width] = browser.new_context(
+                viewport={"width": width, "height": 900},
+                color_scheme=theme,
+                locale="en-GB",
+                storage_state=signed_in[address, role],
             )
-        return contexts[theme, width]
+        return contexts[address, role, theme, width]
 
     yield get
     for context in contexts.values():
         context.close()
 
 
+def sign_in(browser, address: str, role: str):
+    """Sign in as the demonstration account of a role, by the login page, and return what the browser then keeps."""
+    context = browser.new_context(locale="en-GB")
+    page = context.new_page()
+    page.goto(f"{address}/login")
+    page.get_by_label("Login", exact=True).fill(role)
+    page.get_by_label("Password", exact=True).fill(passwords_at(address)[role])
+    with page.expect_response(lambda answer: answer.url == f"{address}/login") as answer:
+        page.get_by_role("button", name="Sign in").click()
+    assert answer.value.status == 303
+    kept = context.storage_state()
+    context.close()
+    return kept
+
+
 @pytest.fixture
 def open_page(context_of):
-    """Open a page and wait until it is drawn; at the end nothing may have gone wrong or outside."""
+    """Open a page as a role and wait until it is drawn; at the end nothing may have gone wrong or outside."""
     pages, watches = [], []
 
-    def open_(address: str, path: str = "", *, theme: str = "light", width: int = 1440):
-        page = context_of(theme, width).new_page()
+    def open_(address: str, path: str = "", *, role: str = "admin", theme: str = "light", width: int = 1440):
+        page = context_of(address, role, theme, width).new_page()
         pages.append(page)
         watch = Watch(address)
         watches.append(watch)
@@ -114,6 +143,21 @@ def open_page(context_of):
         page.close()
     assert [error for watch in watches for error in watch.errors] == []
     assert [url for watch in watches for url in watch.outside] == []
+
+
+@pytest.fixture
+def signed_in(open_page, office):
+    """Open the sample CRM as the demonstration account of a role.
+
+    ``signed_in("sales")`` opens the role's own page, ``signed_in("sales", "deals", id=5)`` another. Further arguments
+    are parts of the address, beside language ("en", "zh"), theme ("light", "dark") and width.
+    """
+
+    def open_(role: str, path: str = "", *, language: str = "en", theme: str = "light", width: int = 1440, **query):
+        address = f"{path}?{urlencode({'lang': language, **query})}"
+        return open_page(office, address, role=role, theme=theme, width=width)
+
+    return open_
 
 
 def settle(page) -> None:

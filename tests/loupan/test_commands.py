@@ -125,7 +125,7 @@ class TestMetrics:
         assert "converted_leads" not in output
         listed = json.loads(run("metrics", "list", "--format", "json", "--all")[1])
         by_name = {metric["name"]: metric for metric in listed}
-        assert by_name["leads"]["description"] == "Collapsed leads by the day they opened."
+        assert by_name["leads"]["definition"] == "Collapsed leads by the day they opened."
         assert "month" in by_name["leads"]["dimensions"]
         assert by_name["converted_leads"]["label_zh"] == "已转化线索"
         _, output, _ = run("metrics", "describe", "complaint_rate")
@@ -366,5 +366,7 @@ def test_display() -> None:
     assert display(Decimal("1234567.5"), "currency") == "1,234,567.50"
     assert display(1234567) == "1,234,567"
     assert display(2.50) == "2.5"
+    assert display("江🏠\x1b]0;mine\x07\x00\x9b2J") == r"江🏠\x1b]0;mine\x07\x00\x9b2J"
+    assert display("two\nlines") == "two\nlines"
     assert byte_size(3_400_000) == "3 MB"
     assert byte_size(2_500_000_000_000) == "2500.0 GB"

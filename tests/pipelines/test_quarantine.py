@@ -216,9 +216,9 @@ def test_a_long_value_is_cut(loose: LooseCrm, warehouse: Path) -> None:
 
 def test_sensitive_values_are_not_shown(loose: LooseCrm, warehouse: Path) -> None:
     tables = []
-    for table in CONTRACT.tables:
-        columns = tuple(replace(column, sensitive=column.name == "amount") for column in table.columns)
-        tables.append(replace(table, columns=columns))
+    for described in CONTRACT.tables:
+        columns = tuple(replace(column, sensitive=column.name == "amount") for column in described.columns)
+        tables.append(replace(described, columns=columns))
     loose.insert("payment", 1, amount="a secret", rating="6")
     load(loose.url, warehouse, contract=Contract(tuple(tables)))
     found = dict(rows(warehouse, "select column_name, value from quarantine.quarantine_row"))

@@ -5,18 +5,24 @@ from __future__ import annotations
 import functools
 import http.client
 import os
+import shutil
 import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
+
+from data_entry import demo_accounts
 
 AS_OF = "2026-06-30"
 LOUPAN = Path(sys.executable).with_name("loupan")
 _MINUTES = 60
+# Running servers' data folders by address.
+_DATA_DIRS: dict[str, Path] = {}
 
 
 def run_loupan(data_dir: Path, *arguments: str, environment: Mapping[str, str] | None = None) -> str:
@@ -39,8 +45,34 @@ def sample_installation() -> Path:
     data_dir = Path(tempfile.mkdtemp(prefix="loupan-sample-"))
     run_loupan(data_dir, "crm", "init")
     run_loupan(data_dir, "sample", "--scale", "0.03", "--seed", "1", "--as-of", AS_OF)
+    run_loupan(data_dir, "account", "demo")
     run_loupan(data_dir, "refresh", "--as-of", f"{AS_OF}T16:00:00")
     return data_dir
+
+
+@functools.cache
+def crm_installation() -> Path:
+    """Return the data folder of a sample CRM with an account per role and nothing published, made once per session."""
+    data_dir = Path(tempfile.mkdtemp(prefix="loupan-crm-"))
+    run_loupan(data_dir, "crm", "init")
+    run_loupan(data_dir, "sample", "--scale", "0.03", "--seed", "1", "--as-of", AS_OF)
+    run_loupan(data_dir, "account", "demo")
+    return data_dir
+
+
+def copy_crm(source: Path, target: Path) -> None:
+    """Copy the CRM of an installation with its accounts, as they stand."""
+    with (
+        closing(sqlite3.connect(source / "crm.sqlite")) as whole,
+        closing(sqlite3.connect(target / "crm.sqlite")) as copy,
+    ):
+        whole.backup(copy)
+    shutil.copy(source / demo_accounts.FILE, target / demo_accounts.FILE)
+
+
+def passwords_at(address: str) -> dict[str, str]:
+    """Return the passwords of the demonstration accounts of a running server, by login."""
+    return demo_accounts.passwords(_DATA_DIRS[address])
 
 
 @functools.cache
@@ -73,7 +105,9 @@ def running_server(data_dir: Path) -> Iterator[str]:
         )
         try:
             _wait(process, port, log)
-            yield f"http://127.0.0.1:{port}"
+            address = f"http://127.0.0.1:{port}"
+            _DATA_DIRS[address] = data_dir
+            yield address
         finally:
             process.terminate()
             process.wait(timeout=30)

@@ -111,6 +111,16 @@ def upgrade() -> None:
                 comment="Whether it makes occasions.",
             )
         )
+    with op.batch_alter_table("competitor_project") as batch:
+        batch.add_column(
+            sa.Column(
+                "is_own",
+                sa.Boolean(),
+                server_default=sa.false(),
+                nullable=False,
+                comment="Whether it is that own project itself, observed in the same way to compare with.",
+            )
+        )
     with op.batch_alter_table("customer") as batch:
         batch.add_column(sa.Column("email", sa.String(length=200), comment="E-mail address."))
         batch.add_column(sa.Column("address", sa.String(length=300), comment="Postal address."))

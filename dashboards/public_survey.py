@@ -1,0 +1,186 @@
+"""The page on which customers answer a survey: reached by a link with a token, without signing in.
+
+It is drawn on the server, sets no cookie, runs no script, and shows the survey's own words only: nothing about the
+customer, the employee or the company's other data. Whoever holds the link may answer, once, or for a public link any
+number of times; requests are limited by the address they come from.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import sqlalchemy as sa
+from anyio import to_thread
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.datastructures import FormData
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from data_entry.access import SYSTEM
+from data_entry.services import surveys
+from data_entry.services.errors import Invalid, NotFound, Refused
+from data_entry.services.work import Clock, reading, utc_now, writing
+from loupan.i18n import LANGUAGES, marked, translator
+
+PATH = "/survey/{token}"
+LONGEST_TOKEN = 100
+LARGEST_BODY = 512 * 1024
+REQUESTS_A_MINUTE = 30
+
+_TEMPLATES = Environment(
+    loader=FileSystemLoader(Path(__file__).with_name("templates")), autoescape=True, undefined=StrictUndefined
+)
+_MESSAGES = {
+    "unknown": marked("This link is not valid. Please check it, or ask for a new one."),
+    "ahead": marked("This survey has not begun yet."),
+    "closed": marked("This survey has ended."),
+    "used": marked("This link has been used. Thank you for your answers."),
+    "thanks": marked("Thank you. Your answers have been received."),
+    "busy": marked("Too many requests. Please wait a minute and try again."),
+    "foreign": marked("The answers did not come from this page. Please open the link again."),
+    "large": marked("The answers are too long."),
+}
+_STATUS = {"unknown": 404, "busy": 429, "foreign": 403, "large": 413}
+
+
+class Limit:
+    """Lets each address make so many requests a minute; thread-safe, of bounded size."""
+
+    _MOST_ADDRESSES = 10_000
+
+    def __init__(self, a_minute: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._a_minute, self._clock = a_minute, clock
+        self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def allows(self, address: str) -> bool:
+        """Count a request, and say whether it may go on."""
+        now = self._clock()
+        with self._lock:
+            left, since = self._left.pop(address, (float(self._a_minute), now))
+            left = min(self._a_minute, left + (now - since) * self._a_minute / 60)
+            allowed = left >= 1
+            self._left[address] = (left - 1 if allowed else left, now)
+            while len(self._left) > self._MOST_ADDRESSES:
+                self._left.popitem(last=False)
+        return allowed
+
+
+def route(engine: Callable[[], sa.Engine], clock: Clock = utc_now, limit: Limit | None = None) -> Route:
+    """Return the route of the page.
+
+    Args:
+        engine: gives the CRM.
+        clock: tells the moment.
+        limit: of the requests per address; by default `REQUESTS_A_MINUTE`.
+    """
+    counted = limit or Limit(REQUESTS_A_MINUTE)
+
+    async def page(request: Request) -> Response:
+        token = request.path_params["token"]
+        language = _language(request)
+        if not counted.allows(request.client.host if request.client else ""):
+            return _message("busy", language)
+        if len(token) > LONGEST_TOKEN:
+            return _message("unknown", language)
+        if request.method != "POST":
+            return await to_thread.run_sync(_shown, engine(), clock, token, language, "done" in request.query_params)
+        if not _is_own(request):
+            return _message("foreign", language)
+        length = request.headers.get("content-length", "")
+        if not length.isdecimal() or int(length) > LARGEST_BODY:
+            return _message("large", language)
+        form = await request.form(max_files=0, max_fields=4 * surveys.MOST_QUESTIONS)
+        return await to_thread.run_sync(_handed_in, engine(), clock, token, language, form)
+
+    return Route(PATH, page, methods=["GET", "POST"], name="survey")
+
+
+def _shown(engine: sa.Engine, clock: Clock, token: str, language: str, is_done: bool) -> Response:
+    with reading(engine, SYSTEM, clock) as work:
+        found = surveys.opened(work, token)
+        if is_done and found.state != "unknown":
+            return _message("thanks", language)
+        return _questions(found, token, language) if found.state == "open" else _message(found.state, language)
+
+
+def _handed_in(engine: sa.Engine, clock: Clock, token: str, language: str, form: FormData) -> Response:
+    given = {
+        int(name.removeprefix("question_")): value
+        for name, value in form.items()
+        if isinstance(value, str) and name.removeprefix("question_").isdecimal() and len(name) < 28
+    }
+    try:
+        with writing(engine, SYSTEM, clock) as work:
+            surveys.answer(work, token, given)
+    except Invalid as invalid:
+        problems = {problem.column: problem.text(translator(language)) for problem in invalid.problems}
+        with reading(engine, SYSTEM, clock) as work:
+            return _questions(surveys.opened(work, token), token, language, given, problems)
+    except (NotFound, Refused):
+        return _shown(engine, clock, token, language, is_done=False)
+    # Asked for anew, so that loading the page again hands nothing in twice.
+    return RedirectResponse(f"/survey/{token}?done&lang={language}", status_code=303)
+
+
+def _questions(
+    found: surveys.Opened,
+    token: str,
+    language: str,
+    given: Mapping[int, str] | None = None,
+    problems: Mapping[str, str] | None = None,
+) -> Response:
+    if found.state != "open":
+        return _message(found.state, language)
+    return _drawn(
+        language, 422 if problems else 200, survey=found.survey, questions=found.questions, token=token,
+        given=given or {}, problems=problems or {}, message="",
+    )  # fmt: skip
+
+
+def _message(state: str, language: str) -> Response:
+    return _drawn(
+        language, _STATUS.get(state, 200), survey=None, questions=(), token="", given={}, problems={},
+        message=translator(language)(_MESSAGES[state]),
+    )  # fmt: skip
+
+
+def _drawn(language: str, status: int, **values: object) -> Response:
+    text = _TEMPLATES.get_template("survey.html").render(
+        t=translator(language), language=language, languages=LANGUAGES,
+        scale=range(surveys.SCALE[0], surveys.SCALE[1] + 1), longest=surveys.LONGEST_ANSWER, **values,
+    )  # fmt: skip
+    headers = {"cache-control": "no-store", "referrer-policy": "no-referrer", "x-robots-tag": "noindex, nofollow"}
+    return HTMLResponse(text, status, headers)
+
+
+def _language(request: Request) -> str:
+    asked = request.query_params.get("lang", "")
+    if asked in LANGUAGES:
+        return asked
+    preferred: list[tuple[float, str]] = []
+    for part in request.headers.get("accept-language", "")[:200].split(","):
+        name, _, weight = part.strip().partition(";q=")
+        try:
+            number = float(weight) if weight else 1.0
+        except ValueError:
+            number = 0.0
+        preferred.append((number if math.isfinite(number) else 0.0, name.lower().partition("-")[0]))
+    ranked = sorted(preferred, key=lambda pair: -pair[0])
+    return next((name for weight, name in ranked if weight > 0 and name in LANGUAGES), "zh")
+
+
+def _is_own(request: Request) -> bool:
+    """Whether a form was sent from this very site, as the browser says."""
+    site = request.headers.get("sec-fetch-site")
+    if site is not None:
+        return site in ("same-origin", "none")
+    origin = request.headers.get("origin")
+    return origin is None or (origin != "null" and urlsplit(origin).netloc == request.headers.get("host"))
