@@ -202,10 +202,10 @@ def _show_candidates(desk: Desk, candidates: list[Candidate]) -> None:
     for each in candidates:
         owners = t(", ").join(each.owners) or t("nobody")
         if each.name is not None:
-            line = t("{name} (#{number}), looked after by {owners}", name=each.name, number=each.customer_id, owners=owners)
+            line = t(
+                "{name} (#{number}), looked after by {owners}", name=each.name, number=each.customer_id, owners=owners
+            )
         else:
             line = t("A customer looked after by {owners}", owners=owners)
         lines.append(f"- {ui.plain(line)} — {t(_WHY[each.why])}")
-    st.warning(
-        t("This customer seems to be known already:") + "\n" + "\n".join(lines), icon=":material/person_search:"
-    )
+    st.warning(t("This customer seems to be known already:") + "\n" + "\n".join(lines), icon=":material/person_search:")

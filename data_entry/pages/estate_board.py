@@ -6,7 +6,6 @@ from collections import Counter
 
 import streamlit as st
 
-from data_entry import forms
 from data_entry.pages import links
 from data_entry.pages import sales_parts as parts
 from data_entry.pages.desk import Desk
@@ -61,7 +60,9 @@ def draw(desk: Desk) -> None:
 
 def _building_label(desk: Desk, block: Block) -> str:
     free = sum(place.unit.status == "available" for place in block.places)
-    return desk.t("{building}: {free} of {total} free", building=block.building.name, free=free, total=len(block.places))
+    return desk.t(
+        "{building}: {free} of {total} free", building=block.building.name, free=free, total=len(block.places)
+    )
 
 
 def _legend(desk: Desk, block: Block) -> None:
@@ -103,7 +104,9 @@ def _unit(desk: Desk, block: Block, place: Place) -> None:
             help=parts.word(desk, unit.status),
         )  # fmt: skip
     if is_wanted:
-        parts.dialog(f"{block.building.name} {unit.number}", lambda: _details(desk, block.building, place), is_wide=True)
+        parts.dialog(
+            f"{block.building.name} {unit.number}", lambda: _details(desk, block.building, place), is_wide=True
+        )
 
 
 def _details(desk: Desk, building: Building, place: Place) -> None:
@@ -212,7 +215,10 @@ def _prices(desk: Desk, place: Place) -> None:
                 desk, t("Lowest price"), "unit_floor_price", history[0].floor_price if history else None
             )
         parts.submit(
-            desk, t("Price from today on"), lambda work: estates.set_price(work, unit.id, wanted, lowest), key="unit_price"
+            desk,
+            t("Price from today on"),
+            lambda work: estates.set_price(work, unit.id, wanted, lowest),
+            key="unit_price",
         )
         if place.deal_id is None:
             for status, label in (
@@ -227,6 +233,3 @@ def _prices(desk: Desk, place: Place) -> None:
 def plan_name(desk: Desk, template: str) -> str:
     """Return what a way to pay is called."""
     return desk.t(_PLANS[template])
-
-
-__all__ = ["begin", "draw", "forms", "open_leads", "plan_name", "unit_names"]

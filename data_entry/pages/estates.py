@@ -102,5 +102,7 @@ def _cell(desk: Desk, seen: Seen | None) -> str:
         notes.append(html.escape(seen.observer))
     if seen.source_url and seen.source_url.startswith(("http://", "https://")):
         address = html.escape(seen.source_url, quote=True)
-        notes.append(f"<a href='{address}' target='_blank' rel='noopener noreferrer'>{html.escape(desk.t('source'))}</a>")
+        notes.append(
+            f"<a href='{address}' target='_blank' rel='noopener noreferrer'>{html.escape(desk.t('source'))}</a>"
+        )
     return f"{html.escape(seen.value)}<br><small style='opacity:0.75'>{' · '.join(notes)}</small>"

@@ -87,13 +87,15 @@ def style() -> None:
 
 
 _STYLE = """<style>
-.lp-badge { display: inline-block; font-size: 0.8rem; padding: 0.1rem 0.5rem; margin: 0 0.3rem 0.2rem 0; border-radius: 0.8rem;
+.lp-badge { display: inline-block; font-size: 0.8rem; padding: 0.1rem 0.5rem; margin: 0 0.3rem 0.2rem 0;
+  border-radius: 0.8rem;
   border: 1px solid color-mix(in srgb, currentColor 30%, transparent); white-space: nowrap; }
 .lp-badge.lp-good { background: color-mix(in srgb, #009e73 22%, transparent); }
 .lp-badge.lp-warn { background: color-mix(in srgb, #e69f00 28%, transparent); }
 .lp-badge.lp-bad { background: color-mix(in srgb, #d55e00 26%, transparent); font-weight: 600; }
 .lp-time { list-style: none; margin: 0; padding: 0 0 0 0.2rem; font-size: 0.92rem; }
-.lp-time li { display: grid; grid-template-columns: minmax(8.5rem, 11rem) 1fr; gap: 0.2rem 0.9rem; margin: 0; padding: 0.35rem 0;
+.lp-time li { display: grid; grid-template-columns: minmax(8.5rem, 11rem) 1fr; gap: 0.2rem 0.9rem; margin: 0;
+  padding: 0.35rem 0;
   border-bottom: 1px solid color-mix(in srgb, currentColor 12%, transparent); }
 .lp-time time, .lp-time small { opacity: 0.75; font-variant-numeric: tabular-nums; }
 .lp-time p { margin: 0; overflow-wrap: anywhere; }
@@ -117,7 +119,9 @@ def when(desk: Desk, key: str) -> dt.datetime | None:
     return st.datetime_input(desk.t("When (empty: now)"), value=None, key=key, step=dt.timedelta(minutes=1))
 
 
-def amount(desk: Desk, label: str, key: str, value: Decimal | None = None, *, is_signed: bool = False) -> Decimal | None:
+def amount(
+    desk: Desk, label: str, key: str, value: Decimal | None = None, *, is_signed: bool = False
+) -> Decimal | None:
     """Ask for an amount of money."""
     number = st.number_input(
         f"{label} ({desk.formats.currency_sign})",
