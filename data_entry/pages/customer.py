@@ -139,7 +139,7 @@ def _merge(desk: Desk, found: Profile) -> None:
             rows = customers.rows_of(work, [each.customer_id for each in likely if each.customer_id is not None])
     offered = {
         row.customer.id: " · ".join(
-            filter(None, [title_of(desk, row), row.is_known and row.customer.phone, *row.owners])
+            filter(None, [title_of(desk, row), row.customer.phone if row.is_known else None, *row.owners])
         )
         for row in rows
         if row.customer.id != customer.id
@@ -343,7 +343,8 @@ def _promise(desk: Desk, found: Profile) -> None:
     deal_id = parts.choose(desk, t("Deal it belongs to"), own, "promise_deal") if own else None
     parts.submit(
         desk, t("Save"),
-        lambda work: promises.record(work, customer_id=found.customer.id, text=text, deal_id=deal_id), key="promise_save",
+        lambda work: promises.record(work, customer_id=found.customer.id, text=text, deal_id=deal_id),
+        key="promise_save",
     )  # fmt: skip
 
 

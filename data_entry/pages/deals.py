@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
+from typing import Any
 
 import pandas as pd
 import sqlalchemy as sa
@@ -222,7 +223,7 @@ def _payments(desk: Desk, paid: list[deals.Payment], *, may_void: bool) -> None:
                 width="stretch",
             )
             if may_void and not each.is_void and st.button(t("Void"), key=f"void_{each.id}", type="tertiary"):
-                parts.dialog(t("Void this payment"), lambda payment=each: _void(desk, payment))
+                parts.dialog(t("Void this payment"), partial(_void, desk, each))
 
 
 def _void(desk: Desk, payment: deals.Payment) -> None:
@@ -236,7 +237,7 @@ def _actions(desk: Desk, row: Listed, rights: dict[str, bool]) -> None:
     if rights["update"]:
         for stage in STAGES[STAGES.index(state.stage or STAGES[0]) + 1 :]:
             offered.append(
-                (stage, parts.word(desk, stage), ":material/arrow_forward:", lambda s=stage: _advance(desk, row, s))
+                (stage, parts.word(desk, stage), ":material/arrow_forward:", partial(_advance, desk, row, stage))
             )
         offered.append(("pay", t("Payment"), ":material/payments:", lambda: _pay(desk, key)))
         if state.is_live:
@@ -318,11 +319,11 @@ def _plan(desk: Desk, key: int) -> None:
     parts.submit(desk, t("Save"), act, key="plan_save")
 
 
-def _day(value: object) -> dt.date | None:
+def _day(value: object) -> Any:
     return None if value is None or pd.isna(value) else pd.Timestamp(value).date()  # type: ignore[arg-type, call-overload]
 
 
-def _number(value: object) -> Decimal | None:
+def _number(value: object) -> Any:
     return None if value is None or pd.isna(value) else Decimal(f"{float(value):.2f}")  # type: ignore[arg-type, call-overload]
 
 

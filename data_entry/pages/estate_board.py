@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import partial
 
 import streamlit as st
 
@@ -226,7 +227,7 @@ def _prices(desk: Desk, place: Place) -> None:
             ):  # fmt: skip
                 if status != unit.status:
                     parts.submit(
-                        desk, label, lambda work, s=status: estates.set_status(work, unit.id, s), key=f"unit_{status}"
+                        desk, label, partial(estates.set_status, unit_id=unit.id, status=status), key=f"unit_{status}"
                     )
 
 

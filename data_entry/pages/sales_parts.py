@@ -139,7 +139,9 @@ def choose(
 ) -> int | None:
     """Let the person choose one of a few rows by their names."""
     keys = list(offered)
-    index = keys.index(value) if value in offered else (0 if is_needed and len(keys) == 1 else None)
+    index = (
+        keys.index(value) if value is not None and value in offered else (0 if is_needed and len(keys) == 1 else None)
+    )
     return st.selectbox(
         label, keys, index=index, format_func=lambda each: offered.get(each, NO_DATA), key=key,
         placeholder=desk.t("Choose"),
