@@ -27,15 +27,15 @@ class Office:
         self.clerk, self.colleague = hire(crm, "clerk", "marketing"), hire(crm, "colleague", "marketing")
         self.seller, self.chief = hire(crm, "seller", "sales"), hire(crm, "chief", "executive")
         with Session(crm) as session:
-            session.add_all(
-                [
-                    Project(id=1, name="A"), Project(id=2, name="B"), ExpenseCategory(id=1, name="Ads"),
-                    ExpenseCategory(id=2, name="Radio", parent_id=1), ExpenseCategory(id=3, name="Gifts"),
-                    Plan(id=1, name="P1", project_id=1, start_on=dt.date(2026, 1, 1)),
-                    Plan(id=2, name="P2", start_on=dt.date(2026, 1, 1)),
-                    Activity(id=1, plan_id=1, name="X"), Activity(id=2, plan_id=2, name="Y"),
-                ]
-            )  # fmt: skip
+            for rows in (
+                [Project(id=1, name="A"), Project(id=2, name="B"), ExpenseCategory(id=1, name="Ads")],
+                [ExpenseCategory(id=2, name="Radio", parent_id=1), ExpenseCategory(id=3, name="Gifts")],
+                [Plan(id=1, name="P1", project_id=1, start_on=dt.date(2026, 1, 1))],
+                [Plan(id=2, name="P2", start_on=dt.date(2026, 1, 1))],
+                [Activity(id=1, plan_id=1, name="X"), Activity(id=2, plan_id=2, name="Y")],
+            ):
+                session.add_all(rows)
+                session.flush()
             session.commit()
 
     def enter(self, who=None, **values):
