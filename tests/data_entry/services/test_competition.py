@@ -96,6 +96,7 @@ def observed(market):
 class TestObservations:
     def test_are_recorded_with_author_date_and_source(self, market):
         (price, note) = market.see(11, {PRICE: "2.8万", NOTE: " Nr 1 ", DISCOUNT: ""})
+        author = employee_of(market.crm, market.clerk)
         with Session(market.crm) as session:
             row = session.get(CompetitorObservation, price)
             assert (row.value, row.observed_on, row.source_url) == (
@@ -103,7 +104,7 @@ class TestObservations:
                 dt.date(2026, 3, 1),
                 "https://example.com/a",
             )
-            assert row.employee_id == employee_of(market.crm, market.clerk)
+            assert row.employee_id == author
             assert session.get(CompetitorObservation, note).value == "Nr 1"
 
     @pytest.mark.parametrize(

@@ -193,7 +193,7 @@ class TestFourEyes:
 
 def test_the_state_is_not_set_by_hand(office):
     key = office.enter()
-    for values in ({"status": "paid"}, {"employee_id": 1}, {"decided_by_id": 1}):
+    for values in ({"status": "paid"}, {"employee_id": 2}, {"decided_by_id": 1}):
         with pytest.raises(Invalid):
             office.does(office.colleague, records.update, "expense", key, values, None)
     with pytest.raises(Invalid):
