@@ -159,10 +159,11 @@ def schema_version(engine: sa.Engine) -> str | None:
     if engine.dialect.name == "sqlite" and not os.path.exists(str(engine.url.database)):
         return None  # opening it would make the file
     with clear_errors(engine), engine.connect() as connection:
-        return _version(connection)
+        return version_within(connection)
 
 
-def _version(connection: sa.Connection) -> str | None:
+def version_within(connection: sa.Connection) -> str | None:
+    """Return the migration the database of an open connection stands at; see `schema_version`."""
     versions = MigrationContext.configure(connection).get_current_heads()
     known = {script.revision for script in ScriptDirectory.from_config(_migrations()).walk_revisions()}
     if not known.issuperset(versions):
@@ -189,22 +190,29 @@ def create_schema(engine: sa.Engine) -> None:
                 f"The folder of the CRM database cannot be made: {error}. Mend LOUPAN_CRM_URL."
             ) from error
     with clear_errors(engine):
-        with _upgrading(engine) as connection:
-            if _version(connection) is None:
-                _refuse_foreign_tables(connection)
-            config = _migrations()
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
-            # After the migrations and not in them: a new table, or one that SQLite rebuilt, has its trigger at once.
-            for table in metadata.tables:
-                for statement in create_statements(table, engine.dialect.name):
-                    connection.exec_driver_sql(statement)
+        with upgrading(engine) as connection:
+            if version_within(connection) is None:
+                refuse_foreign_tables(connection)
+            upgrade(connection)
         if engine.dialect.name == "sqlite":
-            _let_readers_read(engine)
+            let_readers_read(engine)
+
+
+def upgrade(connection: sa.Connection, version: str = "head") -> None:
+    """Bring the schema to a version within an open transaction; tables have their triggers then."""
+    config = _migrations()
+    config.attributes["connection"] = connection
+    command.upgrade(config, version)
+    # After the migrations and not in them: a new table, or one that SQLite rebuilt, has its trigger at once.
+    present = set(sa.inspect(connection).get_table_names())
+    for table in metadata.tables:
+        if table in present:
+            for statement in create_statements(table, connection.dialect.name):
+                connection.exec_driver_sql(statement)
 
 
 @contextmanager
-def _upgrading(engine: sa.Engine) -> Iterator[sa.Connection]:
+def upgrading(engine: sa.Engine) -> Iterator[sa.Connection]:
     """Open the transaction of an upgrade.
 
     SQLite alters a table by building it anew and dropping the old one, which would count as deleting its rows: foreign
@@ -235,7 +243,8 @@ def _dangling(connection: sa.Connection) -> set[tuple[Any, ...]]:
     return {tuple(row)[:3] for row in connection.exec_driver_sql("PRAGMA foreign_key_check")}
 
 
-def _refuse_foreign_tables(connection: sa.Connection) -> None:
+def refuse_foreign_tables(connection: sa.Connection) -> None:
+    """Raise `DatabaseError` if there are tables or views in the database, which cannot be Loupan's."""
     # Only where the tables would go: on PostgreSQL the first schema of the search path, not all that can be seen.
     schema = connection.scalar(sa.select(sa.func.current_schema())) if connection.dialect.name == "postgresql" else None
     inspector = sa.inspect(connection)
@@ -249,7 +258,7 @@ def _refuse_foreign_tables(connection: sa.Connection) -> None:
         )
 
 
-def _let_readers_read(engine: sa.Engine) -> None:
+def let_readers_read(engine: sa.Engine) -> None:
     """Switch to the write-ahead log, which the file remembers: readers and a writer no longer wait for each other."""
     connection = engine.raw_connection()  # it cannot be switched within a transaction
     try:

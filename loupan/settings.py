@@ -69,11 +69,16 @@ class Settings(BaseSettings):
     oidc_client_id: str = Field("", description="Name of this installation at the provider.")
     oidc_client_secret: SecretStr = Field(SecretStr(""), description="Secret of this installation at the provider.")
     oidc_name: str = Field("", description="What the provider is called on the login page.")
+    backup_cron: str = Field("30 2 * * *", description="When a scheduled backup is made, in cron notation.")
+    backup_dir: Path | None = Field(None, description="Folder of the backups; backups in data_dir where it is not set.")
+    keep_backups: int = Field(14, ge=1, description="How many backups are kept.")
     dbt_project_dir: Path = Field(REPOSITORY / "dbt_project", description="Folder of the dbt project.")
 
-    @field_validator("data_dir", "dbt_project_dir")
+    @field_validator("data_dir", "dbt_project_dir", "backup_dir")
     @classmethod
-    def _absolute(cls, path: Path) -> Path:
+    def _absolute(cls, path: Path | None) -> Path | None:
+        if path is None:
+            return None
         try:
             path = path.expanduser().resolve()
         except (OSError, RuntimeError) as error:  # links in a circle; a home of nobody
@@ -91,7 +96,7 @@ class Settings(BaseSettings):
             raise ValueError("is no IANA time zone; use a name like 'Asia/Shanghai'")
         return name
 
-    @field_validator("refresh_cron")
+    @field_validator("refresh_cron", "backup_cron")
     @classmethod
     def _known_cron(cls, text: str) -> str:
         check_cron(text)
@@ -136,6 +141,11 @@ class Settings(BaseSettings):
     def attachments_dir(self) -> Path:
         """Folder of the files attached to records, by their SHA-256."""
         return self.data_dir / "attachments"
+
+    @property
+    def backups_dir(self) -> Path:
+        """Folder of the backups of the CRM."""
+        return self.backup_dir or self.data_dir / "backups"
 
     @property
     def dagster_home(self) -> Path:

@@ -25,9 +25,13 @@ class Belongs:
     Attributes:
         employees: columns that name an employee the row belongs to.
         projects: columns that name the estate.
-        through: (column, table): the row belongs to whom the row it points to belongs to.
+        through: (column, table): the row belongs to whom the row it points to belongs to. It belongs to the estates of
+            the first of these that is set, and only if it names no estate itself: a bill for a unit is none of the
+            business of another estate in which the owner has asked for something.
         employees_by: a further condition, made from the keys of employees.
         projects_by: a further condition, made from the keys of estates.
+        authors: columns that name the employees who may make, change and delete the row; those whom it belongs to
+            otherwise only read it and act on it. Empty where there is no such difference.
     """
 
     employees: tuple[str, ...] = ()
@@ -35,6 +39,7 @@ class Belongs:
     through: tuple[tuple[str, str], ...] = ()
     employees_by: Callable[[People], Condition] | None = None
     projects_by: Callable[[People], Condition] | None = None
+    authors: tuple[str, ...] = ()
 
 
 def _t(name: str) -> sa.Table:
@@ -104,6 +109,13 @@ def _customers_in(projects: People) -> Condition:
     return sa.or_(*conditions)
 
 
+def _looking_after_all_estates(projects: People) -> Condition:
+    """The owners, for all estates, of the customers of estates."""
+    owner, customer = _t("customer_owner"), _t("customer")
+    keys = sa.select(customer.c.id).where(_customers_in(projects)).correlate(None)
+    return sa.and_(owner.c.project_id.is_(None), owner.c.customer_id.in_(keys))
+
+
 def _deals_of(people: People) -> Condition:
     deal, event, share = _t("deal"), _t("deal_event").alias(), _t("deal_share").alias()
     return sa.or_(
@@ -152,6 +164,26 @@ def _described(kind: str) -> Callable[[People], Condition]:
                 )
             )
         return sa.or_(*conditions)
+
+    return condition
+
+
+def _of_customer(table: str) -> Callable[[People], Condition]:
+    """The rows of the customers that belong to the employees."""
+    return lambda people: _through(table, "customer_id", "customer", of_employees("customer", people))
+
+
+def _on_units(table: str) -> Callable[[People], Condition]:
+    """The rows on units of the estates; those on no unit by their customer.
+
+    Not by the customer where there is a unit: who owns homes in two estates belongs to both, each home to one.
+    """
+
+    def condition(projects: People) -> Condition:
+        rows = _t(table)
+        on_unit = _through(table, "unit_id", "unit", of_projects("unit", projects))
+        of_customer = _through(table, "customer_id", "customer", of_projects("customer", projects))
+        return sa.or_(on_unit, sa.and_(rows.c.unit_id.is_(None), of_customer))
 
     return condition
 
@@ -206,6 +238,12 @@ def _reports_of(people: People) -> Condition:
     return sa.or_(report.c.author_id.in_(people), to_decide, by_role)
 
 
+def _tasks_of(people: People) -> Condition:
+    """The tasks that somebody had before handing them on."""
+    task, event = _t("task"), _t("task_event").alias()
+    return sa.exists().where(event.c.task_id == task.c.id, event.c.to_employee_id.in_(people), _live(event))
+
+
 # Records that files can be attached to.
 ATTACHABLE = ("expense", "report", "post", "demand", "task", "competitor_observation", "article")
 
@@ -221,10 +259,12 @@ ROWS: dict[str, Belongs] = {
     "building": Belongs(projects=("project_id",)),
     "unit": Belongs(through=(("building_id", "building"),)),
     "unit_price": Belongs(through=(("unit_id", "unit"),)),
-    "unit_owner": Belongs(through=(("unit_id", "unit"), ("customer_id", "customer"))),
+    "unit_owner": Belongs(employees_by=_of_customer("unit_owner"), projects_by=_on_units("unit_owner")),
     "customer": Belongs(employees_by=_customers_of, projects_by=_customers_in),
     "feature_value": Belongs(employees_by=_described("employees"), projects_by=_described("projects")),
-    "customer_owner": Belongs(employees=("employee_id",), projects=("project_id",)),
+    "customer_owner": Belongs(
+        employees=("employee_id",), projects=("project_id",), projects_by=_looking_after_all_estates
+    ),
     "lead": Belongs(projects=("project_id",), employees_by=_leads_of),
     "lead_event": Belongs(employees=("employee_id",), through=(("lead_id", "lead"),)),
     "touchpoint": Belongs(projects=("project_id",), through=(("customer_id", "customer"),)),
@@ -237,15 +277,15 @@ ROWS: dict[str, Belongs] = {
     "demand_event": Belongs(through=(("demand_id", "demand"),)),
     "follow_up": Belongs(through=(("demand_id", "demand"),)),
     "promise": Belongs(
-        employees=("employee_id",), through=(("customer_id", "customer"), ("deal_id", "deal"), ("unit_id", "unit"))
+        employees=("employee_id",), through=(("deal_id", "deal"), ("unit_id", "unit"), ("customer_id", "customer"))
     ),
     "plan": Belongs(projects=("project_id",), employees_by=_entered_by("plan")),
     "activity": Belongs(through=(("plan_id", "plan"),), employees_by=_entered_by("activity")),
     "expense": Belongs(
-        employees=("employee_id",), projects=("project_id",), through=(("plan_id", "plan"), ("activity_id", "activity"))
+        employees=("employee_id",), projects=("project_id",), through=(("activity_id", "activity"), ("plan_id", "plan"))
     ),
     "attachment": Belongs(employees_by=_attached("employees"), projects_by=_attached("projects")),
-    "feedback": Belongs(projects=("project_id",), through=(("customer_id", "customer"), ("activity_id", "activity"))),
+    "feedback": Belongs(projects=("project_id",), through=(("activity_id", "activity"), ("customer_id", "customer"))),
     "competitor_project": Belongs(projects=("own_project_id",), employees_by=_entered_by("competitor_project")),
     "competitor_observation": Belongs(
         employees=("employee_id",), through=(("competitor_project_id", "competitor_project"),)
@@ -260,14 +300,16 @@ ROWS: dict[str, Belongs] = {
     ),
     "survey_answer": Belongs(through=(("survey_response_id", "survey_response"),)),
     "care_occasion": Belongs(through=(("customer_id", "customer"),)),
-    "fee_bill": Belongs(through=(("unit_id", "unit"), ("customer_id", "customer"))),
+    "fee_bill": Belongs(employees_by=_of_customer("fee_bill"), projects_by=_on_units("fee_bill")),
     "fee_payment": Belongs(through=(("fee_bill_id", "fee_bill"),)),
     "task": Belongs(
         employees=("assignee_id", "assigner_id"), through=(("customer_id", "customer"),), employees_by=_tasks_of
     ),
     "task_event": Belongs(through=(("task_id", "task"),)),
-    "report": Belongs(employees_by=_reports_of),
-    "approval_action": Belongs(employees=("employee_id",), through=(("report_id", "report"),)),
+    "report": Belongs(employees_by=_reports_of, authors=("author_id",)),
+    "approval_action": Belongs(
+        employees=("employee_id",), through=(("report_id", "report"),), authors=("employee_id",)
+    ),
     "thread": Belongs(employees_by=_entered_by("thread")),
     "post": Belongs(employees=("employee_id",)),
     "work_plan": Belongs(employees=("employee_id",)),
@@ -275,11 +317,17 @@ ROWS: dict[str, Belongs] = {
 }
 
 
-def of_employees(table: str, people: People) -> Condition:
+# Actions that write a row itself; the others read it, or move it along a process.
+WRITING = frozenset({"create", "update", "delete"})
+
+
+def of_employees(table: str, people: People, action: str = "read") -> Condition:
     """Return the condition on a table's rows that they belong to one of the employees."""
     belongs = ROWS.get(table)
     if belongs is None or not people:
         return sa.false()
+    if belongs.authors and action in WRITING:
+        return sa.or_(sa.false(), *(_t(table).c[column].in_(people) for column in belongs.authors))
     conditions: list[Condition] = [_t(table).c[column].in_(people) for column in belongs.employees]
     if belongs.employees_by:
         conditions.append(belongs.employees_by(people))
@@ -292,10 +340,20 @@ def of_projects(table: str, projects: People) -> Condition:
     belongs = ROWS.get(table)
     if belongs is None or not projects:
         return sa.false()
-    conditions: list[Condition] = [_t(table).c[column].in_(projects) for column in belongs.projects]
+    columns = _t(table).c
+    conditions: list[Condition] = [columns[column].in_(projects) for column in belongs.projects]
     if belongs.projects_by:
         conditions.append(belongs.projects_by(projects))
-    conditions += [_through(table, column, parent, of_projects(parent, projects)) for column, parent in belongs.through]
+    unnamed: list[Condition] = []
+    for column in belongs.projects:
+        if not columns[column].nullable:
+            return sa.or_(*conditions)
+        unnamed.append(columns[column].is_(None))
+    for column, parent in belongs.through:
+        conditions.append(sa.and_(*unnamed, _through(table, column, parent, of_projects(parent, projects))))
+        if not columns[column].nullable:
+            break
+        unnamed.append(columns[column].is_(None))
     return sa.or_(sa.false(), *conditions)
 
 
@@ -317,9 +375,9 @@ def reach(actor: Actor, action: str, resource: str) -> Condition:
         return sa.true()
     conditions: list[Condition] = []
     if "own" in scopes and actor.employee_id is not None:
-        conditions.append(of_employees(resource, (actor.employee_id,)))
+        conditions.append(of_employees(resource, (actor.employee_id,), action))
     if "department" in scopes:
-        conditions.append(of_employees(resource, sorted(actor.colleague_ids)))
+        conditions.append(of_employees(resource, sorted(actor.colleague_ids), action))
     if "project" in scopes:
         conditions.append(of_projects(resource, sorted(actor.project_ids)))
     return sa.or_(sa.false(), *conditions)

@@ -17,6 +17,7 @@ from data_entry.schema import Record, metadata
 from data_entry.schema.customer import Feature, FeatureValue
 from data_entry.schema.labels import table_plural
 from data_entry.services import features as custom
+from data_entry.services import rules
 from data_entry.services.captions import Condition, captions, found_by, parts, readable, unnamed
 from data_entry.services.errors import Forbidden, Refused, Stale
 from data_entry.services.history import Change, Changed, history
@@ -293,6 +294,7 @@ def create(work: Work, table: str, values: Mapping[str, Any], *, by_service: boo
     work.require("create", table)
     own, described = custom.split(values)
     found = cleaned(work, table, own, by_service=by_service)
+    found |= rules.apply(work, table, None, {column.name: found.get(column.name) for column in own_columns(table)})
     if table in CLASSES or described:
         custom.cleaned(work, table, found.get(CLASSES[table][0]) if table in CLASSES else None, described, {})
     row = cls(**{attribute(table, name): value for name, value in found.items()})
@@ -332,6 +334,8 @@ def update(
     current = {column.name: getattr(row, attribute(table, column.name)) for column in metadata.tables[table].c}
     found = cleaned(work, table, own, current, by_service=by_service)
     changed = {name: value for name, value in found.items() if value != current[name]}
+    if changed:
+        changed |= rules.apply(work, table, current, {**current, **changed})
     for name, value in changed.items():
         setattr(row, attribute(table, name), value)
     work.session.flush()
@@ -432,6 +436,9 @@ def delete(work: Work, table: str, key: int) -> int:
     count = 0
     for child, keys in below.items():
         for one in _loaded(work, child, keys):
+            if child in rules.RULES:
+                columns = metadata.tables[child].c
+                rules.apply(work, child, {c.name: getattr(one, attribute(child, c.name)) for c in columns}, None)
             one.deleted_at = work.now
             count += 1
     work.session.flush()
