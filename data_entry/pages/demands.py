@@ -366,7 +366,7 @@ def _draw_actions(desk: Desk, demand: Demand, line: Line, may: Mapping[str, bool
     is_open = is_live and line.stage != "resolved"
     with st.container(horizontal=True, key="lp_demand_actions"):
         if is_open and may["update"]:
-            if st.button(t("Reply"), icon=":material/reply:", type="primary", key="demand_reply", shortcut="Alt+R"):
+            if st.button(t("Reply"), icon=":material/reply:", type="primary", key="demand_reply", shortcut="Alt+A"):
                 _with_note(
                     desk,
                     demand.id,
