@@ -7,7 +7,7 @@ import re
 import pytest
 
 from tests.end_to_end.conftest import settle
-from tests.end_to_end.test_demands import choose, press
+from tests.end_to_end.test_demands import ESTATE, choose, press
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -92,7 +92,7 @@ def test_bills_are_made_once_paid_and_what_is_owed_is_shown(signed_in):
     page = signed_in("property", "fees")
     page.get_by_text("Make bills", exact=True).click()
     settle(page)
-    choose(page, "Estate", nth=0)
+    choose(page, "Estate", ESTATE)
     choose(page, "Type of fee", "停车费")
     shown = page.get_by_role("button", name=re.compile(r"Make \d+ bills"))
     shown.wait_for()
