@@ -133,8 +133,8 @@ class CompressedAssets:
         if path not in self._copies:
             start, body = await self._fetch(scope)
             headers = MutableHeaders(raw=list(start["headers"]))
-            is_whole = headers.get("content-length") in (None, str(len(body)))
-            if not is_whole or start["status"] != 200 or not headers.get("content-type", "").startswith(_COMPRESSED_TYPES):
+            is_whole = start["status"] == 200 and headers.get("content-length") in (None, str(len(body)))
+            if not is_whole or not headers.get("content-type", "").startswith(_COMPRESSED_TYPES):
                 await send(start)
                 await send({"type": "http.response.body", "body": body})
                 return
