@@ -25,7 +25,8 @@ from tests.data_entry.services.desks import clock
 TABLES = sorted(name for names in areas().values() for name in names if name not in READ_ONLY)
 _TYPED = st.sampled_from(
     ["", " ", "0", "-1", "1", "1e9", "1e999", "-0.00", "１２３", "1,234.5", "¥120万", "NaN", "Infinity", "0x10", "²",
-     "٣",      "2026-02-29", "2024-02-29", "2026年3月1日 25:00", "9999-12-31", "1900-01-01 00:00", "2200-12-31T23:59+14:00",
+     "٣", "2026-02-29", "2024-02-29", "2026年3月1日 25:00", "9999-12-31", "1900-01-01 00:00",
+     "2200-12-31T23:59+14:00",
      "true", "是", "person", "Person", "online", "a@b.cn", "a@b", "+86 138 0000 1234", "#1", "\x00", "\ud800", "\u202e",
      "🏠" * 60, "x" * 250, "'; DROP TABLE customer; --", "{count}", "%s", "<b>", None, True, 0, -1, 2**31, 2**63, 2**70,
      1.5, float("nan"), float("inf"), dt.date(1, 1, 1), dt.datetime(2026, 3, 1, 12, 0, tzinfo=dt.UTC),
