@@ -67,9 +67,7 @@ def test_a_list_is_sorted_searched_and_opened_by_key(signed_in):
 def test_a_feature_defined_here_appears_in_the_customer_form(signed_in):
     page = signed_in("admin", "records", table="feature")
     dialog = open_form(page)
-    choose(dialog, "Described record", "Customer") if dialog.get_by_role(
-        "combobox", name=re.compile("Described record")
-    ).count() else choose(dialog, "Entity", "Customer")
+    choose(dialog, "Applies to", "Customer")
     write(dialog, "Name", "Favourite sport")
     save(page, dialog)
     page = signed_in("admin", "records", table="customer")
@@ -143,7 +141,7 @@ def test_a_setting_is_entered_and_found_again(signed_in, table):
     dialog = open_form(page)
     write(dialog, "Name", f"Entered {table}")
     if table == "demand_category":
-        choose(dialog, ".*", "Complaint")
+        choose(dialog, "Kind", "Complaint")
     save(page, dialog)
     page.get_by_role("row").filter(has_text=f"Entered {table}").first.wait_for(timeout=WAIT)
 
@@ -152,7 +150,7 @@ def test_a_setting_is_entered_and_found_again(signed_in, table):
 def test_a_category_of_the_knowledge_base_is_a_term(signed_in):
     page = signed_in("admin", "records", table="vocabulary_term")
     dialog = open_form(page)
-    choose(dialog, ".*", "Article: Category")
+    choose(dialog, "Field", "Article: Category")
     write(dialog, "(Term|Value)", "Company archive")
     save(page, dialog)
     page.get_by_role("row").filter(has_text="Company archive").first.wait_for(timeout=WAIT)

@@ -17,10 +17,12 @@ from data_entry.access import SYSTEM
 from data_entry.database import create_engine_for, create_schema
 from data_entry.schema import metadata
 from data_entry.services import bulk, phones, records
-from data_entry.services.errors import ServiceError
+from data_entry.services.errors import Invalid, ServiceError
 from data_entry.services.tables import READ_ONLY, areas, own_columns, target
 from data_entry.services.work import writing
 from tests.data_entry.services.desks import clock
+
+pytestmark = pytest.mark.slow
 
 TABLES = sorted(name for names in areas().values() for name in names if name not in READ_ONLY)
 _TYPED = st.sampled_from(
@@ -43,10 +45,23 @@ def company(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[sa.Engin
     create_schema(engine)
     rows: dict[str, int] = {}
     for table in (t.name for t in metadata.sorted_tables if t.name in TABLES):
-        with writing(engine, SYSTEM, clock) as work:
-            rows[table] = records.create(work, table, _plain(table, rows))
+        try:
+            rows[table] = _made(engine, table, _plain(table, rows))
+        except Invalid as error:  # a rule of the business asks for more than the schema
+            for name in (problem.column for problem in error.problems):
+                parent = target(metadata.tables[table].c[name])
+                EXTRA.setdefault(table, {})[name] = rows[parent] if parent else "1"
+            rows[table] = _made(engine, table, _plain(table, rows))
     yield engine, rows
     engine.dispose()
+
+
+EXTRA: dict[str, dict[str, Any]] = {}
+
+
+def _made(engine: sa.Engine, table: str, values: dict[str, Any]) -> int:
+    with writing(engine, SYSTEM, clock) as work:
+        return records.create(work, table, values)
 
 
 def _plain(table: str, rows: dict[str, int]) -> dict[str, Any]:
@@ -64,7 +79,13 @@ def _plain(table: str, rows: dict[str, int]) -> dict[str, Any]:
             values[column.name] = "2026-03-01" if column.name.endswith(("_on", "_at")) else "1"
     if table == "customer":
         values["name"] = "A"
-    return values
+    if table == "vocabulary_term":
+        values["field"] = "customer.education"
+    if table == "feature":
+        values["entity"] = "competitor_project"
+    if table == "competitor_observation":
+        values["value"] = "1"
+    return values | EXTRA.get(table, {})
 
 
 def _state(engine: sa.Engine, table: str) -> list[Any]:
@@ -72,7 +93,7 @@ def _state(engine: sa.Engine, table: str) -> list[Any]:
         return list(connection.execute(sa.select(metadata.tables[table]).order_by(metadata.tables[table].c.id)))
 
 
-@settings(max_examples=2500, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=int(__import__("os").environ.get("N","2500")), deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_a_value_is_kept_or_refused_in_words(company: tuple[sa.Engine, dict[str, int]], data: st.DataObject) -> None:
     engine, rows = company
