@@ -93,7 +93,7 @@ def _state(engine: sa.Engine, table: str) -> list[Any]:
         return list(connection.execute(sa.select(metadata.tables[table]).order_by(metadata.tables[table].c.id)))
 
 
-@settings(max_examples=int(__import__("os").environ.get("N","2500")), deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=2500, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_a_value_is_kept_or_refused_in_words(company: tuple[sa.Engine, dict[str, int]], data: st.DataObject) -> None:
     engine, rows = company
