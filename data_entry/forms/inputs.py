@@ -245,7 +245,8 @@ def _title(desk: Desk, table: str, column: sa.Column) -> str:
     text = label(desk, table, column.name)
     if is_money(column):
         text = f"{text} ({desk.formats.currency_sign})"
-    return ui.plain(f"{text} *" if required(column) else text)
+    # As it is: our own words hold no Markdown, and an escaped label is read out with its backslashes.
+    return f"{text} *" if required(column) else text
 
 
 def _default(column: sa.Column) -> Any:
