@@ -23,7 +23,7 @@ def open_form(page, name=None):
 
 
 def write(dialog, label, text):
-    field = dialog.get_by_label(re.compile(rf"^{label}( \*)?$")).first
+    field = dialog.get_by_role("textbox", name=re.compile(rf"^{label}( \*)?$")).first
     field.fill(text)
     field.press("Tab")
     dialog.page.wait_for_timeout(700)
@@ -76,7 +76,7 @@ def test_a_feature_defined_here_appears_in_the_customer_form(signed_in):
     write(dialog, "Favourite sport", "Tennis")
     save(page, dialog)
     dialog = open_form(page, name)
-    assert dialog.get_by_label("Favourite sport").input_value() == "Tennis"
+    assert dialog.get_by_role("textbox", name="Favourite sport").input_value() == "Tennis"
     dialog.get_by_role("tab", name="History").click()
     dialog.get_by_text("Tennis").first.wait_for(timeout=WAIT)
 
