@@ -96,7 +96,9 @@ def history(work: Work, table: str, key: int, limit: int = 200) -> list[Change]:
             if line.action == "delete":
                 continue
         else:
-            changes = tuple(_changed(table, column, before, after, names, sees_all) for column in _order(table, before, after))
+            changes = tuple(
+                _changed(table, column, before, after, names, sees_all) for column in _order(table, before, after)
+            )
         result.append(Change(line.at, who, line.action, changes))
     return result
 
