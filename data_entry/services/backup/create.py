@@ -173,7 +173,7 @@ def _missing(connection: sa.Connection, tables: list[Table], parts: dict[str, Pa
     clause = attachment.clause()
     for (digest,) in connection.execute(sa.select(clause.c.sha256).distinct().order_by(clause.c.sha256)):
         if digest not in held:
-            yield digest
+            yield str(digest)
 
 
 def _database_bytes(connection: sa.Connection) -> int:
