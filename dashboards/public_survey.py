@@ -23,6 +23,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from dashboards.gate import CrmNotReady, ready_engine
 from data_entry.access import SYSTEM
 from data_entry.services import surveys
 from data_entry.services.errors import Invalid, NotFound, Refused
@@ -46,8 +47,9 @@ _MESSAGES = {
     "busy": marked("Too many requests. Please wait a minute and try again."),
     "foreign": marked("The answers did not come from this page. Please open the link again."),
     "large": marked("The answers are too long."),
+    "not_ready": marked("This page is not ready at the moment. Please come back later."),
 }
-_STATUS = {"unknown": 404, "busy": 429, "foreign": 403, "large": 413}
+_STATUS = {"unknown": 404, "busy": 429, "foreign": 403, "large": 413, "not_ready": 503}
 
 
 class Limit:
@@ -90,17 +92,26 @@ def route(engine: Callable[[], sa.Engine], clock: Clock = utc_now, limit: Limit 
             return _message("busy", language)
         if len(token) > LONGEST_TOKEN:
             return _message("unknown", language)
+        try:
+            crm = await to_thread.run_sync(engine)
+        except CrmNotReady:
+            return _message("not_ready", language)
         if request.method != "POST":
-            return await to_thread.run_sync(_shown, engine(), clock, token, language, "done" in request.query_params)
+            return await to_thread.run_sync(_shown, crm, clock, token, language, "done" in request.query_params)
         if not _is_own(request):
             return _message("foreign", language)
         length = request.headers.get("content-length", "")
         if not length.isdecimal() or int(length) > LARGEST_BODY:
             return _message("large", language)
-        form = await request.form(max_files=0, max_fields=4 * surveys.MOST_QUESTIONS)
-        return await to_thread.run_sync(_handed_in, engine(), clock, token, language, form)
+        async with request.form(max_files=0, max_fields=4 * surveys.MOST_QUESTIONS) as form:
+            return await to_thread.run_sync(_handed_in, crm, clock, token, language, form)
 
     return Route(PATH, page, methods=["GET", "POST"], name="survey")
+
+
+def routes() -> list[Route]:
+    """Return the routes of this part, on the CRM of the settings."""
+    return [route(ready_engine)]
 
 
 def _shown(engine: sa.Engine, clock: Clock, token: str, language: str, is_done: bool) -> Response:
@@ -157,7 +168,7 @@ def _drawn(language: str, status: int, **values: object) -> Response:
         t=translator(language), language=language, languages=LANGUAGES,
         scale=range(surveys.SCALE[0], surveys.SCALE[1] + 1), longest=surveys.LONGEST_ANSWER, **values,
     )  # fmt: skip
-    headers = {"cache-control": "no-store", "referrer-policy": "no-referrer", "x-robots-tag": "noindex, nofollow"}
+    headers = {"cache-control": "no-store", "referrer-policy": "same-origin", "x-robots-tag": "noindex, nofollow"}
     return HTMLResponse(text, status, headers)
 
 

@@ -168,6 +168,26 @@ def _described(kind: str) -> Callable[[People], Condition]:
     return condition
 
 
+def _of_customer(table: str) -> Callable[[People], Condition]:
+    """The rows of the customers that belong to the employees."""
+    return lambda people: _through(table, "customer_id", "customer", of_employees("customer", people))
+
+
+def _on_units(table: str) -> Callable[[People], Condition]:
+    """The rows on units of the estates; those on no unit by their customer.
+
+    Not by the customer where there is a unit: who owns homes in two estates belongs to both, each home to one.
+    """
+
+    def condition(projects: People) -> Condition:
+        rows = _t(table)
+        on_unit = _through(table, "unit_id", "unit", of_projects("unit", projects))
+        of_customer = _through(table, "customer_id", "customer", of_projects("customer", projects))
+        return sa.or_(on_unit, sa.and_(rows.c.unit_id.is_(None), of_customer))
+
+    return condition
+
+
 def _attached(kind: str) -> Callable[[People], Condition]:
     """The attachments of the records that belong to the employees or estates."""
 
@@ -233,7 +253,7 @@ ROWS: dict[str, Belongs] = {
     "building": Belongs(projects=("project_id",)),
     "unit": Belongs(through=(("building_id", "building"),)),
     "unit_price": Belongs(through=(("unit_id", "unit"),)),
-    "unit_owner": Belongs(through=(("unit_id", "unit"), ("customer_id", "customer"))),
+    "unit_owner": Belongs(employees_by=_of_customer("unit_owner"), projects_by=_on_units("unit_owner")),
     "customer": Belongs(employees_by=_customers_of, projects_by=_customers_in),
     "feature_value": Belongs(employees_by=_described("employees"), projects_by=_described("projects")),
     "customer_owner": Belongs(
@@ -274,7 +294,7 @@ ROWS: dict[str, Belongs] = {
     ),
     "survey_answer": Belongs(through=(("survey_response_id", "survey_response"),)),
     "care_occasion": Belongs(through=(("customer_id", "customer"),)),
-    "fee_bill": Belongs(through=(("unit_id", "unit"), ("customer_id", "customer"))),
+    "fee_bill": Belongs(employees_by=_of_customer("fee_bill"), projects_by=_on_units("fee_bill")),
     "fee_payment": Belongs(through=(("fee_bill_id", "fee_bill"),)),
     "task": Belongs(
         employees=("assignee_id", "assigner_id"), through=(("customer_id", "customer"),), employees_by=_tasks_of

@@ -183,15 +183,15 @@ def save_rule(
         row_version: of the state it was read in.
     """
     if calendar not in CALENDARS:
-        raise Invalid([Problem("calendar", marked("Choose one that exists."))])
+        raise Invalid([Problem("calendar", marked("Choose one of the values offered."))])
     if calendar in ("birthday", "anniversary"):
         month = day = None
     else:
         _require_day(calendar, month, day)
     if lead_days is not None and not 0 <= lead_days <= 90:
-        raise Invalid([Problem("lead_days", marked("Between {low} and {high}."), {"low": 0, "high": 90})])
+        raise Invalid([Problem("lead_days", marked("This must be between {low} and {high}."), {"low": 0, "high": 90})])
     if customer_class_id is not None and work.session.get(CustomerClass, customer_class_id) is None:
-        raise Invalid([Problem("customer_class_id", marked("Choose one that exists."))])
+        raise Invalid([Problem("customer_class_id", marked("Choose one of the values offered."))])
     values = {
         "name": wording.line("name", name, 200), "calendar": calendar, "month": month, "day": day,
         "lead_days": lead_days, "customer_class_id": customer_class_id,
@@ -215,7 +215,7 @@ def add_ready_made(work: Work, key: str, t: Translator) -> CareRule:
     """
     ready_made = next((entry for entry in READY_MADE if entry.key == key), None)
     if ready_made is None:
-        raise Invalid([Problem("key", marked("Choose one that exists."))])
+        raise Invalid([Problem("key", marked("Choose one of the values offered."))])
     if key not in [entry.key for entry, _ in offered(work, work.today)]:
         raise Refused(marked("There is a rule for this day already."))
     return save_rule(
@@ -410,10 +410,10 @@ def owners(work: Work, customer_ids: Iterable[int]) -> dict[int, int]:
 
 def _require_day(calendar: str, month: int | None, day: int | None) -> None:
     if month is None or not 1 <= month <= 12:
-        raise Invalid([Problem("month", marked("Between {low} and {high}."), {"low": 1, "high": 12})])
+        raise Invalid([Problem("month", marked("This must be between {low} and {high}."), {"low": 1, "high": 12})])
     last = 30 if calendar == "lunar" else (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)[month - 1]
     if day is None or not 1 <= day <= last:
-        raise Invalid([Problem("day", marked("Between {low} and {high}."), {"low": 1, "high": last})])
+        raise Invalid([Problem("day", marked("This must be between {low} and {high}."), {"low": 1, "high": last})])
 
 
 def _survivors(work: Work) -> dict[int, int]:

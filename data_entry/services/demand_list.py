@@ -438,7 +438,10 @@ def colleagues(work: Work) -> list[Colleague]:
     ):
         if employee_id is not None:
             areas.setdefault(employee_id, set()).add(roles[role])
-    return [Colleague(*row, areas=frozenset(areas.get(row[0], ()))) for row in rows]
+    return [
+        Colleague(key, name, number, department, frozenset(areas.get(key, ())))
+        for key, name, number, department in rows
+    ]
 
 
 @dataclass(frozen=True)

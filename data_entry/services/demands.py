@@ -314,7 +314,9 @@ def _give(
     if not is_employed(employee, work.today):
         given.wrong("to_employee_id", marked("{name} does not work here today."), name=employee.name)
     state = state_of(work, demand_id)
-    if state.handler_id == employee.id and state.stage != "resolved":
+    if state.stage == "resolved":
+        pass  # `_step` says what is wrong.
+    elif state.handler_id == employee.id:
         given.wrong("to_employee_id", marked("{name} has this demand already."), name=employee.name)
     elif kind == "forward":
         holder = state.handler_id or work.actor.employee_id

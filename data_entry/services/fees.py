@@ -387,7 +387,7 @@ def bills(
         .limit(size)
         .offset(max(page, 0) * size)
     )
-    return [Bill(*row[:-1], paid=money(row[-1])) for row in rows], total, money(still_open)
+    return [Bill(*(*row[:-1], money(row[-1]))) for row in rows], total, money(still_open)
 
 
 @dataclass(frozen=True)
@@ -447,7 +447,7 @@ def arrears(
         .limit(size)
         .offset(max(page, 0) * size)
     )
-    found = [Arrears(*row[:5], by_age=tuple(money(c) for c in row[5:])) for row in rows]
+    found = [Arrears(*(*row[:5], tuple(money(c) for c in row[5:]))) for row in rows]
     return found, whole, people
 
 

@@ -151,14 +151,18 @@ def missed(work: Work, *, project_id: int | None = None, page: int = 0, size: in
         query = query.where(Building.project_id == project_id)
     total = work.session.scalar(query.with_only_columns(sa.func.count(), maintain_column_froms=True)) or 0
     rows: Any = work.session.execute(query.order_by(signed, Deal.id).limit(size).offset(max(page, 0) * size))
-    return [Missed(*row[:-1], contract_on=work.local(row[-1]).date()) for row in rows], total
+    found = [
+        Missed(deal, unit, place, estate, buyer, name, work.local(at).date())
+        for deal, unit, place, estate, buyer, name, at in rows
+    ]
+    return found, total
 
 
 def _missed(work: Work) -> tuple[Any, Any]:
     """The units with a live contract and no owner now or later, and the moment of the contract."""
     event, later = DealEvent, sa.orm.aliased(DealEvent)
     ended = sa.exists().where(
-        later.deal_id == Deal.id,
+        later.deal_id == event.deal_id,
         later.deleted_at.is_(None),
         later.kind.in_(("cancel", "swap")),
         sa.or_(

@@ -17,6 +17,7 @@ from data_entry.schema import Record, metadata
 from data_entry.schema.customer import Feature, FeatureValue
 from data_entry.schema.labels import table_plural
 from data_entry.services import features as custom
+from data_entry.services import rules
 from data_entry.services.captions import Condition, captions, found_by, parts, readable, unnamed
 from data_entry.services.errors import Forbidden, Refused, Stale
 from data_entry.services.history import Change, Changed, history
@@ -131,7 +132,7 @@ def list_rows(
     if not is_more:
         page = min(page, max(0, -(-total // size) - 1))
     query = sa.select(rows.c.id).where(*conditions).order_by(*_order(work, table, sort, descending))
-    keys = work.session.scalars(query.offset(page * size).limit(size)).all()
+    keys: list[int] = list(work.session.scalars(query.offset(page * size).limit(size)))
     return Page(_rows(work, table, keys), total, is_more, page, size)
 
 
@@ -209,9 +210,7 @@ def get(work: Work, table: str, key: int | None, *, deleted: bool = False) -> Ro
     Raises:
         NotFound: if there is no such row, or the actor may not see it.
     """
-    work.get(model(table), key, deleted=deleted)
-    assert key is not None
-    return _rows(work, table, [key])[0]
+    return _rows(work, table, [work.get(model(table), key, deleted=deleted).id])[0]
 
 
 def caption(work: Work, table: str, key: int | None) -> str:
@@ -240,8 +239,8 @@ def options(
         conditions.append(where)
     name = next((n for n in parts(table) if n != "parent_id" and isinstance(rows.c[n].type, sa.String)), None)
     by_name = name is not None and (is_tree(table) or table in ("employee", "project", "department"))
-    order = [rows.c[name], rows.c.id] if by_name and name else [rows.c.id.desc()]
-    keys = work.session.scalars(sa.select(rows.c.id).where(*conditions).order_by(*order).limit(limit)).all()
+    order: list[Any] = [rows.c[name], rows.c.id] if by_name and name else [rows.c.id.desc()]
+    keys: list[int] = list(work.session.scalars(sa.select(rows.c.id).where(*conditions).order_by(*order).limit(limit)))
     names = captions(work, table, keys)
     if table == "customer":
         names = _with_number(work, names)
@@ -252,7 +251,9 @@ def _with_number(work: Work, names: Mapping[int, str]) -> dict[int, str]:
     """Tell customers of the same name apart by the end of their telephone numbers."""
     rows = metadata.tables["customer"]
     phone = readable(work, "customer", rows.c.phone).label("phone")
-    numbers = dict(work.session.execute(sa.select(rows.c.id, phone).where(rows.c.id.in_(names))).all())
+    numbers: dict[int, str | None] = dict(
+        work.session.execute(sa.select(rows.c.id, phone).where(rows.c.id.in_(names))).all()
+    )
     return {key: f"{name} · {numbers[key][-4:]}" if numbers.get(key) else name for key, name in names.items()}
 
 
@@ -263,7 +264,7 @@ def children(work: Work, table: str, parent_id: int | None, *, active: bool = Fa
     if active and "is_active" in rows.c:
         conditions.append(rows.c.is_active)
     query = sa.select(rows.c.id, rows.c.name).where(*conditions).order_by(rows.c.name, rows.c.id)
-    return [Option(key, name) for key, name in work.session.execute(query)]
+    return [Option(row.id, row.name) for row in work.session.execute(query)]
 
 
 def path(work: Work, table: str, key: int | None) -> list[int]:
@@ -293,6 +294,7 @@ def create(work: Work, table: str, values: Mapping[str, Any], *, by_service: boo
     work.require("create", table)
     own, described = custom.split(values)
     found = cleaned(work, table, own, by_service=by_service)
+    found |= rules.apply(work, table, None, {column.name: found.get(column.name) for column in own_columns(table)})
     if table in CLASSES or described:
         custom.cleaned(work, table, found.get(CLASSES[table][0]) if table in CLASSES else None, described, {})
     row = cls(**{attribute(table, name): value for name, value in found.items()})
@@ -332,6 +334,8 @@ def update(
     current = {column.name: getattr(row, attribute(table, column.name)) for column in metadata.tables[table].c}
     found = cleaned(work, table, own, current, by_service=by_service)
     changed = {name: value for name, value in found.items() if value != current[name]}
+    if changed:
+        changed |= rules.apply(work, table, current, {**current, **changed})
     for name, value in changed.items():
         setattr(row, attribute(table, name), value)
     work.session.flush()
@@ -402,7 +406,7 @@ def _below(work: Work, table: str, keys: set[int], deleted_at: Any) -> dict[str,
                 .where(
                     Feature.entity == entity,
                     FeatureValue.entity_id.in_(chunk),
-                    _equals(FeatureValue.deleted_at, deleted_at),
+                    _equals(metadata.tables["feature_value"].c.deleted_at, deleted_at),
                 )
             )
             described |= set(work.session.scalars(query))
@@ -432,6 +436,9 @@ def delete(work: Work, table: str, key: int) -> int:
     count = 0
     for child, keys in below.items():
         for one in _loaded(work, child, keys):
+            if child in rules.RULES:
+                columns = metadata.tables[child].c
+                rules.apply(work, child, {c.name: getattr(one, attribute(child, c.name)) for c in columns}, None)
             one.deleted_at = work.now
             count += 1
     work.session.flush()
@@ -496,7 +503,8 @@ def _require_parents(work: Work, below: Mapping[str, set[int]]) -> None:
                     .join(rows, column == other.c.id)
                     .where(rows.c.id.in_(chunk), other.c.deleted_at.is_not(None))
                 )
-                missing = set(work.session.scalars(query)) - below.get(parent, set())
+                found: list[int] = list(work.session.scalars(query))
+                missing = set(found) - below.get(parent, set())
                 if missing:
                     key = min(missing)
                     name = captions(work, parent, [key]).get(key, unnamed(key))

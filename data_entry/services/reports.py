@@ -82,7 +82,7 @@ def write(
     """
     report_class = work.session.get(ReportClass, report_class_id)
     if report_class is None or report_class.deleted_at is not None:
-        raise Invalid([Problem("report_class_id", marked("Choose one that exists."))])
+        raise Invalid([Problem("report_class_id", marked("Choose one of the values offered."))])
     title, text = wording.line("title", title, 300), wording.optional("body", body)
     if report_id is None:
         report = work.add(
@@ -106,7 +106,7 @@ def submit(work: Work, report_id: int) -> Report:
     report = _own(work, report_id)
     _require_writable(report)
     if not report.body:
-        raise Invalid([Problem("body", marked("Please fill this in."))])
+        raise Invalid([Problem("body", marked("A value is needed here."))])
     _require_features(work, report)
     last = work.session.scalar(
         sa.select(sa.func.max(ApprovalAction.acted_at)).where(ApprovalAction.report_id == report.id)
@@ -281,6 +281,15 @@ def allowed(work: Work, report: Report) -> frozenset[str]:
     return frozenset(may)
 
 
+def classes(work: Work) -> dict[int, str]:
+    """Return the classes of reports by key: the name."""
+    work.require("read", "report_class")
+    rows = work.session.execute(
+        sa.select(ReportClass.id, ReportClass.name).where(ReportClass.deleted_at.is_(None)).order_by(ReportClass.name)
+    )
+    return dict(rows.tuples().all())
+
+
 def features(work: Work, report_class_id: int, report_id: int | None = None) -> list[tuple[Feature, list[str]]]:
     """Return the features asked for in a class of reports, with the values a report has."""
     asked = work.session.scalars(
@@ -323,7 +332,7 @@ def _save_features(work: Work, report: Report, given: Mapping[int, Sequence[str]
         for value in values:
             wording.line(column, value, 500)
             if feature.data_type == "choice" and choices and value not in choices:
-                raise Invalid([Problem(column, marked("Choose one that exists."))])
+                raise Invalid([Problem(column, marked("Choose one of the values offered."))])
             _require_type(column, feature.data_type, value)
         if values == before:
             continue

@@ -188,13 +188,13 @@ def ask(
     """
     _for_building(work, survey_id)
     if kind not in KINDS:
-        raise Invalid([Problem("kind", marked("Choose one that exists."))])
+        raise Invalid([Problem("kind", marked("Choose one of the values offered."))])
     lines = options.splitlines() if isinstance(options, str) else list(options or ())
     choices = list(dict.fromkeys(line for line in (" ".join(line.split()) for line in lines) if line))
     if kind == "choice" and len(choices) < 2:
         raise Invalid([Problem("options", marked("A choice needs two options at least."))])
     if any(len(choice) > 200 for choice in choices):
-        raise Invalid([Problem("options", marked("At most {number} characters."), {"number": 200})])
+        raise Invalid([Problem("options", marked("At most {length} characters."), {"length": 200})])
     text = wording.line("text", text, 500)
     kept = wording.block("options", "\n".join(choices)) if kind == "choice" else None
     present = questions(work, survey_id)

@@ -35,12 +35,12 @@ def optional(column: str, text: str | None, longest: int = LONGEST) -> str | Non
 
 def _checked(column: str, text: str, longest: int) -> str:
     if not text:
-        raise Invalid([Problem(column, marked("Please fill this in."))])
+        raise Invalid([Problem(column, marked("A value is needed here."))])
     if len(text) > longest:
-        raise Invalid([Problem(column, marked("At most {number} characters."), {"number": longest})])
+        raise Invalid([Problem(column, marked("At most {length} characters."), {"length": longest})])
     # PostgreSQL keeps no NUL, and lone surrogates are no text in any encoding.
     if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
-        raise Invalid([Problem(column, marked("The text holds characters that cannot be kept."))])
+        raise Invalid([Problem(column, marked("This text has characters that cannot be kept."))])
     return text
 
 

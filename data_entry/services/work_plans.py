@@ -19,7 +19,7 @@ from loupan.i18n import marked
 PERIODS = ("day", "week", "month", "quarter")
 PAGE = 20
 
-Kept = TypeVar("Kept", WorkPlan, WorkLog)
+Kept = TypeVar("Kept", bound=WorkPlan | WorkLog)
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def first_day(period: str, day: dt.date) -> dt.date:
             return day.replace(month=day.month - (day.month - 1) % 3, day=1)
         case "day":
             return day
-    raise Invalid([Problem("period", marked("Choose one that exists."))])
+    raise Invalid([Problem("period", marked("Choose one of the values offered."))])
 
 
 def plan(work: Work, *, period: str, day: dt.date, text: str, row_version: int | None = None) -> WorkPlan:
@@ -51,12 +51,7 @@ def plan(work: Work, *, period: str, day: dt.date, text: str, row_version: int |
     start = first_day(period, day)
     text = wording.block("text", text, 20_000)
     _lock_employee(work, me)
-    row = work.session.scalar(
-        sa.select(WorkPlan).where(
-            WorkPlan.employee_id == me, WorkPlan.period == period, WorkPlan.period_on == start,
-            WorkPlan.deleted_at.is_(None),
-        )
-    )  # fmt: skip
+    row = plan_of(work, period, start)
     if row is None:
         return work.add(WorkPlan(employee_id=me, period=period, period_on=start, text=text))
     _change(work, row, text, row_version)
@@ -70,13 +65,30 @@ def log(work: Work, *, day: dt.date, text: str, row_version: int | None = None) 
         raise Invalid([Problem("day_on", marked("This day has not come yet."))])
     text = wording.block("text", text, 20_000)
     _lock_employee(work, me)
-    row = work.session.scalar(
-        sa.select(WorkLog).where(WorkLog.employee_id == me, WorkLog.day_on == day, WorkLog.deleted_at.is_(None))
-    )
+    row = log_of(work, day)
     if row is None:
         return work.add(WorkLog(employee_id=me, day_on=day, text=text))
     _change(work, row, text, row_version)
     return row
+
+
+def plan_of(work: Work, period: str, day: dt.date) -> WorkPlan | None:
+    """Return one's plan for the period that a day lies in."""
+    return work.session.scalar(
+        sa.select(WorkPlan).where(
+            WorkPlan.employee_id == work.actor.employee_id, WorkPlan.period == period,
+            WorkPlan.period_on == first_day(period, day), WorkPlan.deleted_at.is_(None),
+        ).limit(1)
+    )  # fmt: skip
+
+
+def log_of(work: Work, day: dt.date) -> WorkLog | None:
+    """Return one's log of a day."""
+    return work.session.scalar(
+        sa.select(WorkLog)
+        .where(WorkLog.employee_id == work.actor.employee_id, WorkLog.day_on == day, WorkLog.deleted_at.is_(None))
+        .limit(1)
+    )
 
 
 def review(work: Work, model: type[Kept], key: int, text: str) -> Kept:

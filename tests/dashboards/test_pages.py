@@ -9,8 +9,10 @@ from streamlit.testing.v1 import AppTest
 
 from dashboards.gateway import Period, open_gateway
 from dashboards.pages import campaign_return, complaints, conversion, overview, staff
+from dashboards.seat import stand_in
 from dashboards.server import SCRIPT
 from dashboards.view import View, company_date, last_months
+from data_entry.access import SYSTEM
 from loupan.settings import get_settings
 from tests.support.installation import imported_installation, run_loupan, sample_installation
 
@@ -32,7 +34,8 @@ def drawn(**query):
     run = AppTest.from_file(str(SCRIPT), default_timeout=120)
     for name, value in query.items():
         run.query_params[name] = value
-    run.run()
+    with stand_in(SYSTEM):
+        run.run()
     assert not run.exception
     return "\n".join(element.value for kind in ("html", "markdown", "subheader", "code") for element in run.get(kind))
 

@@ -5,7 +5,6 @@ import re
 import pytest
 
 from data_entry.access.roles import READY_MADE
-from tests.end_to_end.conftest import settle
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 

@@ -14,12 +14,12 @@ from loupan.refresh_lock import refresh_lock
 from loupan.refresh_state import RefreshState, now, write_state
 from loupan.settings import Settings
 from tests.end_to_end.conftest import settle
-from tests.support.installation import running_server
+from tests.support.installation import copy_crm, running_server
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 PAGES = {
-    "": ("Overview", "经营总览"),
+    "overview": ("Overview", "经营总览"),
     "conversion": ("Conversion", "转化分析"),
     "complaints": ("Complaints", "投诉分析"),
     "campaign-return": ("Campaign return", "营销回报"),
@@ -50,7 +50,7 @@ def test_every_page_opens(open_page, address, path, language, look):
 
 
 def test_charts_say_in_words_what_they_show(open_page, address):
-    page = open_page(address, "?lang=en")
+    page = open_page(address, "overview?lang=en")
     page.wait_for_selector(".js-plotly-plot .main-svg")
     charts = page.locator("[data-testid=stPlotlyChart]")
     assert charts.count() == 5
@@ -62,7 +62,7 @@ def test_charts_say_in_words_what_they_show(open_page, address):
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_key_figures_are_those_of_the_gateway(open_page, address, metrics, language):
-    page = open_page(address, f"?lang={language}")
+    page = open_page(address, f"overview?lang={language}")
     formats = Formats(language, "CNY")
     for name in overview._TILES:
         value = metrics.query([name], start=PERIOD.start, end=PERIOD.end)[name].iloc[0]
@@ -71,7 +71,7 @@ def test_key_figures_are_those_of_the_gateway(open_page, address, metrics, langu
 
 
 def test_a_chart_turns_into_a_table_with_the_numbers_of_the_gateway(open_page, address, metrics):
-    page = open_page(address, "?lang=en")
+    page = open_page(address, "overview?lang=en")
     card = page.locator(".st-key-lp_card_projects")
     card.get_by_role("button", name="Table").locator("visible=true").click()
     rows = card.locator("tbody tr")
@@ -85,7 +85,7 @@ def test_a_chart_turns_into_a_table_with_the_numbers_of_the_gateway(open_page, a
 
 
 def test_tables_can_be_had_everywhere(open_page, address):
-    page = open_page(address, "?lang=en&tables=1")
+    page = open_page(address, "overview?lang=en&tables=1")
     page.locator(".lp-table table").first.wait_for()
     assert page.locator(".lp-table table").count() == 5
     assert page.locator(".js-plotly-plot").count() == 0
@@ -93,7 +93,7 @@ def test_tables_can_be_had_everywhere(open_page, address):
 
 def test_a_filter_changes_the_numbers_and_the_url(open_page, address, metrics):
     project = metrics.dimension_values("project")[0]
-    page = open_page(address, "?lang=en")
+    page = open_page(address, "overview?lang=en")
     page.locator(".st-key-lp_filter_project").get_by_role("button").click()
     page.get_by_role("combobox", name="Project").click()
     page.get_by_role("option", name=project, exact=True).click()
@@ -108,7 +108,7 @@ def test_a_filter_changes_the_numbers_and_the_url(open_page, address, metrics):
 
 def test_filters_survive_language_and_page(open_page, address, metrics):
     project = metrics.dimension_values("project")[0]
-    page = open_page(address, f"?lang=en&period=6m&project={project}")
+    page = open_page(address, f"overview?lang=en&period=6m&project={project}")
     before = page.locator("[data-metric=leads] .lp-value").inner_text()
     page.get_by_role("radio", name="中文").or_(page.get_by_role("button", name="中文")).first.click()
     page.wait_for_url(re.compile("lang=zh"))
@@ -129,13 +129,13 @@ def test_filters_survive_language_and_page(open_page, address, metrics):
 
 
 def test_an_address_nobody_wrote_is_harmless(open_page, address):
-    page = open_page(address, "?lang=fr&period=' or 1=1&project=<script>alert(1)</script>&source=💥&window=x")
+    page = open_page(address, "overview?lang=fr&period=' or 1=1&project=<script>alert(1)</script>&source=💥&window=x")
     assert page.locator("h1").inner_text() == "Overview"
     assert "Last 12 months" in page.locator(".st-key-lp_filter_period").inner_text()
 
 
 def test_a_definition_is_one_click_away(open_page, address, metrics):
-    page = open_page(address, "?lang=en")
+    page = open_page(address, "overview?lang=en")
     page.locator(".st-key-lp_def_conversion_rate").get_by_role("button").click()
     box = page.locator("dl.lp-definition")
     box.wait_for()
@@ -148,10 +148,11 @@ def test_a_definition_is_one_click_away(open_page, address, metrics):
     assert "conversion_rate" in text
 
 
-def test_nothing_published_yet(open_page, tmp_path):
+def test_nothing_published_yet(open_page, sample_dir, tmp_path):
+    copy_crm(sample_dir, tmp_path)
     with running_server(tmp_path) as address:
         for language, words in (("en", "Nothing has been published yet"), ("zh", "尚未发布任何数据")):
-            page = open_page(address, f"?lang={language}")
+            page = open_page(address, f"overview?lang={language}")
             page.locator(".st-key-lp_notice").get_by_text(words).wait_for()
             page.locator(".st-key-lp_notice").get_by_text("loupan refresh", exact=True).wait_for()
             page.close()
@@ -159,10 +160,11 @@ def test_nothing_published_yet(open_page, tmp_path):
 
 def test_a_damaged_snapshot_is_said_so(open_page, sample_dir, tmp_path):
     shutil.copytree(sample_dir / "snapshots", tmp_path / "snapshots")
+    copy_crm(sample_dir, tmp_path)
     for marts in tmp_path.glob("snapshots/*/marts.duckdb"):
         marts.write_bytes(b"not a database")
     with running_server(tmp_path) as address:
-        page = open_page(address, "?lang=en")
+        page = open_page(address, "overview?lang=en")
         page.locator(".st-key-lp_notice").get_by_text("The published data cannot be read").wait_for()
         page.locator(".st-key-lp_notice").get_by_text("loupan snapshots rollback", exact=True).wait_for()
         page.close()
@@ -170,6 +172,7 @@ def test_a_damaged_snapshot_is_said_so(open_page, sample_dir, tmp_path):
 
 def test_data_status_says_what_became_of_the_last_refresh(open_page, sample_dir, tmp_path):
     shutil.copytree(sample_dir / "snapshots", tmp_path / "snapshots")
+    copy_crm(sample_dir, tmp_path)
     settings = Settings(data_dir=tmp_path)
     refused = {"outcome": "refused", "failed_checks": ["raw/demand: expectations – demand: phase is one of …"]}
     with running_server(tmp_path) as address:

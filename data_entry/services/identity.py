@@ -1,0 +1,62 @@
+"""Who is the same customer, and who looks after them: merged customers, owners, telephone numbers."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from data_entry.schema.customer import Customer, CustomerOwner
+from data_entry.schema.organisation import Employee
+from data_entry.services import phones
+
+_MOST_STEPS = 100
+
+
+def normal_phone(text: str | None) -> str:
+    """Return a telephone number in the one way of writing, empty for what is none; see `phones.normalised`."""
+    return phones.normalised(text or "") or ""
+
+
+def survivor_id(session: Session, customer_id: int) -> int:
+    """Return the customer that counts for a customer: `merged_into_id` followed to the end."""
+    seen = [customer_id]
+    while len(seen) < _MOST_STEPS:
+        following = session.scalar(sa.select(Customer.merged_into_id).where(Customer.id == seen[-1]))
+        if following is None or following in seen:
+            break
+        seen.append(following)
+    return seen[-1]
+
+
+def group_ids(session: Session, customer_id: int) -> list[int]:
+    """Return the keys of a customer's survivor and of all that were merged into it, the survivor first."""
+    top = survivor_id(session, customer_id)
+    below = sa.select(Customer.id).where(Customer.id == top).cte("merged", recursive=True)
+    below = below.union(sa.select(Customer.id).where(Customer.merged_into_id == below.c.id))
+    keys: set[int] = set(session.scalars(sa.select(below.c.id)))
+    return [top, *sorted(keys - {top})]
+
+
+def present_owners(session: Session, customer_ids: list[int], project_id: int | None = None) -> list[CustomerOwner]:
+    """Return who looks after customers now, the earliest first.
+
+    Args:
+        session: open on the CRM.
+        customer_ids: keys of customers that are one and the same.
+        project_id: only who looks after them in this estate; None for everybody.
+    """
+    query = sa.select(CustomerOwner).where(
+        CustomerOwner.customer_id.in_(customer_ids),
+        CustomerOwner.to_at.is_(None),
+        CustomerOwner.deleted_at.is_(None),
+    )
+    if project_id is not None:
+        query = query.where(sa.or_(CustomerOwner.project_id == project_id, CustomerOwner.project_id.is_(None)))
+    return list(session.scalars(query.order_by(CustomerOwner.from_at, CustomerOwner.id)))
+
+
+def owner_names(session: Session, customer_ids: list[int], project_id: int | None = None) -> list[str]:
+    """Return the names of the employees who look after customers now; see `present_owners`."""
+    keys = list(dict.fromkeys(owner.employee_id for owner in present_owners(session, customer_ids, project_id)))
+    names = dict(session.execute(sa.select(Employee.id, Employee.name).where(Employee.id.in_(keys))).all())
+    return [names[key] for key in keys if key in names]

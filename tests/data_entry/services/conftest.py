@@ -1,0 +1,5 @@
+"""Fixtures of the services' tests."""
+
+from tests.data_entry.services.sales_company import company, company_on_each
+
+__all__ = ["company", "company_on_each"]
