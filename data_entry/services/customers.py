@@ -20,7 +20,7 @@ from data_entry.services import phones
 from data_entry.services.entries import invalid, require_colleague
 from data_entry.services.errors import Invalid, Problem, Refused
 from data_entry.services.identity import group_ids, normal_phone, owner_names, present_owners, survivor_id
-from data_entry.services.leads import CONVERTED, OPEN, Journey, journeys
+from data_entry.services.leads import CONVERTED, LOST, OPEN, Journey, journeys
 from data_entry.services.work import Work
 from loupan.i18n import marked
 
@@ -372,7 +372,8 @@ class Row:
         customer: the row; its personal particulars may be shown only where `is_known`.
         ways: one per estate.
         owners: names of who looks after the customer.
-        silent_days: days since anything happened; None without a lead or deal.
+        last_at: when anything happened, None without a lead, deal or demand.
+        silent_days: days since a word was heard about the open lead that has waited longest, else since `last_at`.
     """
 
     customer: Customer
@@ -389,8 +390,8 @@ class Row:
 
     @property
     def next_step(self) -> tuple[str, dt.date | None] | None:
-        """The earliest next step of its leads."""
-        steps = [way.next_step_lead for way in self.ways if way.next_step_lead.next_step]
+        """The earliest next step of its leads that are not lost."""
+        steps = [way.next_step_lead for way in self.ways if way.state != LOST and way.next_step_lead.next_step]
         first = min(steps, key=lambda lead: lead.next_step_on or dt.date.max, default=None)
         return (first.next_step or "", first.next_step_on) if first else None
 
@@ -559,12 +560,8 @@ def listing(
                 ),
             )
         )
-    merged = customer.alias()
     of_customer = sa.and_(
-        sa.or_(
-            lead.c.customer_id == customer.c.id,
-            lead.c.customer_id.in_(sa.select(merged.c.id).where(merged.c.merged_into_id == customer.c.id)),
-        ),
+        _same_person(lead.c.customer_id, customer),
         lead.c.deleted_at.is_(None),
         lead.c.project_id == project_id if project_id is not None else sa.true(),
     )
@@ -638,20 +635,25 @@ def rows_of(work: Work, customer_ids: Sequence[int]) -> list[Row]:
         rows[key].ways.append(way)
         if way.last_contact_at is not None:
             rows[key].last_at = max(rows[key].last_at or way.last_contact_at, way.last_contact_at)
+    asked: dict[int, dt.datetime] = {}
     for key, at in session.execute(
         sa.select(Demand.customer_id, sa.func.max(Demand.received_at))
         .where(Demand.customer_id.in_(list(survivor)), Demand.deleted_at.is_(None))
         .group_by(Demand.customer_id)
     ):
-        row = rows[survivor[key]]
-        row.last_at = max(row.last_at or at, at)
+        asked[survivor[key]] = max(asked.get(survivor[key], at), at)
     group: dict[int, list[int]] = {}
     for key, top in survivor.items():
         group.setdefault(top, []).append(key)
     for key, row in rows.items():
         row.owners = owner_names(session, group[key])
-        if row.last_at is not None:
-            row.silent_days = max((work.today - work.local(row.last_at).date()).days, 0)
+        spoken = [way.last_contact_at for way in row.ways if way.state == OPEN and way.last_contact_at is not None]
+        if key in asked:
+            row.last_at = max(row.last_at or asked[key], asked[key])
+        # Of several open leads, the one that has waited longest rings the alarm; a demand is a word about all of them.
+        quiet = max(min(spoken), asked.get(key, min(spoken))) if spoken else row.last_at
+        if quiet is not None:
+            row.silent_days = max((work.today - work.local(quiet).date()).days, 0)
     return list(rows.values())
 
 
