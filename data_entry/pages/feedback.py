@@ -29,7 +29,7 @@ _MOST = 12
 def draw(desk: Desk) -> None:
     """Draw the statistics, and the list."""
     t = desk.t
-    with st.container(horizontal=True, vertical_alignment="bottom", key="feedback_head"):
+    with st.container(horizontal=True, vertical_alignment="bottom", key="feedback_top"):
         who = st.segmented_control(
             t("Said by"), list(_WHO), default="everybody", format_func=lambda w: t(_WHO[w][0]), key="feedback_who",
             required=True,
@@ -41,7 +41,7 @@ def draw(desk: Desk) -> None:
     with st.expander(t("Filter"), icon=":material/filter_list:", key="feedback_filter"):
         left, right = ui.columns(1, 1)
         with left:
-            period = st.date_input(t("Received between"), (), key="feedback_days", format="YYYY-MM-DD")
+            period = st.date_input(t("Received between"), [], key="feedback_days", format="YYYY-MM-DD")
             project = forms.pick(desk, "project", t("Estate"), key="feedback_project")
         with right:
             activity = forms.pick(desk, "activity", t("Activity"), key="feedback_activity")
@@ -75,7 +75,7 @@ def draw(desk: Desk) -> None:
     ui.section(t("What was said"))
     forms.record_list(
         desk, "feedback", columns=("received_at", "rating", "text", "respondent_name", "customer_id", "activity_id"),
-        where=condition, key="feedback", sort="received_at", descending=True,
+        where=condition, key="feedback_list", sort="received_at", descending=True,
         on_open=lambda key: forms.open_record(desk, "feedback", key),
     )  # fmt: skip
 
