@@ -70,9 +70,9 @@ def draw(desk: Desk) -> None:
     with right:
         charts.card(
             desk, t("Activities most spoken about"), _activities(desk, found.by_activity[:_MOST]),
-            "feedback_activities", t("Mean rating; the bar is the number of contributions."),
+            "feedback_activities", t("Mean rating before the name; the bar is the number of contributions."),
         )  # fmt: skip
-    ui.section(t("What was said"))
+    ui.section(t("Feedback received"))
     forms.record_list(
         desk, "feedback", columns=("received_at", "rating", "text", "respondent_name", "customer_id", "activity_id"),
         where=condition, key="feedback_list", sort="received_at", descending=True,
@@ -118,6 +118,6 @@ def _ratings(desk: Desk, customers: Tally, others: Tally) -> Drawing:
 def _activities(desk: Desk, tallies: list[Tally]) -> Drawing:
     names = [tally.name or desk.t("Not assigned") for tally in tallies]
     notes = [desk.t("Rating: {rating} of 5", rating=_mean(tally)) for tally in tallies]
-    labels = [f"{name} ({_mean(tally)})" for name, tally in zip(names, tallies, strict=True)]
+    labels = [f"{_mean(tally)} · {name}" for name, tally in zip(names, tallies, strict=True)]
     heads = (desk.t("Activity"), desk.t("Contributions"))
     return charts.bars(desk, labels, [float(tally.count) for tally in tallies], "count", heads, notes)
