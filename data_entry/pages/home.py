@@ -52,14 +52,15 @@ def _draw_section(desk: Desk, section: Section) -> None:
     t = desk.t
     ui.card_title(t(_TITLES[section.key]))
     for number, row in enumerate(section.rows):
-        with st.container(horizontal=True, vertical_alignment="center"):
-            label = ui.plain(row.text) or t("Without a name")
-            if st.button(label, type="tertiary", key=f"home_{section.key}_{number}"):
-                page = row.page if links.is_open(row.page) else section.page
-                links.go(page, id=row.record_id if page == row.page else None)
-            if row.is_late:
-                st.badge(t("late"), color="red")
-        ui.message(_details(desk, row))
+        with st.container(key=f"lp_line_{section.key}_{number}"):
+            with st.container(horizontal=True, vertical_alignment="center"):
+                label = ui.plain(row.text) or t("Without a name")
+                if st.button(label, type="tertiary", key=f"home_row_{section.key}_{number}"):
+                    page = row.page if links.is_open(row.page) else section.page
+                    links.go(page, id=row.record_id if page == row.page else None)
+                if row.is_late:
+                    st.badge(t("late"), color="red")
+            ui.message(_details(desk, row))
     if section.count > len(section.rows) and st.button(
         t("All {number}", number=section.count), icon=":material/arrow_forward:", key=f"home_all_{section.key}"
     ):

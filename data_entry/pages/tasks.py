@@ -83,7 +83,7 @@ def _draw_list(desk: Desk) -> None:
         due = t("due {moment}", moment=parts.moment(desk, item.task.due_at)) if item.task.due_at else ""
         mark = t("late") if item.is_overdue else t(_STATES[item.state])
         colour = "red" if item.is_overdue else _COLOURS[item.state]
-        if parts.entry(f"task_{item.task.id}", item.task.title, (who, due), mark=mark, colour=colour):
+        if parts.entry(f"task_{item.task.id}", item.task.title, (item.customer, who, due), mark=mark, colour=colour):
             parts.open_record(item.task.id)
     parts.pager(desk, "tasks", total)
 
@@ -101,6 +101,7 @@ def _draw_task(desk: Desk, task_id: int) -> None:
             (t("Given by"), item.assigner or "–"),
             (t("To be done by"), item.assignee or "–"),
             (t("Due"), parts.moment(desk, task.due_at) or "–"),
+            *([(t("Customer"), item.customer)] if item.customer else []),
         ]
     )
     if task.description:

@@ -116,20 +116,22 @@ def _tasks(work: Work) -> Section:
     rows = work.session.scalars(
         sa.select(Task).where(*where).order_by(Task.due_at.is_(None), Task.due_at, Task.id).limit(ROWS)
     )
-    return Section("tasks", "tasks", count, late, rows=_of_tasks(work, rows))
+    return Section("tasks", "tasks", count, late, rows=_of_tasks(work, rows, of_others=False))
 
 
 def _to_check(work: Work) -> Section:
     where = [Task.deleted_at.is_(None), reach(work.actor, "personal", "task"), *tasks.to_check(work)]
     (count,) = _count(work, where=where, joined=Task)
     rows = work.session.scalars(sa.select(Task).where(*where).order_by(Task.done_at, Task.id).limit(ROWS))
-    return Section("to_check", "tasks", count, rows=_of_tasks(work, rows))
+    return Section("to_check", "tasks", count, rows=_of_tasks(work, rows, of_others=True))
 
 
-def _of_tasks(work: Work, rows: sa.ScalarResult[Task]) -> tuple[Row, ...]:
+def _of_tasks(work: Work, rows: sa.ScalarResult[Task], *, of_others: bool) -> tuple[Row, ...]:
     return tuple(
         Row(
-            item.task.title, "tasks", item.task.id, item.assignee, item.task.due_at, is_late=item.is_overdue
+            item.task.title, "tasks", item.task.id,
+            " · ".join(word for word in (item.customer, item.assignee if of_others else item.assigner) if word),
+            item.task.due_at, is_late=item.is_overdue,
         )
         for item in tasks.items(work, list(rows))
     )  # fmt: skip

@@ -33,6 +33,7 @@ class Item:
     Attributes:
         state: ``assigned``, ``started``, ``done`` or ``checked``.
         is_overdue: whether it is open past its due moment.
+        customer: name of the customer it concerns; empty without one, or without the right to the name.
     """
 
     task: Task
@@ -40,6 +41,7 @@ class Item:
     assignee: str
     state: str
     is_overdue: bool
+    customer: str = ""
 
 
 @dataclass(frozen=True)
@@ -270,10 +272,21 @@ def items(work: Work, rows: Sequence[Task]) -> list[Item]:
     """Return tasks with the names and the state that a list shows."""
     people = staff.names(work, [key for row in rows for key in (row.assigner_id, row.assignee_id)])
     states = _states(work, rows)
+    customers: dict[int | None, str | None] = dict(
+        work.session.execute(
+            sa.select(Customer.id, Customer.name).where(
+                Customer.id.in_({row.customer_id for row in rows if row.customer_id is not None}),
+                reach(work.actor, "personal", "customer"),
+            )
+        )
+        .tuples()
+        .all()
+    )
     return [
         Item(
             row, people.get(row.assigner_id, ""), people.get(row.assignee_id, ""), states[row.id],
             row.done_at is None and row.due_at is not None and row.due_at < work.now,
+            customers.get(row.customer_id) or "",
         )
         for row in rows
     ]  # fmt: skip
