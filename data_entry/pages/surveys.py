@@ -338,4 +338,4 @@ def _projects(desk: Desk) -> dict[int, str]:
         rows = work.session.execute(
             sa.select(Project.id, Project.name).where(Project.deleted_at.is_(None)).order_by(Project.name)
         )
-        return dict(rows.tuples().all())
+        return dict(rows.all())
