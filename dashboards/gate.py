@@ -41,6 +41,9 @@ WATCH_SECONDS = 15.0
 _PARTS = ("/_stcore/", "/static/", "/media/", "/component/")
 _POLICY_VIOLATION = 1008
 _REMEMBERED = 10_000
+# A CRM found at the right version is not looked at again for a while: that takes longer than most requests.
+_READY_SECONDS = 60.0
+_READY: dict[str, float] = {}
 
 
 class CrmNotReady(LoupanError):
@@ -53,7 +56,10 @@ def ready_engine() -> sa.Engine:
     Raises:
         CrmNotReady: with the command that mends it.
     """
-    engine = shared_engine(get_settings().crm_database_url)
+    url = get_settings().crm_database_url
+    engine = shared_engine(url)
+    if _READY.get(url, 0) > time.monotonic():
+        return engine
     try:
         version = schema_version(engine)
     except DatabaseError as error:
@@ -66,6 +72,7 @@ def ready_engine() -> sa.Engine:
         raise CrmNotReady(
             marked("The CRM database is of another version. Run `loupan crm migrate`, then reload this page.")
         )
+    _READY[url] = time.monotonic() + _READY_SECONDS
     return engine
 
 

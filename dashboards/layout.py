@@ -11,7 +11,6 @@ from contextlib import contextmanager
 import pandas as pd
 import streamlit as st
 
-from dashboards.charts.drawing import Drawing
 from dashboards.gateway import Period
 from dashboards.view import View
 from loupan import ui
@@ -20,6 +19,7 @@ from loupan.formats import is_missing
 from loupan.i18n import Translator
 from loupan.i18n.codes import date_basis, dimension_title
 from loupan.metrics import Metric
+from loupan.ui.drawing import Drawing
 from loupan.ui.palette import COLOURS
 
 LOG = logging.getLogger(__name__)

@@ -54,7 +54,7 @@ def take(asked_language: str | None, browser_language: str) -> Desk:
         who = actor
     else:
         engine = ready_engine()
-        who = sessions.identify(cookies.token_of_page(st.context.cookies.to_dict()))
+        who = sessions.ByToken(cookies.token_of_page(st.context.cookies.to_dict()))
         with reading(engine, who) as work:
             actor = work.actor
     _forget_others(actor)

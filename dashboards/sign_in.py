@@ -158,12 +158,12 @@ class SignIn:
         kept = {name: value for name, value in request.query_params.items() if name != "lang"}
         return f"{quote(request.url.path)}?{urlencode({**kept, 'lang': code})}"
 
-    async def _form(self, request: Request) -> dict[str, str] | None:
-        """Return the fields of a form of ours, None if it is not, or no longer, ours."""
+    async def _form(self, request: Request) -> tuple[dict[str, str], bool]:
+        """Return the fields of a form, and whether a page of ours made it for this browser."""
         async with request.form(max_fields=20, max_files=0) as form:
             fields = {name: value for name, value in form.items() if isinstance(value, str)}
         secure = cookies.is_secure(request.scope)
-        return fields if cookies.is_ours(request.cookies, fields.get(cookies.FIELD, ""), secure=secure) else None
+        return fields, cookies.is_ours(request.cookies, fields.get(cookies.FIELD, ""), secure=secure)
 
     @staticmethod
     def address(request: Request) -> str:
@@ -209,8 +209,8 @@ class SignIn:
     async def log_in(self, request: Request) -> Response:
         """Sign in with a password."""
         t = translator(self.language(request))
-        form = await self._form(request)
-        if form is None:
+        form, is_ours = await self._form(request)
+        if not is_ours:
             return self._login_page(request, local_path(request.query_params.get("next")), 403, error=t(STALE))
         login, next_ = form.get("login", "").strip()[:200], local_path(form.get("next"))
         address = self.address(request)
@@ -258,7 +258,8 @@ class SignIn:
 
     async def log_out(self, request: Request) -> Response:
         """End the session of the browser."""
-        if await self._form(request) is None:
+        _, is_ours = await self._form(request)
+        if not is_ours:
             return self.page(request, "logout.html", 403, error=translator(self.language(request))(STALE))
         await self._end_present(request)
         response = RedirectResponse("/login", 303, {"cache-control": "no-store"})
@@ -291,11 +292,11 @@ class SignIn:
     async def set_up(self, request: Request) -> Response:
         """Make the first administrator."""
         t = translator(self.language(request))
-        form = await self._form(request)
-        token = (form or {}).get("token") or request.query_params.get("token")
+        form, is_ours = await self._form(request)
+        token = form.get("token")
         if not await to_thread.run_sync(self._may_set_up, token):
             return self._no_setup(request)
-        if form is None:
+        if not is_ours:
             return self.page(request, "setup.html", 403, token=token, error=t(STALE))
         login, password = form.get("login", ""), form.get("password", "")
         try:
@@ -333,8 +334,8 @@ class SignIn:
         """Change the password of who is signed in; other sessions end."""
         t = translator(self.language(request))
         is_forced = await self._is_forced(request)
-        form = await self._form(request)
-        if form is None:
+        form, is_ours = await self._form(request)
+        if not is_ours:
             return self.page(request, "password.html", 403, is_forced=is_forced, error=t(STALE))
         token = cookies.session_token(request.cookies, secure=cookies.is_secure(request.scope)) or ""
         try:

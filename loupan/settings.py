@@ -59,6 +59,9 @@ class Settings(BaseSettings):
         Decimal(500), ge=0, description="Amount above which an expense cannot be submitted without a receipt."
     )
     refresh_cron: str = Field("0 6 * * *", description="When a scheduled refresh runs, in cron notation.")
+    backup_cron: str = Field("30 2 * * *", description="When a scheduled backup is made, in cron notation.")
+    backup_dir: Path | None = Field(None, description="Folder of the backups; backups in data_dir where it is not set.")
+    keep_backups: int = Field(14, ge=1, description="How many backups are kept.")
     hosts: str = Field("", description="Names the web app is reached by, beside this machine's; several with commas.")
     https: bool = Field(False, description="Whether readers reach the web app over HTTPS, through a proxy.")
     session_idle_minutes: int = Field(
@@ -69,9 +72,6 @@ class Settings(BaseSettings):
     oidc_client_id: str = Field("", description="Name of this installation at the provider.")
     oidc_client_secret: SecretStr = Field(SecretStr(""), description="Secret of this installation at the provider.")
     oidc_name: str = Field("", description="What the provider is called on the login page.")
-    backup_cron: str = Field("30 2 * * *", description="When a scheduled backup is made, in cron notation.")
-    backup_dir: Path | None = Field(None, description="Folder of the backups; backups in data_dir where it is not set.")
-    keep_backups: int = Field(14, ge=1, description="How many backups are kept.")
     dbt_project_dir: Path = Field(REPOSITORY / "dbt_project", description="Folder of the dbt project.")
 
     @field_validator("data_dir", "dbt_project_dir", "backup_dir")

@@ -9,18 +9,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dashboards.charts.drawing import (
-    HOVER,
-    NOTHING,
-    Drawing,
-    bar_text,
-    figure,
-    hover,
-    label_axis,
-    safe,
-    shortened,
-    value_axis,
-)
 from dashboards.intervals import (
     ENOUGH,
     Dispersion,
@@ -34,6 +22,18 @@ from dashboards.intervals import (
 from dashboards.view import View
 from loupan.formats import is_missing
 from loupan.i18n.codes import dimension_title, value_label
+from loupan.ui.drawing import (
+    HOVER,
+    NOTHING,
+    Drawing,
+    bar_text,
+    figure,
+    hover,
+    label_axis,
+    safe,
+    shortened,
+    value_axis,
+)
 from loupan.ui.palette import COLOURS
 
 ROW = 30

@@ -9,7 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dashboards.charts.drawing import (
+from dashboards.intervals import ENOUGH, Floats, poisson_exact, rate_limits, wilson
+from dashboards.view import TO_DATE_METRICS, View
+from loupan.formats import is_missing
+from loupan.ui.drawing import (
     HOVER,
     NOTHING,
     Drawing,
@@ -19,9 +22,6 @@ from dashboards.charts.drawing import (
     safe,
     value_axis,
 )
-from dashboards.intervals import ENOUGH, Floats, poisson_exact, rate_limits, wilson
-from dashboards.view import TO_DATE_METRICS, View
-from loupan.formats import is_missing
 from loupan.ui.palette import COLOURS
 
 

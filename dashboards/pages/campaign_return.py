@@ -8,12 +8,12 @@ import pandas as pd
 
 from dashboards import filters, layout
 from dashboards.charts.comparison import ranges, ranked_bars
-from dashboards.charts.drawing import NOTHING, Drawing
 from dashboards.charts.series import lines_by_month
 from dashboards.memory import remembered
 from dashboards.view import View
 from loupan import ui
 from loupan.i18n.codes import dimension_title, value_label
+from loupan.ui.drawing import NOTHING, Drawing
 
 MODEL = "attribution_model"
 _DEFAULT_MODEL = "last_non_direct"

@@ -7,12 +7,12 @@ import streamlit as st
 
 from dashboards import filters, layout
 from dashboards.charts.comparison import estimates, heatmap, ranked_bars
-from dashboards.charts.drawing import NOTHING, Drawing
 from dashboards.charts.series import control_chart, lines_by_month, rate_by_month
 from dashboards.memory import remembered
 from dashboards.view import View
 from loupan import ui
 from loupan.i18n import marked
+from loupan.ui.drawing import NOTHING, Drawing
 
 _TILES = (
     "valid_complaints",

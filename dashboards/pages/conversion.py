@@ -6,7 +6,6 @@ from functools import partial
 
 from dashboards import filters, layout
 from dashboards.charts.comparison import estimates, ranked_bars
-from dashboards.charts.drawing import NOTHING, Drawing
 from dashboards.charts.series import lines_by_month, rate_by_month
 from dashboards.memory import remembered
 from dashboards.pages import overview
@@ -15,6 +14,7 @@ from dashboards.view import View
 from loupan import ui
 from loupan.i18n import marked
 from loupan.i18n.codes import dimension_title
+from loupan.ui.drawing import NOTHING, Drawing
 
 _TILES = ("leads", "conversion_rate", "conversion_rate_90d", "gross_conversion_rate", "loss_rate", "days_to_contract")
 _WINDOWS = {

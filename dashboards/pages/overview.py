@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dashboards import layout
 from dashboards.charts.comparison import ranked_bars, stages
-from dashboards.charts.drawing import NOTHING, Drawing
 from dashboards.charts.series import Bars, columns_and_line, control_chart
 from dashboards.memory import remembered
 from dashboards.view import View
 from loupan import ui
+from loupan.ui.drawing import NOTHING, Drawing
 
 _TILES = (
     "contract_amount",

@@ -6,13 +6,13 @@ import pandas as pd
 
 from dashboards import filters, layout
 from dashboards.charts.comparison import funnel_plot
-from dashboards.charts.drawing import NOTHING, Drawing
 from dashboards.intervals import ENOUGH
 from dashboards.memory import remembered
 from dashboards.pages.people import employee_names
 from dashboards.view import View
 from loupan.formats import is_missing
 from loupan.i18n import marked
+from loupan.ui.drawing import NOTHING, Drawing
 
 _COMPARED = {
     "conversion_rate": marked("Owner of the lead at entry, whoever owns it now."),

@@ -207,12 +207,6 @@ def _attached(kind: str) -> Callable[[People], Condition]:
     return condition
 
 
-def _tasks_of(people: People) -> Condition:
-    """The tasks that somebody had before handing them on."""
-    task, event = _t("task"), _t("task_event").alias()
-    return sa.exists().where(event.c.task_id == task.c.id, event.c.to_employee_id.in_(people), _live(event))
-
-
 def _reports_of(people: People) -> Condition:
     """The reports somebody wrote, or has to decide about through a position held."""
     report, step, held = _t("report"), _t("approval_step").alias(), _t("employee_position").alias()

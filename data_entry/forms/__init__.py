@@ -8,6 +8,6 @@ from data_entry.forms.picking import pick
 from data_entry.forms.words import label, shown, table_name, table_names
 
 __all__ = [
-    "Values", "error_text", "fields", "label", "open_record", "pick", "problem_text", "record_list", "showing_errors", "shown",
-    "table_name", "table_names",
+    "Values", "error_text", "fields", "label", "open_record", "pick", "problem_text", "record_list", "showing_errors",
+    "shown", "table_name", "table_names",
 ]  # fmt: skip

@@ -186,7 +186,7 @@ def _terms(work: Work, table: str, columns: Sequence[sa.Column]) -> dict[str, li
     for name, offered in found.items():
         used = sa.select(rows.c[name]).where(rows.c[name].is_not(None), rows.c.deleted_at.is_(None))
         latest = used.order_by(rows.c.id.desc()).limit(500).subquery()
-        words = work.session.scalars(sa.select(latest.c[0]).distinct().limit(50))
+        words: list[str] = list(work.session.scalars(sa.select(latest.c[0]).distinct().limit(50)))
         offered.extend(sorted(set(words) - set(offered)))
     return found
 
@@ -216,8 +216,7 @@ def _field(
     problem = None
     if isinstance(raw, str):
         try:
-            with_zone = _zone_only(desk)
-            typed = read(with_zone, column, raw)
+            typed = read(_Zone(desk), column, raw)
         except Wrong as wrong:
             problem = Problem(name, wrong.message, wrong.values)
             values.problems.append(problem)
@@ -230,7 +229,7 @@ def _field(
         show_problem(key, name)
 
 
-class _zone_only:
+class _Zone:
     """What reading a moment needs of a work."""
 
     def __init__(self, desk: Desk) -> None:

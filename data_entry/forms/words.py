@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from data_entry.pages.desk import Desk
 from data_entry.schema import metadata
-from data_entry.schema.base import ExactNumeric
+from data_entry.schema.base import ExactNumeric, UtcDateTime
 from data_entry.schema.labels import choice_label, column_label, table_label, table_plural
 from loupan.formats import NO_DATA
 
@@ -37,7 +37,9 @@ def is_money(column: sa.Column) -> bool:
     return isinstance(column.type, ExactNumeric) and (column.type.precision, column.type.scale) == (18, 2)
 
 
-def shown(desk: Desk, table: str, column: str, value: Any, caption: str | None = None) -> str:
+def shown(  # noqa: PLR0911 - one branch for each kind of value
+    desk: Desk, table: str, column: str, value: Any, caption: str | None = None
+) -> str:
     """Write a value for the reader: a dash for none, references by what they are called.
 
     Args:
@@ -59,11 +61,7 @@ def shown(desk: Desk, table: str, column: str, value: Any, caption: str | None =
     try:
         if isinstance(kind, sa.Date):
             return desk.formats.day(value if isinstance(value, dt.date) else dt.date.fromisoformat(str(value)[:10]))
-        if (
-            isinstance(value, dt.datetime)
-            or isinstance(kind, sa.DateTime)
-            or (hasattr(kind, "impl_instance") and isinstance(kind.impl_instance, sa.DateTime))
-        ):
+        if isinstance(kind, UtcDateTime):
             moment = value if isinstance(value, dt.datetime) else dt.datetime.fromisoformat(str(value))
             return desk.formats.moment(moment, str(desk.zone))
         if isinstance(kind, ExactNumeric):

@@ -162,7 +162,7 @@ def _tree(desk: Desk, name: str, open_one: Any) -> None:
 
 
 def _related(desk: Desk, name: str, row: Row) -> None:
-    """Draw what points to a record: the latest rows of each table, and the way to all of them."""
+    """Draw how many rows of each table point to a record, and the way to them."""
     any_shown = False
     listed = {t for tables in areas().values() for t in tables}
     for column in references(name):
@@ -170,15 +170,17 @@ def _related(desk: Desk, name: str, row: Row) -> None:
         if other not in listed or not desk.actor.may("read", other) or column.name == "parent_id":
             continue
         with desk.reading() as work:
-            page = records.list_rows(work, other, filters={column.name: row["id"]}, size=5)
-            captions = records.captions(work, other, [r["id"] for r in page.rows])
-        may_add = desk.actor.may("create", other) and other not in READ_ONLY
+            page = records.list_rows(work, other, filters={column.name: row["id"]}, size=1)
+        # What belongs to the record can be added; what merely mentions it is shown where there is any.
+        may_add = desk.actor.may("create", other) and other not in READ_ONLY and not column.nullable
         if not page.rows and not may_add:
             continue
         any_shown = True
         count = f"{page.total:,}+" if page.is_more else f"{page.total:,}"
         with st.container(horizontal=True, vertical_alignment="center"):
-            ui.card_title(f"{forms.table_names(desk, other)} ({count})", ", ".join(captions.values()))
+            several = sum(c.table.name == other for c in references(name)) > 1
+            by = f" · {forms.label(desk, other, column.name)}" if several else ""
+            ui.message(f"{forms.table_names(desk, other)}{by} ({count})")
             if st.button(
                 desk.t(marked("Show and add")) if may_add else desk.t(marked("Show")),
                 key=f"{_KEY}_{name}_{other}_{column.name}", type="tertiary", icon=":material/arrow_forward:",

@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from data_entry.access import SYSTEM, ensure_roles, load_actor
+from data_entry.access import SYSTEM, ensure_roles
 from data_entry.schema.organisation import Account, AccountRole, Employee, Role
 from data_entry.services import sessions
 from data_entry.services.errors import Forbidden, Invalid, NotFound, Problem, Refused
@@ -514,7 +514,43 @@ def by_login(work: Work, login: str) -> Account:
     return work.get(Account, account.id)
 
 
-def actor_of(work: Work, account_id: int) -> Any:
-    """Return the rights an account has today."""
-    work.require("read", "account")
-    return load_actor(work.session, account_id, work.today)
+@dataclass(frozen=True)
+class Own:
+    """What somebody sees of their own account."""
+
+    login: str
+    locale: str | None
+    password_changed_at: dt.datetime | None
+    has_password: bool
+
+
+def own(work: Work) -> Own:
+    """Return the account of who acts."""
+    if work.actor.account_id is None:
+        raise Forbidden(sessions.ENDED)
+    account = work.session.get_one(Account, work.actor.account_id)
+    return Own(account.login, account.locale, account.password_changed_at, account.password_hash is not None)
+
+
+def employees(work: Work) -> dict[int, tuple[str, str]]:
+    """Return name and number of the employees who may be given an account, by key."""
+    work.require("read", "employee")
+    found = work.session.execute(
+        sa.select(Employee.id, Employee.name, Employee.number)
+        .where(Employee.deleted_at.is_(None), Employee.left_on.is_(None) | (Employee.left_on >= work.today))
+        .order_by(Employee.name, Employee.number)
+    )
+    return {row[0]: (row[1], row[2]) for row in found}
+
+
+def role_ids(work: Work, account_id: int) -> list[int]:
+    """Return the keys of the roles of an account."""
+    work.get(Account, account_id)
+    return _role_ids(work.session, account_id)
+
+
+def row_of(work: Work, account_id: int) -> Row:
+    """Return an account as the list shows it."""
+    login = work.get(Account, account_id).login
+    rows, _ = listing(work, login, limit=1000)
+    return next(row for row in rows if row.id == account_id)

@@ -273,17 +273,18 @@ class _Reader:
         work, rows = self.work, metadata.tables[parent]
         live = (rows.c.deleted_at.is_(None), reach(work.actor, "read", parent))
         if text.startswith("#") and text[1:].isdecimal() and text.isascii() and len(text) <= 19:
-            found = work.session.scalars(sa.select(rows.c.id).where(rows.c.id == int(text[1:]), *live)).all()
+            found: list[int] = list(work.session.scalars(sa.select(rows.c.id).where(rows.c.id == int(text[1:]), *live)))
         else:
             found = []
             for name in ("external_ref", "number", "name", "title", "phone"):
                 if name in rows.c and not found:
                     column = readable(work, parent, rows.c[name])
-                    found = work.session.scalars(sa.select(rows.c.id).where(column == text, *live).limit(3)).all()
+                    query = sa.select(rows.c.id).where(column == text, *live).limit(3)
+                    found = list(work.session.scalars(query))
                 if len(found) == 1:
                     break
             if len(found) != 1:
-                last = text.split(" / ")[-1].split(" · ")[-1]
+                last = text.rsplit(" / ", maxsplit=1)[-1].rsplit(" · ", maxsplit=1)[-1]
                 query = sa.select(rows.c.id).where(found_by(work, parent, last), *live).limit(200)
                 named = captions(work, parent, work.session.scalars(query).all())
                 exact = [key for key, caption in named.items() if caption == text]
@@ -295,9 +296,7 @@ class _Reader:
         return int(found[0])
 
 
-def _line(
-    work: Work, table: str, reader: _Reader, number: int, row: Sequence[str], columns: Mapping[int, str]
-) -> Line:
+def _line(work: Work, table: str, reader: _Reader, number: int, row: Sequence[str], columns: Mapping[int, str]) -> Line:
     line = Line(number, "refused")
     try:
         with work.session.begin_nested():
@@ -337,9 +336,9 @@ def _existing(work: Work, table: str, values: Mapping[str, Any]) -> int | None:
         for name in names:
             column = readable(work, table, rows.c[name])
             same.append(column.is_(None) if values.get(name) is None else column == values[name])
-        found = work.session.scalars(sa.select(rows.c.id).where(*same, *live).limit(2)).all()
+        found: list[int] = list(work.session.scalars(sa.select(rows.c.id).where(*same, *live).limit(2)))
         if len(found) == 1:
-            return int(found[0])
+            return found[0]
         if len(found) > 1:
             raise Refused(marked("Several records are like this one; give the external reference."))
     return None

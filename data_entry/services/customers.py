@@ -16,6 +16,7 @@ from data_entry.schema.deal import Deal, DealEvent
 from data_entry.schema.demand import Demand
 from data_entry.schema.estate import Building, Project, Unit, UnitOwner
 from data_entry.schema.lead import Lead, LeadEvent
+from data_entry.services import phones
 from data_entry.services.entries import invalid, require_colleague
 from data_entry.services.errors import Invalid, Problem, Refused
 from data_entry.services.identity import group_ids, normal_phone, owner_names, present_owners, survivor_id
@@ -187,7 +188,7 @@ def _checked(work: Work, values: Mapping[str, Any]) -> dict[str, Any]:  # noqa: 
         problems.append(Problem("name", marked("Enter the name.")))
     if "phone" in kept and isinstance(kept["phone"], str):
         number = normal_phone(kept["phone"])
-        if not 5 <= len(number.lstrip("+")) <= 20:
+        if not number:
             problems.append(Problem("phone", marked("Enter a telephone number.")))
         kept["phone"] = number
     if (email := kept.get("email")) and "@" not in str(email):
@@ -397,10 +398,10 @@ class Row:
 def _matches(work: Work, text: str, customer: Any) -> sa.ColumnElement[bool]:
     """The condition that a customer is what somebody looks for: by name, telephone, number of the record, or unit."""
     words = text.strip()
-    digits = normal_phone(words)
+    digits = phones.digits(words)
     like = words.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     by_person: list[sa.ColumnElement[bool]] = [customer.c.name.ilike(f"%{like}%", escape="\\")]
-    if len(digits.lstrip("+")) >= 4:
+    if len(digits) >= 4:
         by_person.append(_plain_phone(customer.c.phone).like(f"%{digits}%"))
     if "@" in words:
         by_person.append(sa.func.lower(customer.c.email) == words.lower())

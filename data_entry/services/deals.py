@@ -14,8 +14,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from data_entry.access import reach
+from data_entry.schema.customer import Customer
 from data_entry.schema.deal import Deal, DealEvent, DealShare, Payment, PaymentDue
-from data_entry.schema.estate import Building, Unit, UnitPrice
+from data_entry.schema.estate import Building, Project, Unit, UnitPrice
 from data_entry.schema.lead import Lead, LeadEvent
 from data_entry.schema.organisation import Employee
 from data_entry.services import leads
@@ -652,3 +654,119 @@ def void_payment(work: Work, payment_id: int) -> Payment:
     payment.is_void = True
     work.session.flush()
     return payment
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A deal in a list.
+
+    Attributes:
+        deal: the row.
+        state: where it stands.
+        customer: name of the customer, None where the actor may not know it.
+        unit: building and number.
+        project: name of the estate.
+    """
+
+    deal: Deal
+    state: DealState
+    customer: str | None
+    unit: str | None
+    project: str
+
+
+# The last event but amendments says where a deal stands; what was given up or cancelled has ended.
+LISTS: dict[str, tuple[str, ...]] = {
+    "small_booking": ("small_booking",),
+    "booking": ("booking",),
+    "contract": ("contract",),
+    "ended": ("cancel", "swap"),
+}
+
+
+def listing(
+    work: Work, stage: str, *, project_id: int | None = None, text: str = "", page: int = 0, size: int = 20
+) -> tuple[list[Listed], dict[str, int]]:
+    """Return a page of the deals that the actor may read, the latest first, and how many there are by list.
+
+    Args:
+        work: the open work.
+        stage: a key of `LISTS`.
+        project_id: only those of this estate.
+        text: name of the customer, number of the unit, or of the deal.
+        page, size: which page, from 0, of how many rows.
+    """
+    work.require("read", "deal")
+    deal, event, unit, customer = Deal.__table__, DealEvent.__table__, Unit.__table__, Customer.__table__
+    ranked = (
+        sa.select(
+            event.c.deal_id, event.c.kind, event.c.occurred_at,
+            sa.func.row_number()
+            .over(partition_by=event.c.deal_id, order_by=(event.c.occurred_at.desc(), event.c.id.desc()))
+            .label("place"),
+        )
+        .where(event.c.kind != "amend", event.c.deleted_at.is_(None))
+        .subquery()
+    )  # fmt: skip
+    where = [deal.c.deleted_at.is_(None), reach(work.actor, "read", "deal"), ranked.c.place == 1]
+    if project_id is not None:
+        where.append(deal.c.project_id == project_id)
+    if words := text.strip():
+        like = words.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+        named = sa.select(customer.c.id).where(
+            customer.c.name.ilike(f"%{like}%", escape="\\"), reach(work.actor, "personal", "customer")
+        )
+        numbered = sa.select(unit.c.id).where(unit.c.number == words)
+        found: list[sa.ColumnElement[bool]] = [deal.c.customer_id.in_(named), deal.c.unit_id.in_(numbered)]
+        if words.isdecimal() and len(words) <= 15:
+            found.append(deal.c.id == int(words))
+        where.append(sa.or_(*found))
+    joined = deal.join(ranked, ranked.c.deal_id == deal.c.id)
+    kinds: dict[str, int] = dict(
+        work.session.execute(
+            sa.select(ranked.c.kind, sa.func.count()).select_from(joined).where(*where).group_by(ranked.c.kind)
+        ).all()
+    )
+    counts = {name: sum(kinds.get(kind, 0) for kind in listed) for name, listed in LISTS.items()}
+    keys: Sequence[int] = work.session.scalars(
+        sa.select(deal.c.id)
+        .select_from(joined)
+        .where(*where, ranked.c.kind.in_(LISTS[stage]))
+        .order_by(ranked.c.occurred_at.desc(), deal.c.id.desc())
+        .limit(size)
+        .offset(max(page, 0) * size)
+    ).all()
+    return listed(work, list(keys)), counts
+
+
+def listed(work: Work, deal_ids: Sequence[int]) -> list[Listed]:
+    """Return deals, which the actor was found to reach, as rows of a list in the order given."""
+    session = work.session
+    rows = {row.id: row for row in session.scalars(sa.select(Deal).where(Deal.id.in_(deal_ids)))}
+    events = deal_events(session, deal_ids)
+    customer = Customer.__table__
+    names: dict[int, str] = dict(
+        session.execute(
+            sa.select(customer.c.id, customer.c.name).where(
+                customer.c.id.in_([row.customer_id for row in rows.values()]),
+                reach(work.actor, "read", "customer"), reach(work.actor, "personal", "customer"),
+            )
+        ).all()
+    )  # fmt: skip
+    units = {
+        key: f"{building} {number}"
+        for key, building, number in session.execute(
+            sa.select(Unit.id, Building.name, Unit.number)
+            .join(Building, Building.id == Unit.building_id)
+            .where(Unit.id.in_([row.unit_id for row in rows.values() if row.unit_id]))
+        )
+    }
+    projects: dict[int, str] = dict(session.execute(sa.select(Project.id, Project.name)).all())
+    return [
+        Listed(
+            rows[key], deal_state(events.get(key, [])), names.get(rows[key].customer_id),
+            units.get(rows[key].unit_id or 0), projects.get(rows[key].project_id, ""),
+        )
+        for key in deal_ids
+        if key in rows
+    ]  # fmt: skip

@@ -91,7 +91,7 @@ def history(work: Work, table: str, key: int, limit: int = 200) -> list[Change]:
     for line, who, before, after in acts:
         if line.entity == "feature_value":
             changes: tuple[Changed, ...] = (
-                Changed(name_of(feature_ids.get(line.entity_id, 0)), before.get("value"), after.get("value")),
+                Changed(name_of(feature_ids.get(line.entity_id or 0, 0)), before.get("value"), after.get("value")),
             )
             if line.action == "delete":
                 continue

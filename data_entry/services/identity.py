@@ -2,30 +2,19 @@
 
 from __future__ import annotations
 
-import re
-
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from data_entry.schema.customer import Customer, CustomerOwner
 from data_entry.schema.organisation import Employee
+from data_entry.services import phones
 
-# The home country's code is left out, however it was written.
-_COUNTRY = re.compile(r"^(?:\+|00)86(?=1\d{10}$|0?\d{9,11}$)|^86(?=1[3-9]\d{9}$)")
 _MOST_STEPS = 100
 
 
 def normal_phone(text: str | None) -> str:
-    """Return a telephone number as digits, so that two ways to write one number become the same.
-
-    The country code of China is dropped; others keep a leading plus sign. Empty where there is no digit.
-    """
-    kept = re.sub(r"[^\d+]", "", (text or "").translate(str.maketrans("０１２３４５６７８９＋", "0123456789+")))
-    kept = kept[:1] + kept[1:].replace("+", "")
-    kept = _COUNTRY.sub("", kept)
-    if kept.startswith("00"):
-        kept = "+" + kept[2:]
-    return kept if any(c.isdigit() for c in kept) else ""
+    """Return a telephone number in the one way of writing, empty for what is none; see `phones.normalised`."""
+    return phones.normalised(text or "") or ""
 
 
 def survivor_id(session: Session, customer_id: int) -> int:

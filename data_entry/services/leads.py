@@ -346,8 +346,10 @@ def record(
     """
     if kind not in ("call", "visit", "qualified", LOST, "reopened"):
         raise invalid("kind", marked("There is no such entry."))
-    lead = work.get(Lead, lead_id, "update", lock=True)
+    lead = work.get(Lead, lead_id, "update")
+    # The customer first, then lead, deal and units: everybody takes them in this order, so nobody waits in a ring.
     lock_customer(work, lead.customer_id)
+    lead = work.get(Lead, lead_id, "update", lock=True)
     journey = _own_journey(work, lead)
     if journey.state == LOST and kind != "reopened":
         raise Refused(marked("The lead is lost. Reopen it first."))

@@ -132,7 +132,7 @@ def list_rows(
     if not is_more:
         page = min(page, max(0, -(-total // size) - 1))
     query = sa.select(rows.c.id).where(*conditions).order_by(*_order(work, table, sort, descending))
-    keys = work.session.scalars(query.offset(page * size).limit(size)).all()
+    keys: list[int] = list(work.session.scalars(query.offset(page * size).limit(size)))
     return Page(_rows(work, table, keys), total, is_more, page, size)
 
 
@@ -210,9 +210,7 @@ def get(work: Work, table: str, key: int | None, *, deleted: bool = False) -> Ro
     Raises:
         NotFound: if there is no such row, or the actor may not see it.
     """
-    work.get(model(table), key, deleted=deleted)
-    assert key is not None
-    return _rows(work, table, [key])[0]
+    return _rows(work, table, [work.get(model(table), key, deleted=deleted).id])[0]
 
 
 def caption(work: Work, table: str, key: int | None) -> str:
@@ -241,8 +239,8 @@ def options(
         conditions.append(where)
     name = next((n for n in parts(table) if n != "parent_id" and isinstance(rows.c[n].type, sa.String)), None)
     by_name = name is not None and (is_tree(table) or table in ("employee", "project", "department"))
-    order = [rows.c[name], rows.c.id] if by_name and name else [rows.c.id.desc()]
-    keys = work.session.scalars(sa.select(rows.c.id).where(*conditions).order_by(*order).limit(limit)).all()
+    order: list[Any] = [rows.c[name], rows.c.id] if by_name and name else [rows.c.id.desc()]
+    keys: list[int] = list(work.session.scalars(sa.select(rows.c.id).where(*conditions).order_by(*order).limit(limit)))
     names = captions(work, table, keys)
     if table == "customer":
         names = _with_number(work, names)
@@ -253,7 +251,9 @@ def _with_number(work: Work, names: Mapping[int, str]) -> dict[int, str]:
     """Tell customers of the same name apart by the end of their telephone numbers."""
     rows = metadata.tables["customer"]
     phone = readable(work, "customer", rows.c.phone).label("phone")
-    numbers = dict(work.session.execute(sa.select(rows.c.id, phone).where(rows.c.id.in_(names))).all())
+    numbers: dict[int, str | None] = dict(
+        work.session.execute(sa.select(rows.c.id, phone).where(rows.c.id.in_(names))).all()
+    )
     return {key: f"{name} · {numbers[key][-4:]}" if numbers.get(key) else name for key, name in names.items()}
 
 
@@ -264,7 +264,7 @@ def children(work: Work, table: str, parent_id: int | None, *, active: bool = Fa
     if active and "is_active" in rows.c:
         conditions.append(rows.c.is_active)
     query = sa.select(rows.c.id, rows.c.name).where(*conditions).order_by(rows.c.name, rows.c.id)
-    return [Option(key, name) for key, name in work.session.execute(query)]
+    return [Option(row.id, row.name) for row in work.session.execute(query)]
 
 
 def path(work: Work, table: str, key: int | None) -> list[int]:
@@ -406,7 +406,7 @@ def _below(work: Work, table: str, keys: set[int], deleted_at: Any) -> dict[str,
                 .where(
                     Feature.entity == entity,
                     FeatureValue.entity_id.in_(chunk),
-                    _equals(FeatureValue.deleted_at, deleted_at),
+                    _equals(metadata.tables["feature_value"].c.deleted_at, deleted_at),
                 )
             )
             described |= set(work.session.scalars(query))
@@ -503,7 +503,8 @@ def _require_parents(work: Work, below: Mapping[str, set[int]]) -> None:
                     .join(rows, column == other.c.id)
                     .where(rows.c.id.in_(chunk), other.c.deleted_at.is_not(None))
                 )
-                missing = set(work.session.scalars(query)) - below.get(parent, set())
+                found: list[int] = list(work.session.scalars(query))
+                missing = set(found) - below.get(parent, set())
                 if missing:
                     key = min(missing)
                     name = captions(work, parent, [key]).get(key, unnamed(key))

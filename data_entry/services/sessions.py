@@ -8,14 +8,14 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from data_entry.schema.organisation import Account, AccountSession
 from data_entry.services.errors import Forbidden, NotFound
-from data_entry.services.work import Identify, Work
+from data_entry.services.work import Work
 from loupan.i18n import marked
 from loupan.settings import get_settings
 
@@ -84,16 +84,24 @@ def find(session: Session, token: str | None, now: dt.datetime) -> Visit | None:
     return None if row is None else Visit(row[0], row[1], bool(row[2]), row[3])
 
 
-def identify(token: str | None) -> Identify:
-    """Return what finds the account of a token within a work, and raises `Forbidden` where nobody is signed in."""
+@dataclass(frozen=True)
+class ByToken:
+    """Finds the account that a browser is signed in with, by the token it brought; see `work.Identify`."""
 
-    def find_account(session: Session, now: dt.datetime) -> int:
-        visit = find(session, token, now)
+    token: str | None = field(repr=False)
+
+    def __call__(self, session: Session, now: dt.datetime) -> int:
+        """Return the key of the account; raise `Forbidden` where nobody is signed in."""
+        visit = find(session, self.token, now)
         if visit is None or visit.must_change_password:
             raise Forbidden(ENDED)
         return visit.account_id
 
-    return find_account
+
+def current(work: Work, identify: object) -> int | None:
+    """Return the key of the session that `identify` stands for, None where it is no browser's."""
+    visit = find(work.session, identify.token, work.now) if isinstance(identify, ByToken) else None
+    return visit.session_id if visit else None
 
 
 def begin(work: Work, account_id: int, method: str, address: str | None, user_agent: str | None) -> str:
@@ -206,13 +214,10 @@ def revoke(work: Work, session_id: int) -> None:
         work.log("revoked", "account", row.account_id, sessions=1, reason="one")
 
 
-def revoke_all(work: Work, account_id: int, but: str | None = None) -> int:
-    """End all sessions of an account, except that of the token `but`; return how many they were."""
+def revoke_all(work: Work, account_id: int, but: int | None = None) -> int:
+    """End all sessions of an account, except the one of the key `but`; return how many they were."""
     _require_own_or(work, "update", account_id)
-    kept = None
-    if but is not None:
-        kept = work.session.scalar(sa.select(AccountSession.id).where(AccountSession.token_hash == token_hash(but)))
-    return end_all(work, account_id, "all", but=kept)
+    return end_all(work, account_id, "all", but=but)
 
 
 def counts(work: Work, account_ids: list[int]) -> dict[int, int]:

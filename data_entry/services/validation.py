@@ -11,7 +11,7 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Any, Protocol
 
 import sqlalchemy as sa
 
@@ -44,6 +44,13 @@ _EMAIL = re.compile(r"[^@\s,;<>\"()]+@[^@\s,;<>\"()]+\.[^@\s.,;<>\"()]{2,}")
 _SCALES = {"万": Decimal(10_000), "亿": Decimal(100_000_000)}
 # Rules beyond the CHECK constraints, written as those are.
 _MORE_RULES = {"employee": ("left_on >= hired_on",), "survey": ("closes_on >= opens_on",)}
+
+
+class Clock(Protocol):
+    """What reading a moment needs of a work."""
+
+    def utc(self, local: dt.datetime) -> dt.datetime:
+        """Return a wall-clock time of the company (naive) or an aware moment as the CRM keeps it."""
 
 
 class Wrong(ValueError):
@@ -118,7 +125,7 @@ def read_day(value: Any) -> dt.date:
     return day
 
 
-def read_moment(value: Any, work: Work) -> dt.datetime:
+def read_moment(value: Any, work: Clock) -> dt.datetime:
     """Return a moment as the CRM keeps it (UTC, without offset); text is wall-clock time of the company.
 
     Raises:
@@ -144,10 +151,14 @@ def read_moment(value: Any, work: Work) -> dt.datetime:
     time = _TIME.search(match.group(5)) if match.group(5) else None
     day = read_day(match.group(1))
     try:
-        moment = dt.time(*(int(part or 0) for part in time.groups())) if time else dt.time()
+        moment = _time(*time.groups()) if time else dt.time()
     except ValueError:
         raise Wrong(marked("There is no such time.")) from None
     return work.utc(dt.datetime.combine(day, moment))
+
+
+def _time(hour: str, minute: str, second: str | None) -> dt.time:
+    return dt.time(int(hour), int(minute), int(second or 0))
 
 
 def read_flag(value: Any) -> bool:
@@ -173,7 +184,9 @@ def is_empty(value: Any) -> bool:
     return isinstance(value, str) and tidy(value) is None
 
 
-def read(work: Work, column: sa.Column, value: Any) -> Any:
+def read(  # noqa: PLR0911 - one branch for each kind of value
+    work: Clock, column: sa.Column, value: Any
+) -> Any:
     """Return a value as its column holds it.
 
     Raises:
@@ -273,34 +286,21 @@ def cleaned(
     problems: list[Problem] = []
     found: dict[str, Any] = {}
     for name, value in values.items():
+        if name in BOOKKEEPING:
+            continue
+        problem: Problem | None = None
         if name not in columns:
-            if name not in BOOKKEEPING:
-                problems.append(Problem(name, marked("There is no such column.")))
-            continue
-        try:
-            read_value = read(work, columns[name], value)
-        except Wrong as wrong:
-            problems.append(Problem(name, wrong.message, wrong.values))
-            continue
-        before = current[name] if current else _default(columns[name])
-        if not by_service and read_value != before and read_value is not None:
-            allowed = SETTABLE.get((table, name))
-            if allowed is not None and not ({read_value, before} <= allowed):
-                problems.append(Problem(name, marked("This state follows from what happens; it is not set by hand.")))
-                continue
-        if not by_service and name in MANAGED.get(table, ()) and read_value != before:
-            problems.append(Problem(name, marked("This is set by the process, not by hand.")))
-            continue
-        found[name] = read_value
-    for name, column in columns.items():
-        if name in found and found[name] is None and not column.nullable and column.server_default is not None:
-            if current is None:
-                del found[name]  # the database has a value of its own
+            problem = Problem(name, marked("There is no such column."))
+        else:
+            try:
+                found[name] = read(work, columns[name], value)
+            except Wrong as wrong:
+                problem = Problem(name, wrong.message, wrong.values)
             else:
-                problems.append(Problem(name, marked("A value is needed here.")))
-        elif required(column) and (found.get(name) is None if current is None or name in found else False):
-            if not any(problem.column == name for problem in problems):
-                problems.append(Problem(name, marked("A value is needed here.")))
+                problem = None if by_service else _managed_problem(table, columns[name], found[name], current)
+        if problem is not None:
+            problems.append(problem)
+    problems += _missing(columns, found, current, {problem.column for problem in problems})
     wrong_columns = {problem.column for problem in problems}
     merged = {**(current or {}), **found}
     for name, value in found.items():
@@ -312,6 +312,34 @@ def cleaned(
     if problems:
         raise Invalid(problems)
     return found
+
+
+def _managed_problem(table: str, column: sa.Column, value: Any, current: Mapping[str, Any] | None) -> Problem | None:
+    """Say what is wrong with setting by hand what a process sets."""
+    before = current[column.name] if current else _default(column)
+    if value == before or (current is None and value is None):
+        return None
+    if column.name in MANAGED.get(table, ()):
+        return Problem(column.name, marked("This is set by the process, not by hand."))
+    settable = SETTABLE.get((table, column.name))
+    if settable is not None and value is not None and not {value, before} <= settable:
+        return Problem(column.name, marked("This state follows from what happens; it is not set by hand."))
+    return None
+
+
+def _missing(
+    columns: Mapping[str, sa.Column], found: dict[str, Any], current: Mapping[str, Any] | None, wrong: set[str]
+) -> list[Problem]:
+    """Return what is wrong with columns left empty; on a new row, leave to the database what it has a value for."""
+    problems: list[Problem] = []
+    for name, column in columns.items():
+        if column.nullable or name in wrong or found.get(name) is not None:
+            continue
+        if current is None and not required(column):
+            found.pop(name, None)
+        elif current is None or name in found:
+            problems.append(Problem(name, marked("A value is needed here.")))
+    return problems
 
 
 def _default(column: sa.Column) -> Any:

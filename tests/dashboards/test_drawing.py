@@ -2,7 +2,7 @@
 
 import pytest
 
-from dashboards.charts.drawing import bar_text
+from loupan.ui.drawing import bar_text
 from loupan.ui.palette import COLOURS
 
 

@@ -1,6 +1,7 @@
 """The gate as a browser, a program and an attacker meet it; what stands behind it is a stand-in for Streamlit."""
 
 import datetime as dt
+import html
 import itertools
 import re
 import shutil
@@ -64,9 +65,7 @@ def made(tmp_path_factory):
     with writing(engine, SYSTEM, Clock()) as work:
         role = work.session.scalar(sa.select(Role.id).where(Role.name == "sales"))
         accounts.create(work, "li", role_ids=[role], password=PASSWORD, must_change=False)
-    with engine.connect() as connection:
-        connection.exec_driver_sql("pragma wal_checkpoint(truncate)")
-    engine.dispose()
+    engine.dispose()  # the last to close writes the log into the file
     return path
 
 
@@ -116,7 +115,8 @@ def client(crm, make_app):
 
 
 def form_of(answer):
-    return dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', answer.text))
+    fields = re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', answer.text)
+    return {name: html.unescape(value) for name, value in fields}
 
 
 def log_in(client, login="boss", password=PASSWORD, **fields):
@@ -125,7 +125,7 @@ def log_in(client, login="boss", password=PASSWORD, **fields):
 
 
 def stream(client, **headers):
-    return client.websocket_connect("/_stcore/stream", headers={"origin": f"http://{HOST}", **headers})
+    return client.websocket_connect(f"ws://{HOST}/_stcore/stream", headers={"origin": f"http://{HOST}", **headers})
 
 
 PROTECTED = (
@@ -416,7 +416,7 @@ def test_a_websocket_of_another_site_is_refused(client, origin):
 
 def test_a_websocket_without_origin_is_refused(client):
     log_in(client)
-    with pytest.raises(WebSocketDisconnect), client.websocket_connect("/_stcore/stream"):
+    with pytest.raises(WebSocketDisconnect), client.websocket_connect(f"ws://{HOST}/_stcore/stream"):
         pass
 
 

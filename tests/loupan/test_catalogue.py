@@ -31,6 +31,12 @@ def written_in_the_code():
                     yield first.value
 
 
+def written_in_templates():
+    """The first arguments of t() in the pages in front of the gate."""
+    for path in (Path(dashboards.__file__).parent / "templates").glob("*.html"):
+        yield from re.findall(r'\bt\("([^"]*)"', path.read_text(encoding="utf-8"))
+
+
 def definitions_of_metrics():
     """What the metrics shown as key figures say of themselves."""
     shown = {*overview._TILES, *conversion._TILES, *complaints._TILES, *campaign_return._TILES}
@@ -41,7 +47,7 @@ def definitions_of_metrics():
 
 
 # Further words that pages show: a generator of English texts each.
-SOURCES = [written_in_the_code, definitions_of_metrics, labels.messages]
+SOURCES = [written_in_the_code, written_in_templates, definitions_of_metrics, labels.messages]
 
 
 @pytest.fixture(scope="module")

@@ -42,7 +42,7 @@ export default function (component) {
     row.cells.forEach((value, index) => {
       const column = data.columns[index];
       const cell = element(index === 0 ? "th" : "td", undefined, {
-        class: [column.number ? "number" : "", value.tone].join(" ").trim(), "data-title": column.title,
+        class: [column.number ? "number" : "", value.tone, value.text === "–" ? "none" : ""].join(" ").trim(), "data-title": column.title,
       });
       if (index === 0) cell.setAttribute("scope", "row");
       if (index === 0 && data.opens) {

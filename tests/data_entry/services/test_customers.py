@@ -13,7 +13,6 @@ from sqlalchemy.orm import Session
 from data_entry.schema.customer import Customer, CustomerOwner
 from data_entry.services import customers, leads
 from data_entry.services.errors import Forbidden, Invalid, NotFound, Refused, ServiceError
-from data_entry.services.identity import normal_phone
 from data_entry.services.profile import profile
 from tests.data_entry.services.sales_company import (
     CANCEL,
@@ -26,26 +25,6 @@ from tests.data_entry.services.sales_company import (
     WANG,
     ZHAO,
 )
-
-
-@pytest.mark.parametrize(
-    ("written", "normal"),
-    [
-        ("138 0013 8000", "13800138000"),
-        ("+86 138-0013-8000", "13800138000"),
-        ("0086 13800138000", "13800138000"),
-        ("１３８00138000", "13800138000"),
-        ("010-6552 9988", "01065529988"),
-        ("+49 (30) 1234567", "+49301234567"),
-        ("0049301234567", "+49301234567"),
-        ("none", ""),
-        ("+", ""),
-        (None, ""),
-    ],
-)
-def test_a_number_has_one_form(written, normal):
-    assert normal_phone(written) == normal
-    assert normal_phone(normal) == normal
 
 
 def test_who_enters_a_customer_looks_after_it(company):

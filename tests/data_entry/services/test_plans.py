@@ -90,10 +90,11 @@ def test_old_rows_that_break_a_rule_can_still_be_mended_elsewhere(marketing):
         old = Activity(plan_id=plan, name="Old", start_on=dt.date(2020, 1, 1))
         session.add(old)
         session.commit()
+        key = old.id
     with writing(crm, clerk, clock) as work:
-        records.update(work, "activity", old.id, {"name": "Renamed"}, None)
+        records.update(work, "activity", key, {"name": "Renamed"}, None)
     with pytest.raises(Invalid), writing(crm, clerk, clock) as work:
-        records.update(work, "activity", old.id, {"start_on": "2020-01-02"}, None)
+        records.update(work, "activity", key, {"start_on": "2020-01-02"}, None)
 
 
 def test_budget_beside_what_was_spent_and_waits(marketing):
