@@ -15,6 +15,7 @@ from markdown_it.renderer import RendererHTML
 
 from data_entry import forms
 from data_entry.access import reach
+from data_entry.forms.errors import Outcome
 from data_entry.pages.desk import Desk
 from data_entry.schema.customer import Customer
 from data_entry.services import wording
@@ -27,7 +28,7 @@ _MATCHES = 20
 
 
 @contextmanager
-def showing_errors(desk: Desk) -> Iterator[forms.Outcome]:
+def showing_errors(desk: Desk) -> Iterator[Outcome]:
     """Show what is refused within, as the forms do; of a stale save both versions, so that neither is lost."""
     with forms.showing_errors(desk) as outcome:
         yield outcome
