@@ -191,9 +191,9 @@ def test_no_order_of_steps_breaks_the_states(office, moves):
             step(office, login, name, key, *arguments)
         except ServiceError:
             assert kinds(office, key) == before
+        past = [kind for kind in kinds(office, key) if kind in ("done", "check", "reopen")]
         with Session(office.engine) as session:
             task = session.get(Task, key)
             assert task.checked_at is None or task.done_at is not None
-            past = [kind for kind in kinds(office, key) if kind in ("done", "check", "reopen")]
             assert (task.done_at is not None) == (bool(past) and past[-1] != "reopen")
             assert (task.checked_at is not None) == (past[-1:] == ["check"])
