@@ -54,6 +54,10 @@ lint: $(VENV)/.dev ## Check style, types and SQL
 	$(BIN)/mypy
 	$(BIN)/sqlfluff lint --disable-progress-bar dbt_project/models
 
+.PHONY: docs
+docs: $(VENV)/.dev ## Write the table of functions, pages and tests
+	$(BIN)/python -m tests.functions_table
+
 .PHONY: bench
 bench: $(VENV)/.dev ## Measure speed and memory, as ratios in one run
 	$(BIN)/python -m tests.benchmarks

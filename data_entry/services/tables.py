@@ -98,6 +98,12 @@ def references(table: str) -> Iterator[sa.Column]:
                 yield column
 
 
+@cache
+def vocabularies() -> tuple[str, ...]:
+    """Return the columns that take terms of a vocabulary, as ``table.column``."""
+    return tuple(f"{t.name}.{c.name}" for t in metadata.sorted_tables for c in t.c if c.info.get("vocabulary"))
+
+
 def required(column: sa.Column) -> bool:
     """Say whether a value must be given: it may not be empty, and the database has none to put there."""
     return not column.nullable and column.server_default is None
