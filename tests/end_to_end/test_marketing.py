@@ -9,6 +9,9 @@ from tests.end_to_end.conftest import settle
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
+# Machines that run tests are busy.
+expect.set_options(timeout=60_000)
+
 PDF = b"%PDF-1.7\n1 0 obj<<>>endobj\ntrailer<<>>\n%%EOF\n"
 
 
