@@ -7,6 +7,7 @@ import html
 import secrets
 from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import streamlit as st
@@ -159,7 +160,7 @@ def _open_bill(desk: Desk, bill: Bill) -> None:
                     and desk.actor.may("update", "fee_payment")
                     and st.button(t("Void"), key=f"{key}_void_{payment.id}", type="tertiary")
                 ):
-                    _do(desk, lambda work, p=payment.id: fees.void(work, p), t("The payment is void."))
+                    _do(desk, partial(fees.void, payment_id=payment.id), t("The payment is void."))
         if desk.actor.may("create", "fee_payment"):
             _pay(desk, bill, bill.amount - paid, key)
         if desk.actor.may("run", "fee_bill") and not paid and st.button(t("Take the bill back"), key=f"{key}_withdraw"):
@@ -256,7 +257,7 @@ def _draw_generate(desk: Desk, projects: dict[int, str]) -> None:
         types = {row.id: row for row in service_items.fee_types(work)}
     places = ui.columns(1, 1, 1)
     project_id = places[0].selectbox(
-        t("Estate"), list(projects), index=None, format_func=projects.get, key="generate_project",
+        t("Estate"), list(projects), index=None, format_func=lambda key: projects[key], key="generate_project",
         placeholder=t("Choose"),
     )  # fmt: skip
     fee_type_id = places[1].selectbox(

@@ -16,10 +16,7 @@ def raw_rows(engine: sa.Engine) -> dict[str, list[dict]]:
     """The tables as the pipeline loads them."""
     with engine.connect() as crm:
         return {
-            table: [
-                dict(row._mapping)
-                for row in crm.execute(sa.text(f"SELECT {', '.join(columns)} FROM {table}"))
-            ]
+            table: [dict(row._mapping) for row in crm.execute(sa.text(f"SELECT {', '.join(columns)} FROM {table}"))]
             for table, columns in (
                 (table, [f'"{c}"' for c in columns if not c.startswith("_")])
                 for table, columns in sources().items()
