@@ -6,6 +6,7 @@ import datetime as dt
 import html
 import secrets
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -418,7 +419,7 @@ def _draw_more(desk: Desk, demand: Demand, is_live: bool) -> None:
         return
     for verdict, words in ((True, t("Judge founded")), (False, t("Judge unfounded")), (None, t("Leave it unjudged"))):
         if demand.is_founded is not verdict and st.button(words, key=f"demand_judge_{verdict}"):
-            _do(desk, lambda work, v=verdict: demands.judge(work, demand.id, v), t("The judgement is recorded."))
+            _do(desk, partial(demands.judge, demand_id=demand.id, is_founded=verdict), t("The judgement is recorded."))
     if st.button(t("The customer withdraws it"), key="demand_withdraw"):
         _do(desk, lambda work: demands.withdraw(work, demand.id), t("The demand is withdrawn."))
     with desk.reading() as work:
@@ -583,7 +584,7 @@ def _draw_marks(desk: Desk, demand: Demand, promise: promises.Kept) -> None:
     t = desk.t
     for kept, words in ((True, t("It was kept")), (False, t("It was broken"))):
         if promise.is_kept is not kept and st.button(words, key=f"promise_{promise.id}_{kept}", type="tertiary"):
-            _do(desk, lambda work, k=kept: promises.mark(work, promise.id, k), t("The promise is marked."))
+            _do(desk, partial(promises.mark, promise_id=promise.id, is_kept=kept), t("The promise is marked."))
     if promise.demand_id != demand.id and st.button(
         t("This demand follows from it"), key=f"promise_{promise.id}_link", type="tertiary"
     ):

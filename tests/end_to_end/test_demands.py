@@ -104,7 +104,7 @@ def test_property_staff_settle_a_complaint_beside_the_promises_of_the_sales_peri
     press(page, "^Save", within="[role=dialog]")
     page.get_by_role("dialog").wait_for(state="hidden")
     settle(page)
-    page.get_by_text("A lawn of 500 m²").wait_for()
+    page.get_by_text("A lawn of 500 m²").first.wait_for()
     press(page, "It was broken")
     page.get_by_text("Broken", exact=True).first.wait_for()
     note(page, "Reply", "We look into it")

@@ -35,9 +35,10 @@ def begin_customer(page, name, phone):
     """Fill the dialog of a new customer as far as the form of the schema goes."""
     press(page, "customers_new")
     dialog = page.get_by_role("dialog")
-    dialog.get_by_label("Customer name").fill(name)
-    dialog.get_by_label("Phone").fill(phone)
-    dialog.get_by_label("Phone").press("Tab")
+    dialog.get_by_role("textbox", name="Customer name", exact=True).fill(name)
+    number = dialog.get_by_role("textbox", name="Phone", exact=True)
+    number.fill(phone)
+    number.press("Tab")
     settle(page)
     if not page.locator(".st-key-new_customer_project input").input_value():
         choose(page, "new_customer_project")

@@ -461,7 +461,7 @@ def test_no_room_is_said_before_anything_is_written(
 
 def test_two_backups_do_not_run_at_once(crm: sa.Engine, place: Settings) -> None:
     place.backups_dir.mkdir(parents=True)
-    program = "import sys, filelock; filelock.FileLock(sys.argv[1]).acquire(); print(flush=True); sys.stdin.read()"
+    program = "import sys, filelock; lock = filelock.FileLock(sys.argv[1]); lock.acquire(); print(flush=True); input()"
     holder = subprocess.Popen(
         [sys.executable, "-c", program, str(place.backups_dir / ".lock")], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
@@ -471,7 +471,7 @@ def test_two_backups_do_not_run_at_once(crm: sa.Engine, place: Settings) -> None
         with pytest.raises(BackupError, match="Another backup"):
             backup.create(crm, place)
     finally:
-        holder.communicate()
+        holder.communicate(b"\n")
 
 
 def test_nothing_to_copy(tmp_path: Path, place: Settings) -> None:
