@@ -88,25 +88,33 @@ def route(engine: Callable[[], sa.Engine], clock: Clock = utc_now, limit: Limit 
     async def page(request: Request) -> Response:
         token = request.path_params["token"]
         language = _language(request)
-        if not counted.allows(request.client.host if request.client else ""):
-            return _message("busy", language)
-        if len(token) > LONGEST_TOKEN:
-            return _message("unknown", language)
+        if refusal := _refusal(request, counted):
+            return _message(refusal, language)
         try:
             crm = await to_thread.run_sync(engine)
         except CrmNotReady:
             return _message("not_ready", language)
         if request.method != "POST":
             return await to_thread.run_sync(_shown, crm, clock, token, language, "done" in request.query_params)
-        if not _is_own(request):
-            return _message("foreign", language)
-        length = request.headers.get("content-length", "")
-        if not length.isdecimal() or int(length) > LARGEST_BODY:
-            return _message("large", language)
         async with request.form(max_files=0, max_fields=4 * surveys.MOST_QUESTIONS) as form:
             return await to_thread.run_sync(_handed_in, crm, clock, token, language, form)
 
     return Route(PATH, page, methods=["GET", "POST"], name="survey")
+
+
+def _refusal(request: Request, counted: Limit) -> str | None:
+    """Return the message with which a request is turned away before its token is looked up, None to go on."""
+    if not counted.allows(request.client.host if request.client else ""):
+        return "busy"
+    if len(request.path_params["token"]) > LONGEST_TOKEN:
+        return "unknown"
+    if request.method == "POST":
+        if not _is_own(request):
+            return "foreign"
+        length = request.headers.get("content-length", "")
+        if not length.isdecimal() or int(length) > LARGEST_BODY:
+            return "large"
+    return None
 
 
 def routes() -> list[Route]:

@@ -19,11 +19,18 @@ _PLOTLY = {"displayModeBar": False, "responsive": True}
 _ROW = 30
 _AXIS_ROOM = 44
 _HEIGHT = 260
+# The unit of observed numbers, whatever they count.
+NUMBER = "number"
 
 
 def theme() -> str:
     """Return ``light`` or ``dark``, as the reader's browser shows the page."""
     return "dark" if st.context.theme.type == "dark" else "light"
+
+
+def plain_number(value: float) -> str:
+    """Write a number as it was observed, without decimals it does not have."""
+    return f"{value:,.2f}".rstrip("0").rstrip(".").replace("-", "−")
 
 
 def card(desk: Desk, title: str, drawing: Drawing, key: str, caption: str = "") -> None:
@@ -72,7 +79,7 @@ def bars(
     if not values:
         return Drawing(None)
     look, colours = theme(), COLOURS[theme()]
-    written = [desk.formats.value(value, unit) for value in values]
+    written = [plain_number(value) if unit == NUMBER else desk.formats.value(value, unit) for value in values]
     boxes = [
         hover([safe(name), text, *([safe(notes[i])] if notes else [])])
         for i, (name, text) in enumerate(zip(names, written, strict=True))
@@ -111,14 +118,13 @@ def months(desk: Desk, keys: Sequence[str], values: Sequence[float], unit: str, 
 
 
 def histories(
-    desk: Desk, series: Sequence[tuple[str, Sequence[tuple[dt.date, float]], bool]], unit: str, heads: tuple[str, str]
+    desk: Desk, series: Sequence[tuple[str, Sequence[tuple[dt.date, float]], bool]], heads: tuple[str, str]
 ) -> Drawing:
     """Draw values that were seen on days as steps: a value holds until another is seen.
 
     Args:
         desk: the reader.
         series: name, (day, value) in order, and whether it is to stand out.
-        unit: of the values.
         heads: of the table: of the day and the name column.
     """
     shown = [one for one in series if one[1]]
@@ -136,7 +142,7 @@ def histories(
                 "line": {"shape": "hv", "color": colour, "width": 3 if stands_out else 2,
                          "dash": ("solid", "dash", "dot", "dashdot")[i % 4]},
                 "marker": {"size": 6}, "hovertemplate": HOVER,
-                "customdata": [hover([safe(name), formats.day(d), formats.value(v, unit)]) for d, v in points],
+                "customdata": [hover([safe(name), formats.day(d), plain_number(v)]) for d, v in points],
             }
         )  # fmt: skip
     every = [value for _, points, _ in shown for _, value in points]
@@ -145,11 +151,11 @@ def histories(
     days = [day for _, points, _ in shown for day, _ in points]
     drawn = figure(
         look, traces, _HEIGHT + 60, xaxis=_day_axis(desk, min(days), max(days)),
-        yaxis=value_axis(formats, unit, max(low - spare, 0.0), high + spare, look),
+        yaxis=value_axis(formats, NUMBER, max(low - spare, 0.0), high + spare, look),
         showlegend=len(shown) > 1,
     )  # fmt: skip
-    alt = "; ".join(f"{name}: {formats.value(points[-1][1], unit)}" for name, points, _ in shown)
-    rows = [(formats.day(d), name, formats.value(v, unit)) for name, points, _ in shown for d, v in reversed(points)]
+    alt = "; ".join(f"{name}: {plain_number(points[-1][1])}" for name, points, _ in shown)
+    rows = [(formats.day(d), name, plain_number(v)) for name, points, _ in shown for d, v in reversed(points)]
     return Drawing(drawn, alt, pd.DataFrame(rows, columns=[*heads, desk.t("Value")]))
 
 

@@ -155,7 +155,7 @@ def _bars(desk: Desk, found: Comparison, feature: Feature) -> Any:
     seen = sorted((s for s in _newest(found, feature) if s.number is not None), key=lambda s: -(s.number or 0))
     own = next((i for i, s in enumerate(seen) if s.is_own), None)
     return charts.bars(
-        desk, [s.estate for s in seen], [float(s.number or 0) for s in seen], "number",
+        desk, [s.estate for s in seen], [float(s.number or 0) for s in seen], charts.NUMBER,
         (desk.t("Estate"), feature.name),
         [desk.formats.day(s.observed_on) for s in seen], own,
     )  # fmt: skip
@@ -167,7 +167,7 @@ def _history(desk: Desk, found: Comparison, feature: Feature) -> Any:
         seen = found.series.get((estate.id, feature.id), [])
         points = [(s.observed_on, float(s.number)) for s in seen if s.number is not None]
         series.append((estate.name, points, estate.is_own))
-    return charts.histories(desk, series, "number", (desk.t("Day"), desk.t("Estate")))
+    return charts.histories(desk, series, (desk.t("Day"), desk.t("Estate")))
 
 
 def _guidance(desk: Desk, found: Comparison, chosen: Choices) -> None:

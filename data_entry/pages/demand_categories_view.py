@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 
 import streamlit as st
 
@@ -13,6 +14,7 @@ from data_entry.pages.demand_words import KINDS
 from data_entry.pages.desk import Desk
 from data_entry.services import demand_categories
 from data_entry.services.demand_categories import Branch
+from data_entry.services.work import Work
 from loupan import ui
 
 
@@ -95,7 +97,7 @@ def _split_form(desk: Desk, category_id: int | None, key: str) -> None:
         _do(desk, lambda work: demand_categories.split(work, category_id, lines, kind), t("The categories are there."))
 
 
-def _do(desk: Desk, step, said: str) -> None:  # type: ignore[no-untyped-def]
+def _do(desk: Desk, step: Callable[[Work], object], said: str) -> None:
     with forms.showing_errors(desk, "demand_category") as outcome, desk.writing() as work:
         step(work)
     if outcome.ok:

@@ -45,7 +45,7 @@ def draw(desk: Desk) -> None:
         return
     names = list(_VIEWS) if desk.actor.may("approve", "expense") else ["all", "mine", "figures"]
     words = {name: t(_VIEWS[name]) + (f" ({waiting})" if name == "decide" and waiting else "") for name in names}
-    with st.container(horizontal=True, vertical_alignment="bottom", key="expenses_head"):
+    with st.container(horizontal=True, vertical_alignment="bottom", key="expenses_top"):
         view = st.segmented_control(
             t("View"), names, default="all", format_func=words.__getitem__, key="expenses_view", required=True,
             label_visibility="collapsed",
@@ -96,7 +96,7 @@ def _filter(desk: Desk, *, is_mine: bool) -> Filter:
         left, right = ui.columns(1, 1)
         with left:
             period = st.date_input(
-                t("Incurred between"), (), key="expenses_days", format="YYYY-MM-DD", max_value=desk.today
+                t("Incurred between"), [], key="expenses_days", format="YYYY-MM-DD", max_value=desk.today
             )
             plan = forms.pick(desk, "plan", t("Plan"), links.chosen("plan"), key="expenses_plan")
         with right:

@@ -29,7 +29,7 @@ _MOST = 12
 def draw(desk: Desk) -> None:
     """Draw the statistics, and the list."""
     t = desk.t
-    with st.container(horizontal=True, vertical_alignment="bottom", key="feedback_head"):
+    with st.container(horizontal=True, vertical_alignment="bottom", key="feedback_top"):
         who = st.segmented_control(
             t("Said by"), list(_WHO), default="everybody", format_func=lambda w: t(_WHO[w][0]), key="feedback_who",
             required=True,
@@ -41,7 +41,7 @@ def draw(desk: Desk) -> None:
     with st.expander(t("Filter"), icon=":material/filter_list:", key="feedback_filter"):
         left, right = ui.columns(1, 1)
         with left:
-            period = st.date_input(t("Received between"), (), key="feedback_days", format="YYYY-MM-DD")
+            period = st.date_input(t("Received between"), [], key="feedback_days", format="YYYY-MM-DD")
             project = forms.pick(desk, "project", t("Estate"), key="feedback_project")
         with right:
             activity = forms.pick(desk, "activity", t("Activity"), key="feedback_activity")
@@ -70,12 +70,12 @@ def draw(desk: Desk) -> None:
     with right:
         charts.card(
             desk, t("Activities most spoken about"), _activities(desk, found.by_activity[:_MOST]),
-            "feedback_activities", t("Mean rating; the bar is the number of contributions."),
+            "feedback_activities", t("Mean rating before the name; the bar is the number of contributions."),
         )  # fmt: skip
-    ui.section(t("What was said"))
+    ui.section(t("Feedback received"))
     forms.record_list(
         desk, "feedback", columns=("received_at", "rating", "text", "respondent_name", "customer_id", "activity_id"),
-        where=condition, key="feedback", sort="received_at", descending=True,
+        where=condition, key="feedback_list", sort="received_at", descending=True,
         on_open=lambda key: forms.open_record(desk, "feedback", key),
     )  # fmt: skip
 
@@ -118,6 +118,6 @@ def _ratings(desk: Desk, customers: Tally, others: Tally) -> Drawing:
 def _activities(desk: Desk, tallies: list[Tally]) -> Drawing:
     names = [tally.name or desk.t("Not assigned") for tally in tallies]
     notes = [desk.t("Rating: {rating} of 5", rating=_mean(tally)) for tally in tallies]
-    labels = [f"{name} ({_mean(tally)})" for name, tally in zip(names, tallies, strict=True)]
+    labels = [f"{_mean(tally)} · {name}" for name, tally in zip(names, tallies, strict=True)]
     heads = (desk.t("Activity"), desk.t("Contributions"))
     return charts.bars(desk, labels, [float(tally.count) for tally in tallies], "count", heads, notes)

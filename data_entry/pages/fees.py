@@ -7,6 +7,7 @@ import html
 import secrets
 from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import streamlit as st
@@ -51,6 +52,7 @@ _STYLE = """<style>
 def draw(desk: Desk) -> None:
     """Draw bills, arrears, and the making of bills."""
     parts.hear()
+    st.session_state.update(st.session_state.pop("lp_fees_next", {}))
     t = desk.t
     tabs = {"bills": t("Bills"), "arrears": t("Arrears")}
     if desk.actor.may("run", "fee_bill"):
@@ -158,7 +160,7 @@ def _open_bill(desk: Desk, bill: Bill) -> None:
                     and desk.actor.may("update", "fee_payment")
                     and st.button(t("Void"), key=f"{key}_void_{payment.id}", type="tertiary")
                 ):
-                    _do(desk, lambda work, p=payment.id: fees.void(work, p), t("The payment is void."))
+                    _do(desk, partial(fees.void, payment_id=payment.id), t("The payment is void."))
         if desk.actor.may("create", "fee_payment"):
             _pay(desk, bill, bill.amount - paid, key)
         if desk.actor.may("run", "fee_bill") and not paid and st.button(t("Take the bill back"), key=f"{key}_withdraw"):
@@ -225,8 +227,8 @@ def _draw_arrears(desk: Desk, projects: dict[int, str]) -> None:
     event = table(desk, columns, cells, title=t("Arrears by owner"), key="arrears_list")
     parts.pager(desk, "arrears", people)
     if event.open is not None:
-        st.session_state["fees_tab"] = "bills"
-        st.session_state["bills_state"] = "overdue"
+        # Widgets drawn already cannot be set any more: the next run does it.
+        st.session_state["lp_fees_next"] = {"fees_tab": "bills", "bills_state": "overdue"}
         st.query_params["customer"] = str(event.open)
         st.rerun()
 
@@ -255,7 +257,7 @@ def _draw_generate(desk: Desk, projects: dict[int, str]) -> None:
         types = {row.id: row for row in service_items.fee_types(work)}
     places = ui.columns(1, 1, 1)
     project_id = places[0].selectbox(
-        t("Estate"), list(projects), index=None, format_func=projects.get, key="generate_project",
+        t("Estate"), list(projects), index=None, format_func=lambda key: projects[key], key="generate_project",
         placeholder=t("Choose"),
     )  # fmt: skip
     fee_type_id = places[1].selectbox(

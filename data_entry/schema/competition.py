@@ -28,7 +28,9 @@ class CompetitorProject(Record):
     level: Mapped[str | None] = col.text("Level of competition.", 40, vocabulary=True, label="Level of competition")
     own_project_id: Mapped[int | None] = col.ref("project", "Own project it competes with.", required=False)
     is_own: Mapped[bool] = col.flag(
-        "Whether it is that own project itself, observed in the same way to compare with.", default=False
+        "Whether it is that own project itself, observed in the same way to compare with.",
+        default=False,
+        label="Our own estate",
     )
 
 

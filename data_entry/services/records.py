@@ -254,7 +254,7 @@ def _with_number(work: Work, names: Mapping[int, str]) -> dict[int, str]:
     numbers: dict[int, str | None] = dict(
         work.session.execute(sa.select(rows.c.id, phone).where(rows.c.id.in_(names))).all()
     )
-    return {key: f"{name} · {numbers[key][-4:]}" if numbers.get(key) else name for key, name in names.items()}
+    return {key: f"{name} · {end[-4:]}" if (end := numbers.get(key)) else name for key, name in names.items()}
 
 
 def children(work: Work, table: str, parent_id: int | None, *, active: bool = False) -> list[Option]:

@@ -278,9 +278,7 @@ def items(work: Work, rows: Sequence[Task]) -> list[Item]:
                 Customer.id.in_({row.customer_id for row in rows if row.customer_id is not None}),
                 reach(work.actor, "personal", "customer"),
             )
-        )
-        .tuples()
-        .all()
+        ).all()
     )
     return [
         Item(
