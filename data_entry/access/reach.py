@@ -139,6 +139,8 @@ def _demands_of(people: People) -> Condition:
     return sa.or_(
         demand.c.responsible_employee_id.in_(people),
         handled,
+        # Who took a demand down must find it again, whoever looks after the customer in that estate.
+        _entered_by("demand")(people),
         _looks_after(demand.c.customer_id, demand.c.project_id, people),
     )
 

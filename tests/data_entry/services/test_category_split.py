@@ -49,7 +49,7 @@ def test_old_demands_count_where_they_hang_and_new_ones_in_the_category_above(sq
     counted = dict(
         warehouse.rows(
             "select demand_category_name, count(distinct demand_id) from marts.fct_demand_category"
-            " join marts.dim_demand_category on counted_category_id = demand_category_id group by 1"
+            " join marts.dim_demand_category as c on counted_category_id = c.demand_category_id group by 1"
         )
     )
     assert counted == {"Complaint": 4, "Quality": 4, "Leak": 4, "Pipe": 1, "Roof": 2}

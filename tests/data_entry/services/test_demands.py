@@ -119,6 +119,10 @@ class TestEntry:
         assert loaded(small, key).created_by == small.key.account_sales
         with pytest.raises(NotFound):
             enter(small, "sales", customer_id=small.key.li, unit_id=None)
+        # About another estate as well, and find it again.
+        key = enter(small, "sales", project_id=small.key.tower, unit_id=None)
+        with small.reading("sales") as work:
+            assert demand_list.lines(work, [key])
         with pytest.raises(Forbidden):
             enter(small, "executive")
 
