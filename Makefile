@@ -35,12 +35,12 @@ $(VENV)/.dev: requirements/dev.txt | $(VENV)/.run
 install: $(VENV)/.run ## Make .venv with the loupan command
 
 .PHONY: demo
-demo: install ## Make sample data, refresh, and serve it
+demo: install ## Make sample data and accounts, refresh, and serve it
 	@set -e; export $(DEMO); \
 	if [ ! -e var/demo/.sample_made ]; then \
 	  rm -rf var/demo && $(BIN)/loupan crm init && $(BIN)/loupan sample && touch var/demo/.sample_made; \
 	fi; \
-	$(BIN)/loupan refresh && exec $(BIN)/loupan serve
+	$(BIN)/loupan refresh && $(BIN)/loupan account demo && exec $(BIN)/loupan serve
 
 .PHONY: test
 test: $(VENV)/.dev ## Run all tests, the fast ones first
@@ -53,6 +53,10 @@ lint: $(VENV)/.dev ## Check style, types and SQL
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/sqlfluff lint --disable-progress-bar dbt_project/models
+
+.PHONY: docs
+docs: $(VENV)/.dev ## Write the table of functions, pages and tests
+	$(BIN)/python -m tests.functions_table
 
 .PHONY: bench
 bench: $(VENV)/.dev ## Measure speed and memory, as ratios in one run

@@ -117,7 +117,7 @@ def main() -> None:
         _nobody(translator(filters.asked_language() or filters.browser_language()), error)
         return
     pages = _pages(desk, theme)
-    page = st.navigation(pages)
+    page = st.navigation(pages, expanded=True)
     with st.sidebar:
         filters.language_switch(desk.language)
         _signed_in(desk)

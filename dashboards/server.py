@@ -6,6 +6,7 @@ nor one of LOUPAN_HOSTS are refused: a page on the web could otherwise reach the
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import gzip
 import re
@@ -130,9 +131,10 @@ class CompressedAssets:
             return
         path = scope["path"]
         if path not in self._copies:
-            start, body = await self._fetch(scope, receive)
+            start, body = await self._fetch(scope)
             headers = MutableHeaders(raw=list(start["headers"]))
-            if start["status"] != 200 or not headers.get("content-type", "").startswith(_COMPRESSED_TYPES):
+            is_whole = start["status"] == 200 and headers.get("content-length") in (None, str(len(body)))
+            if not is_whole or not headers.get("content-type", "").startswith(_COMPRESSED_TYPES):
                 await send(start)
                 await send({"type": "http.response.body", "body": body})
                 return
@@ -145,10 +147,15 @@ class CompressedAssets:
         await send({"type": "http.response.start", "status": 200, "headers": raw})
         await send({"type": "http.response.body", "body": compressed})
 
-    async def _fetch(self, scope: Scope, receive: Receive) -> tuple[MutableMapping[str, Any], bytes]:
+    async def _fetch(self, scope: Scope) -> tuple[MutableMapping[str, Any], bytes]:
         """Return the start message and the whole body that the application answers with, without conditions."""
         headers = [(k, v) for k, v in scope["headers"] if k not in (b"if-none-match", b"if-modified-since", b"range")]
         messages: list[Message] = []
+
+        async def receive() -> Message:
+            # Whoever asked may be gone before the end; those after them want the whole all the same.
+            await asyncio.Event().wait()
+            raise AssertionError
 
         async def collect(message: Message) -> None:
             messages.append(message)

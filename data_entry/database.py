@@ -136,7 +136,8 @@ def clear_errors(engine: sa.Engine) -> Iterator[None]:
         ) from error
 
 
-def _migrations() -> Config:
+def migrations() -> Config:
+    """Return what Alembic needs to know of the migrations."""
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     return config
@@ -144,7 +145,7 @@ def _migrations() -> Config:
 
 def head_version() -> str:
     """Return the newest migration of this code."""
-    head = ScriptDirectory.from_config(_migrations()).get_current_head()
+    head = ScriptDirectory.from_config(migrations()).get_current_head()
     if head is None:  # pragma: no cover - the migrations folder is part of the package
         raise DatabaseError(f"No migration found in {MIGRATIONS}; the installation is incomplete")
     return head
@@ -165,7 +166,7 @@ def schema_version(engine: sa.Engine) -> str | None:
 def version_within(connection: sa.Connection) -> str | None:
     """Return the migration the database of an open connection stands at; see `schema_version`."""
     versions = MigrationContext.configure(connection).get_current_heads()
-    known = {script.revision for script in ScriptDirectory.from_config(_migrations()).walk_revisions()}
+    known = {script.revision for script in ScriptDirectory.from_config(migrations()).walk_revisions()}
     if not known.issuperset(versions):
         raise DatabaseError(
             f"The CRM database {connection.engine.url.render_as_string()} was made by another version of Loupan, or by "
@@ -200,7 +201,7 @@ def create_schema(engine: sa.Engine) -> None:
 
 def upgrade(connection: sa.Connection, version: str = "head") -> None:
     """Bring the schema to a version within an open transaction; tables have their triggers then."""
-    config = _migrations()
+    config = migrations()
     config.attributes["connection"] = connection
     command.upgrade(config, version)
     # After the migrations and not in them: a new table, or one that SQLite rebuilt, has its trigger at once.

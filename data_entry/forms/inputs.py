@@ -12,7 +12,7 @@ import streamlit as st
 
 from data_entry.forms.errors import problem_text, show_problem
 from data_entry.forms.picking import pick
-from data_entry.forms.words import MASKED, is_money, label, shown
+from data_entry.forms.words import MASKED, is_money, label, shown, vocabulary_name
 from data_entry.pages.desk import Desk
 from data_entry.schema import metadata
 from data_entry.schema.base import ExactNumeric, UtcDateTime
@@ -22,7 +22,7 @@ from data_entry.schema.organisation import VocabularyTerm
 from data_entry.services import features as custom
 from data_entry.services.captions import Condition
 from data_entry.services.errors import Invalid, Problem
-from data_entry.services.tables import CLASSES, MANAGED, SETTABLE, own_columns, required, target
+from data_entry.services.tables import CLASSES, MANAGED, SETTABLE, own_columns, required, target, vocabularies
 from data_entry.services.validation import FIRST_DAY, LAST_DAY, Wrong, read
 from data_entry.services.work import Work
 from loupan import ui
@@ -245,7 +245,8 @@ def _title(desk: Desk, table: str, column: sa.Column) -> str:
     text = label(desk, table, column.name)
     if is_money(column):
         text = f"{text} ({desk.formats.currency_sign})"
-    return ui.plain(f"{text} *" if required(column) else text)
+    # As it is: our own words hold no Markdown, and an escaped label is read out with its backslashes.
+    return f"{text} *" if required(column) else text
 
 
 def _default(column: sa.Column) -> Any:
@@ -272,6 +273,10 @@ def _input(  # noqa: PLR0911, PLR0912 - one branch for each kind of value
         key = f"{key}_{entity}"
     if parent is not None:
         return pick(desk, parent, title, value, key=key, where=where, help=help_text), value
+    if (table, name) == ("vocabulary_term", "field"):
+        names = {field: vocabulary_name(desk, field) for field in vocabularies()}
+        offered = sorted(names, key=names.__getitem__)
+        return _select(desk, title, offered, value, key, help_text, names.__getitem__), value
     if isinstance(kind, sa.Boolean):
         if not column.nullable:
             return st.checkbox(title, bool(value), key=key, help=help_text), bool(value)

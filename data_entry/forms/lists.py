@@ -130,7 +130,7 @@ def _head(desk: Desk, table_name: str, key: str, actions: Callable[[], None] | N
 def _is_number(table_name: str, name: str) -> bool:
     column = metadata.tables[table_name].c[name]
     return isinstance(column.type, ExactNumeric) or (
-        isinstance(column.type, sa.Integer) and not column.foreign_keys and name != "id"
+        isinstance(column.type, sa.Integer) and not isinstance(column.type, sa.BigInteger)
     )
 
 

@@ -12,6 +12,7 @@ from data_entry.pages.desk import Desk
 from data_entry.schema import metadata
 from data_entry.schema.base import ExactNumeric, UtcDateTime
 from data_entry.schema.labels import choice_label, column_label, table_label, table_plural
+from data_entry.services.tables import vocabularies
 from loupan.formats import NO_DATA
 
 MASKED = "•••"
@@ -30,6 +31,12 @@ def table_names(desk: Desk, table: str) -> str:
 def label(desk: Desk, table: str, column: str) -> str:
     """Return what a column is called."""
     return desk.t(column_label(table, column))
+
+
+def vocabulary_name(desk: Desk, field: str) -> str:
+    """Return what a vocabulary, named ``table.column``, is called."""
+    table, _, column = field.partition(".")
+    return f"{table_name(desk, table)}: {label(desk, table, column)}"
 
 
 def is_money(column: sa.Column) -> bool:
@@ -54,6 +61,8 @@ def shown(  # noqa: PLR0911 - one branch for each kind of value
     if caption is not None:
         return caption
     kind = metadata.tables[table].c[column].type
+    if (table, column) == ("vocabulary_term", "field") and value in vocabularies():
+        return vocabulary_name(desk, str(value))
     if isinstance(kind, sa.Boolean):
         return desk.t("Yes") if value else desk.t("No")
     if isinstance(kind, sa.Enum):

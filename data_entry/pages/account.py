@@ -14,7 +14,7 @@ from loupan import ui
 from loupan.formats import NO_DATA
 
 _LANGUAGE = "lp_account_language"
-_LOCALES = {None: "", "en": "English", "zh_CN": "中文"}
+_LOCALES = {"": "", "en": "English", "zh_CN": "中文"}
 
 
 def draw(desk: Desk) -> None:
@@ -60,11 +60,11 @@ def draw(desk: Desk) -> None:
 
 def _language(desk: Desk, present: str | None) -> None:
     t = desk.t
-    st.session_state[_LANGUAGE] = present if present in _LOCALES else None
+    st.session_state[_LANGUAGE] = present if present in _LOCALES else ""
 
     def chosen() -> None:
         with desk.writing() as work:
-            accounts.set_locale(work, st.session_state[_LANGUAGE])
+            accounts.set_locale(work, st.session_state[_LANGUAGE] or None)
         # The address would overrule it.
         st.query_params.pop("lang", None)
 

@@ -89,7 +89,7 @@ def _accounts(desk: Desk) -> None:
         with st.container(border=True, key=f"lp_account_{row.id}", horizontal=True, vertical_alignment="center"):
             st.html(_card(desk, row), width="stretch")
             if st.button(
-                t("Open"), key=f"lp_account_open_{row.id}", help=t("Open the account {login}", login=row.login)
+                t("Manage"), key=f"lp_account_open_{row.id}", help=t("Open the account {login}", login=row.login)
             ):
                 _one_account(desk, row.id)
     if total > _PAGE:
@@ -161,7 +161,7 @@ def _new_account(desk: Desk) -> None:
         with st.form("lp_account_form"):
             login = st.text_input(t("Login"), max_chars=accounts.LONGEST_LOGIN)
             employee = st.selectbox(t("Employee"), list(people), format_func=people.__getitem__)
-            chosen = st.multiselect(t("Roles"), list(names), format_func=names.__getitem__)
+            chosen = st.multiselect(t("Roles"), list(names), format_func=names.__getitem__, placeholder=t("Choose"))
             is_sent = st.form_submit_button(t("Make the account"), type="primary")
         if is_sent:
             with _saying_errors(desk):
@@ -215,7 +215,11 @@ def _account_form(desk: Desk, account_id: int) -> None:
             t("Employee"), list(people), index=list(people).index(row.employee_id), format_func=people.__getitem__
         )
         chosen = st.multiselect(
-            t("Roles"), list(names), default=[key for key in held if key in names], format_func=names.__getitem__
+            t("Roles"),
+            list(names),
+            default=[key for key in held if key in names],
+            format_func=names.__getitem__,
+            placeholder=t("Choose"),
         )
         if st.form_submit_button(t("Save"), type="primary"):
             with _saying_errors(desk):
@@ -324,6 +328,7 @@ def _role_form(desk: Desk, role: Role, grants: set[roles.Grant]) -> None:
             list(titles),
             default=[path for path in titles if path in pages],
             format_func=titles.__getitem__,
+            placeholder=t("Choose"),
         )
         if st.form_submit_button(t("Save"), type="primary"):
             kept = {grant for grant in grants if not grant[0].startswith("page:") or grant[0][5:] not in titles}
@@ -339,7 +344,7 @@ def _permissions(desk: Desk, role_id: int, grants: set[roles.Grant]) -> None:
     t = desk.t
     titles = _resources(t)
     ui.section(t("Permissions"))
-    resource = st.selectbox(t("What"), list(titles), format_func=titles.__getitem__, key="lp_role_resource")
+    resource = st.selectbox(t("Resource"), list(titles), format_func=titles.__getitem__, key="lp_role_resource")
     offered = [action for action in ACTIONS if action != EVERY or resource == EVERY]
     with st.form(f"lp_grants_{role_id}_{resource}"):
         chosen = {}
@@ -376,5 +381,5 @@ def _matrix(t: Translator, titles: dict[str, str], grants: set[roles.Grant]) -> 
         for resource, title in titles.items()
         if any((resource, action) in scopes for action in used)
     ]
-    frame = pd.DataFrame(rows, columns=[t("What"), *(t(ACTIONS[action]) for action in used)])
+    frame = pd.DataFrame(rows, columns=[t("Resource"), *(t(ACTIONS[action]) for action in used)])
     ui.table(frame, t("All permissions of this role"), is_words=True)

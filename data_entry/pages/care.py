@@ -206,4 +206,4 @@ def _classes(desk: Desk) -> dict[int, str]:
             .where(CustomerClass.deleted_at.is_(None))
             .order_by(CustomerClass.name)
         )
-        return dict(rows.tuples().all())
+        return dict(rows.all())

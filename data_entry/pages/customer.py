@@ -170,7 +170,7 @@ def _way(desk: Desk, found: Profile, way: Journey, *, may_act: bool) -> None:
         ]  # fmt: skip
         ui.message(" · ".join(filter(None, told)))
         with_step = way.next_step_lead
-        if with_step.next_step and found.row.is_known:
+        if with_step.next_step and found.row.is_known and way.state != leads.LOST:
             due = with_step.next_step_on is not None and with_step.next_step_on <= desk.today
             st.html(
                 parts.badges((parts.day(desk, with_step.next_step_on), "warn" if due else "plain"))

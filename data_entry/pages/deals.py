@@ -81,7 +81,7 @@ def _all(desk: Desk) -> None:
         rows, counts = deals.listing(
             work, stage or "small_booking", project_id=project_id, text=text, page=page, size=_SIZE
         )
-        owed = {row.deal.id: deals.money(work, row.deal.id) for row in rows}
+        owed = deals.moneys(work, {row.deal.id: row.state for row in rows})
     if not rows:
         st.html(f"<p class='lp-empty'>{t('No deal here.')}</p>")
     for row in rows:

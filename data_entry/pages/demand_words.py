@@ -13,7 +13,7 @@ KINDS = {
     "decoration": marked("Decoration"),
     "other": marked("Other"),
 }
-PHASES = {"sales": marked("Sales period"), "property": marked("Property period")}
+PHASES = {"sales": marked("Sales phase"), "property": marked("Property phase")}
 STAGES = {
     "new": marked("New"),
     "given": marked("In hand"),

@@ -245,10 +245,18 @@ def enter(
             values["responsible_employee_id"] = forms.pick(
                 desk, "employee", t("Whose conduct or promise it concerns"), key=f"{key}_responsible"
             )
+        left, right = ui.columns(1, 1)
+        with left:
+            values["severity"] = _pick_word(desk, "severity", demands.SEVERITIES, "normal", key)
+        with right:
+            values["channel"] = _pick_word(desk, "channel", demands.CHANNELS, None, key)
         values |= forms.fields(
-            desk, "demand", columns=["phase", "severity", "channel", "received_at", "title", "description"],
-            defaults={"received_at": now, "phase": _own_phase(desk), "severity": "normal"}, key=key,
-        )  # fmt: skip
+            desk,
+            "demand",
+            columns=["phase", "received_at", "title", "description"],
+            defaults={"received_at": now, "phase": _own_phase(desk)},
+            key=key,
+        )
         if st.button(t("Record the demand"), type="primary", key=f"{key}_save", shortcut="Ctrl+Enter"):
             with forms.showing_errors(desk, "demand", key) as outcome, desk.writing() as work:
                 row = demands.enter(work, **values)
@@ -263,6 +271,19 @@ def enter(
                 )
 
     dialog()
+
+
+def _pick_word(desk: Desk, column: str, usual: tuple[str, ...], first: str | None, key: str) -> str | None:
+    """Offer the agreed words for a column, else the usual ones; another may be written."""
+    with desk.reading() as work:
+        agreed = demand_list.agreed_words(work, f"demand.{column}")
+    offered = agreed or list(usual)
+    chosen: str | None = st.selectbox(
+        forms.label(desk, "demand", column), offered, index=offered.index(first) if first in offered else None,
+        format_func=lambda value: word(desk, value), key=f"{key}_{column}", accept_new_options=True,
+        placeholder=desk.t("Choose or write"),
+    )  # fmt: skip
+    return chosen
 
 
 def _own_phase(desk: Desk) -> str:
@@ -345,7 +366,7 @@ def _draw_actions(desk: Desk, demand: Demand, line: Line, may: Mapping[str, bool
     is_open = is_live and line.stage != "resolved"
     with st.container(horizontal=True, key="lp_demand_actions"):
         if is_open and may["update"]:
-            if st.button(t("Reply"), icon=":material/reply:", type="primary", key="demand_reply", shortcut="Alt+R"):
+            if st.button(t("Reply"), icon=":material/reply:", type="primary", key="demand_reply", shortcut="Alt+A"):
                 _with_note(
                     desk,
                     demand.id,

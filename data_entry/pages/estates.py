@@ -14,6 +14,13 @@ from data_entry.services.estates import Comparison, Seen
 from loupan import ui
 from loupan.formats import NO_DATA
 
+# Words in a feature's name that say that a figure of our own estate stands for the same.
+_OURS = {
+    "price": ("均价", "price per", "average price"),
+    "pace": ("月成交", "sold per month"),
+    "area": ("户型面积", "floor area"),
+}
+
 
 def draw(desk: Desk) -> None:
     """Draw the page."""
@@ -70,14 +77,12 @@ def _table(desk: Desk, found: Comparison, chosen: list[int]) -> None:
             html.escape(rival.estate.district or NO_DATA) for rival in rivals
         ]),
         (t("Level of competition"), [NO_DATA, *(html.escape(rival.estate.level or NO_DATA) for rival in rivals)]),
-        (t("Price per m²"), [parts.money(desk, own.price_per_sqm), *(NO_DATA for _ in rivals)]),
-        (t("Floor areas"), [_areas(found), *(NO_DATA for _ in rivals)]),
-        (t("Sold in the last 30 days"), [f"{own.sold_last_30_days:,}", *(NO_DATA for _ in rivals)]),
     ]  # fmt: skip
+    ours = {"price": parts.money(desk, own.price_per_sqm), "pace": f"{own.sold_last_30_days:,}", "area": _areas(found)}
     for feature in found.features:
-        rows.append(
-            (feature.name, [NO_DATA, *(_cell(desk, rival.seen.get(feature.id)) for rival in rivals)]),
-        )
+        same = next((kind for kind, words in _OURS.items() if any(w in feature.name.lower() for w in words)), "")
+        cells = [_cell(desk, rival.seen.get(feature.id)) for rival in rivals]
+        rows.append((feature.name, [html.escape(ours.get(same, NO_DATA)), *cells]))
     head = "".join(
         f"<th scope='col'>{html.escape(name)}</th>"
         for name in ("", own.project.name, *(rival.estate.name for rival in rivals))

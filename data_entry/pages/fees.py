@@ -51,6 +51,7 @@ _STYLE = """<style>
 def draw(desk: Desk) -> None:
     """Draw bills, arrears, and the making of bills."""
     parts.hear()
+    st.session_state.update(st.session_state.pop("lp_fees_next", {}))
     t = desk.t
     tabs = {"bills": t("Bills"), "arrears": t("Arrears")}
     if desk.actor.may("run", "fee_bill"):
@@ -225,8 +226,8 @@ def _draw_arrears(desk: Desk, projects: dict[int, str]) -> None:
     event = table(desk, columns, cells, title=t("Arrears by owner"), key="arrears_list")
     parts.pager(desk, "arrears", people)
     if event.open is not None:
-        st.session_state["fees_tab"] = "bills"
-        st.session_state["bills_state"] = "overdue"
+        # Widgets drawn already cannot be set any more: the next run does it.
+        st.session_state["lp_fees_next"] = {"fees_tab": "bills", "bills_state": "overdue"}
         st.query_params["customer"] = str(event.open)
         st.rerun()
 

@@ -30,6 +30,8 @@ def go(path: str, **query: Any) -> None:
     """
     if is_open(path):
         shown = {name: str(value) for name, value in query.items() if value is not None}
+        if (language := st.query_params.get("lang")) is not None:
+            shown.setdefault("lang", language)
         st.switch_page(st.session_state[_PAGES][path], query_params=shown)
 
 

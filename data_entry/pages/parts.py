@@ -6,7 +6,6 @@ import datetime as dt
 import html
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,11 +13,13 @@ import streamlit as st
 from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
 
+from data_entry import forms
 from data_entry.access import reach
+from data_entry.forms.errors import Outcome
 from data_entry.pages.desk import Desk
 from data_entry.schema.customer import Customer
 from data_entry.services import wording
-from data_entry.services.errors import ServiceError, Stale
+from data_entry.services.errors import Stale
 from loupan import ui
 
 _SAID = "lp_office_said"
@@ -26,25 +27,13 @@ _PAGE_SIZE = 20
 _MATCHES = 20
 
 
-@dataclass
-class Outcome:
-    """Whether what was tried within `showing_errors` succeeded."""
-
-    ok: bool = False
-
-
 @contextmanager
 def showing_errors(desk: Desk) -> Iterator[Outcome]:
-    """Show what a service refuses in the reader's language; `ok` says afterwards whether it refused nothing."""
-    outcome = Outcome()
-    try:
+    """Show what is refused within, as the forms do; of a stale save both versions, so that neither is lost."""
+    with forms.showing_errors(desk) as outcome:
         yield outcome
-        outcome.ok = True
-    except Stale as stale:
-        st.error(ui.plain(stale.text(desk.t)), icon=":material/sync_problem:")
-        _show_versions(desk, stale)
-    except ServiceError as error:
-        st.error(ui.plain(error.text(desk.t)), icon=":material/block:")
+    if isinstance(outcome.error, Stale):
+        _show_versions(desk, outcome.error)
 
 
 def _show_versions(desk: Desk, stale: Stale) -> None:
@@ -181,8 +170,8 @@ def views(label: str, options: Mapping[str, str], key: str) -> str:
     return chosen or names[0]
 
 
-def pick_customers(desk: Desk, key: str, *, several: bool = False) -> list[int]:
-    """Let customers be found by name or telephone, among those the person may see by name."""
+def pick_customers(desk: Desk, key: str) -> list[int]:
+    """Let several customers be found by name or telephone, among those the person may see by name."""
     t = desk.t
     words = st.text_input(t("Find a customer by name or telephone"), key=f"{key}_words").strip()
     chosen: dict[int, str] = st.session_state.setdefault(f"{key}_chosen", {})
@@ -206,19 +195,16 @@ def pick_customers(desk: Desk, key: str, *, several: bool = False) -> list[int]:
         if not options:
             ui.message(t("Nobody is found."))
             return list(chosen)
-        if several:
-            options |= chosen
-            picked = st.multiselect(
-                t("Customers"), list(options), default=list(chosen), format_func=options.__getitem__,
-                key=f"{key}_pick_{words}", placeholder=t("Choose"),
-            )  # fmt: skip
-            st.session_state[f"{key}_chosen"] = {k: options[k] for k in picked}
-            return list(picked)
-        one = choice(desk, t("Customer"), options, key=f"{key}_pick_{words}", empty=t("None"))
-        return [one] if one is not None else []
-    if several and chosen:
+        options |= chosen
+        picked = st.multiselect(
+            t("Customers"), list(options), default=list(chosen), format_func=options.__getitem__,
+            key=f"{key}_pick_{words}", placeholder=t("Choose"),
+        )  # fmt: skip
+        st.session_state[f"{key}_chosen"] = {k: options[k] for k in picked}
+        return list(picked)
+    if chosen:
         ui.message("; ".join(chosen.values()))
-    return list(chosen) if several else []
+    return list(chosen)
 
 
 def _links_only(self: RendererHTML, tokens: Any, place: int, options: Any, env: Any) -> str:
@@ -257,7 +243,7 @@ def quoted(text: str) -> None:
 
 def attached(desk: Desk, entity: str, entity_id: int, *, may_add: bool) -> None:
     """Show the files beside a record."""
-    from data_entry.pages import attached as files
+    import data_entry.pages.attached as files
 
     ui.section(desk.t("Files"))
     files.files(desk, entity, entity_id, may_add=may_add)

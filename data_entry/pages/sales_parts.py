@@ -93,7 +93,7 @@ _STYLE = """<style>
 .lp-badge.lp-good { background: color-mix(in srgb, #009e73 22%, transparent); }
 .lp-badge.lp-warn { background: color-mix(in srgb, #e69f00 28%, transparent); }
 .lp-badge.lp-bad { background: color-mix(in srgb, #d55e00 26%, transparent); font-weight: 600; }
-.lp-time { list-style: none; margin: 0; padding: 0 0 0 0.2rem; font-size: 0.92rem; }
+.lp-time { list-style: none; margin: 0 !important; padding: 0 !important; font-size: 0.92rem; }
 .lp-time li { display: grid; grid-template-columns: minmax(8.5rem, 11rem) 1fr; gap: 0.2rem 0.9rem; margin: 0;
   padding: 0.35rem 0;
   border-bottom: 1px solid color-mix(in srgb, currentColor 12%, transparent); }

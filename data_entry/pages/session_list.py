@@ -42,7 +42,7 @@ def draw(desk: Desk, rows: list[AccountSession], current: int | None, ended: Cal
         zone = desk.zone.key
         with st.container(border=True, key=f"lp_session_{row.id}", horizontal=True, vertical_alignment="center"):
             title = browser_name(row.user_agent) or t("Unknown browser")
-            mark = f" <b>{html.escape(t('This browser'))}</b>" if row.id == current else ""
+            mark = f" <b class='lp-mark'>{html.escape(t('This browser'))}</b>" if row.id == current else ""
             facts = [
                 t("Signed in {moment} {method}", moment=formats.moment(row.started_at, zone),
                   method=t(_METHODS[row.method])),

@@ -8,6 +8,7 @@ import pandas as pd
 import sqlalchemy as sa
 import streamlit as st
 
+from data_entry import forms
 from data_entry.pages import links, parts
 from data_entry.pages.desk import Desk
 from data_entry.schema.estate import Project
@@ -217,7 +218,7 @@ def _draw_issue(desk: Desk, survey: Survey) -> None:
     left, right = ui.columns(1, 1)
     with left, st.container(border=True, key="lp_card_invite"):
         ui.card_title(t("Invite customers"), t("Each gets a link of their own, which can be answered once."))
-        customers = parts.pick_customers(desk, f"invite_{survey.id}", several=True)
+        customers = parts.pick_customers(desk, f"invite_{survey.id}")
         if st.button(t("Make the links"), type="primary", disabled=not customers, key="invite_go"):
             with parts.showing_errors(desk) as outcome, desk.writing() as work:
                 new = surveys.issue(work, survey.id, customers)
@@ -260,7 +261,7 @@ def _draw_recording(desk: Desk, survey: Survey, state: str, questions: list[Surv
         parts.nothing(t("The survey is not open on this day."))
         return
     ui.message(t("For answers given by telephone or on paper."))
-    customers = parts.pick_customers(desk, f"record_{survey.id}")
+    customer = forms.pick(desk, "customer", t("Customer"), key=f"record_{survey.id}")
     given: dict[int, int | str | None] = {}
     with st.form("survey_record"):
         for question in questions:
@@ -275,7 +276,7 @@ def _draw_recording(desk: Desk, survey: Survey, state: str, questions: list[Surv
         saved = st.form_submit_button(t("Record the answers"), type="primary")
     if saved:
         with parts.showing_errors(desk) as outcome, desk.writing() as work:
-            surveys.record(work, survey.id, given, customer_id=customers[0] if customers else None)
+            surveys.record(work, survey.id, given, customer_id=customer)
         if outcome.ok:
             for question in questions:
                 st.session_state.pop(f"answer_{question.id}", None)
@@ -338,4 +339,4 @@ def _projects(desk: Desk) -> dict[int, str]:
         rows = work.session.execute(
             sa.select(Project.id, Project.name).where(Project.deleted_at.is_(None)).order_by(Project.name)
         )
-        return dict(rows.tuples().all())
+        return dict(rows.all())

@@ -6,6 +6,7 @@ import datetime as dt
 
 import streamlit as st
 
+from data_entry import forms
 from data_entry.pages import links, parts
 from data_entry.pages.desk import Desk
 from data_entry.services import tasks
@@ -170,7 +171,7 @@ def _write(desk: Desk, item: tasks.Item | None = None) -> None:
     def dialog() -> None:
         task = item.task if item else None
         title = st.text_input(t("What is to be done"), task.title if task else "", max_chars=300, key="tw_title")
-        assignee = kind = customers = None
+        assignee = kind = customer = None
         if task is None:
             with desk.reading() as work:
                 people = tasks.people_to_give_to(work)
@@ -182,7 +183,7 @@ def _write(desk: Desk, item: tasks.Item | None = None) -> None:
         hour = due_time.time_input(t("At"), local.time() if local else dt.time(18), key="tw_hour")
         text = st.text_area(t("In full"), (task.description or "") if task else "", key="tw_text")
         if task is None and desk.actor.may("personal", "customer"):
-            customers = parts.pick_customers(desk, "tw_customer")
+            customer = forms.pick(desk, "customer", t("Customer"), key="tw_customer")
         if not st.button(t("Save"), type="primary", key="tw_save"):
             return
         with parts.showing_errors(desk) as outcome, desk.writing() as work:
@@ -190,7 +191,7 @@ def _write(desk: Desk, item: tasks.Item | None = None) -> None:
             if task is None:
                 tasks.assign(
                     work, title=title, assignee_id=assignee, due_at=due_at, kind=kind, description=text,
-                    customer_id=customers[0] if customers else None,
+                    customer_id=customer,
                 )  # fmt: skip
             else:
                 tasks.change(work, task.id, title=title, due_at=due_at, description=text, row_version=task.row_version)

@@ -20,7 +20,7 @@ from data_entry.services import phones
 from data_entry.services.entries import invalid, require_colleague
 from data_entry.services.errors import Invalid, Problem, Refused
 from data_entry.services.identity import group_ids, normal_phone, owner_names, present_owners, survivor_id
-from data_entry.services.leads import CONVERTED, OPEN, Journey, journeys
+from data_entry.services.leads import CONVERTED, LOST, OPEN, Journey, journeys
 from data_entry.services.work import Work
 from loupan.i18n import marked
 
@@ -372,7 +372,8 @@ class Row:
         customer: the row; its personal particulars may be shown only where `is_known`.
         ways: one per estate.
         owners: names of who looks after the customer.
-        silent_days: days since anything happened; None without a lead or deal.
+        last_at: when anything happened, None without a lead, deal or demand.
+        silent_days: days since a word was heard about the open lead that has waited longest, else since `last_at`.
     """
 
     customer: Customer
@@ -389,8 +390,8 @@ class Row:
 
     @property
     def next_step(self) -> tuple[str, dt.date | None] | None:
-        """The earliest next step of its leads."""
-        steps = [way.next_step_lead for way in self.ways if way.next_step_lead.next_step]
+        """The earliest next step of its leads that are not lost."""
+        steps = [way.next_step_lead for way in self.ways if way.state != LOST and way.next_step_lead.next_step]
         first = min(steps, key=lambda lead: lead.next_step_on or dt.date.max, default=None)
         return (first.next_step or "", first.next_step_on) if first else None
 
@@ -427,16 +428,21 @@ def _matches(work: Work, text: str, customer: Any) -> sa.ColumnElement[bool]:
     return sa.or_(*found)
 
 
-def _in_group(lead: Any) -> Any:
-    """The leads of the same customer in the same estate as `lead`."""
+def _same_person(column: Any, customer: Any) -> sa.ColumnElement[bool]:
+    """The condition that a key of a customer is that of `customer`, or of one that was merged into it."""
+    merged = Customer.__table__.alias()
+    below = sa.select(merged.c.id).where(merged.c.merged_into_id == customer.c.id).correlate_except(merged)
+    return sa.or_(column == customer.c.id, column.in_(below))
+
+
+def _lead_event(customer: Any, lead: Any, *conditions: Any, event: Any) -> sa.ColumnElement[bool]:
+    """Whether the leads that count as one with `lead` have an event."""
     other = Lead.__table__.alias()
-    return other, sa.and_(
-        other.c.customer_id == lead.c.customer_id, other.c.project_id == lead.c.project_id, other.c.deleted_at.is_(None)
+    same = sa.and_(
+        _same_person(other.c.customer_id, customer),
+        other.c.project_id == lead.c.project_id,
+        other.c.deleted_at.is_(None),
     )
-
-
-def _lead_event(lead: Any, *conditions: Any, event: Any) -> sa.ColumnElement[bool]:
-    other, same = _in_group(lead)
     return (
         sa.exists()
         .where(event.c.lead_id == other.c.id, same, event.c.deleted_at.is_(None), *conditions)
@@ -444,10 +450,13 @@ def _lead_event(lead: Any, *conditions: Any, event: Any) -> sa.ColumnElement[boo
     )
 
 
-def _deal_event(lead: Any, *conditions: Any, event: Any) -> sa.ColumnElement[bool]:
+def _deal_event(customer: Any, lead: Any, *conditions: Any, event: Any) -> sa.ColumnElement[bool]:
+    """Whether the deals of the customer in the estate of `lead` have an event."""
     deal = Deal.__table__.alias()
     same = sa.and_(
-        deal.c.customer_id == lead.c.customer_id, deal.c.project_id == lead.c.project_id, deal.c.deleted_at.is_(None)
+        _same_person(deal.c.customer_id, customer),
+        deal.c.project_id == lead.c.project_id,
+        deal.c.deleted_at.is_(None),
     )
     return (
         sa.exists()
@@ -456,46 +465,55 @@ def _deal_event(lead: Any, *conditions: Any, event: Any) -> sa.ColumnElement[boo
     )
 
 
-def _is_open(lead: Any) -> sa.ColumnElement[bool]:
+def _is_open(customer: Any, lead: Any) -> sa.ColumnElement[bool]:
     """The condition that a lead is neither lost nor has a live contract, as the metric dictionary says."""
-    lost, again, cancelled, signed, ended = (
-        LeadEvent.__table__.alias(), LeadEvent.__table__.alias(), DealEvent.__table__.alias(),
-        DealEvent.__table__.alias(), DealEvent.__table__.alias(),
-    )  # fmt: skip
-    reopened_after_loss = _lead_event(
-        lead, again.c.kind == "reopened",
-        sa.or_(
-            again.c.occurred_at > lost.c.occurred_at,
-            sa.and_(again.c.occurred_at == lost.c.occurred_at, again.c.id > lost.c.id),
-        ), event=again,
-    )  # fmt: skip
+    lost, again = LeadEvent.__table__.alias(), LeadEvent.__table__.alias()
+    cancelled, signed, ended = (DealEvent.__table__.alias() for _ in range(3))
+    reopened_after_loss = _lead_event(customer, lead, again.c.kind == "reopened", _follows(again, lost), event=again)
     reopened_after_cancel = _lead_event(
-        lead, again.c.kind == "reopened", again.c.occurred_at >= cancelled.c.occurred_at, event=again
+        customer, lead, again.c.kind == "reopened", again.c.occurred_at >= cancelled.c.occurred_at, event=again
     )
     is_lost = sa.or_(
-        _lead_event(lead, lost.c.kind == "lost", ~reopened_after_loss, event=lost),
-        _deal_event(lead, cancelled.c.kind == "cancel", ~reopened_after_cancel, event=cancelled),
+        _lead_event(customer, lead, lost.c.kind == "lost", ~reopened_after_loss, event=lost),
+        _deal_event(customer, lead, cancelled.c.kind == "cancel", ~reopened_after_cancel, event=cancelled),
     )
-    has_ended = sa.exists().where(
-        ended.c.deal_id == signed.c.deal_id, ended.c.kind.in_(("cancel", "swap")), ended.c.deleted_at.is_(None),
-        sa.or_(
-            ended.c.occurred_at > signed.c.occurred_at,
-            sa.and_(ended.c.occurred_at == signed.c.occurred_at, ended.c.id > signed.c.id),
-        ),
-    ).correlate_except(ended)  # fmt: skip
-    is_live = _deal_event(lead, signed.c.kind == "contract", ~has_ended, event=signed)
+    has_ended = (
+        sa.exists()
+        .where(
+            ended.c.deal_id == signed.c.deal_id, ended.c.kind.in_(("cancel", "swap")), ended.c.deleted_at.is_(None),
+            _follows(ended, signed),
+        )
+        .correlate_except(ended)
+    )  # fmt: skip
+    is_live = _deal_event(customer, lead, signed.c.kind == "contract", ~has_ended, event=signed)
     return sa.and_(~is_lost, ~is_live)
 
 
-def _is_silent(lead: Any, since: dt.datetime) -> sa.ColumnElement[bool]:
+def _follows(later: Any, earlier: Any) -> sa.ColumnElement[bool]:
+    """Whether an event comes after another one, in the order of moment and key."""
+    return sa.or_(
+        later.c.occurred_at > earlier.c.occurred_at,
+        sa.and_(later.c.occurred_at == earlier.c.occurred_at, later.c.id > earlier.c.id),
+    )
+
+
+def _is_silent(customer: Any, lead: Any, since: dt.datetime) -> sa.ColumnElement[bool]:
+    """The condition that nothing happened between the company and a customer in an estate since a moment."""
     spoken, dealt, demand = LeadEvent.__table__.alias(), DealEvent.__table__.alias(), Demand.__table__.alias()
+    asked = (
+        sa.exists()
+        .where(
+            _same_person(demand.c.customer_id, customer),
+            demand.c.received_at >= since,
+            demand.c.deleted_at.is_(None),
+        )
+        .correlate_except(demand)
+    )
     return sa.and_(
         lead.c.opened_at < since,
-        ~_lead_event(lead, spoken.c.occurred_at >= since, event=spoken),
-        ~_deal_event(lead, dealt.c.occurred_at >= since, event=dealt),
-        ~sa.exists().where(
-            demand.c.customer_id == lead.c.customer_id, demand.c.received_at >= since, demand.c.deleted_at.is_(None)
-        ),
+        ~_lead_event(customer, lead, spoken.c.occurred_at >= since, event=spoken),
+        ~_deal_event(customer, lead, dealt.c.occurred_at >= since, event=dealt),
+        ~asked,
     )
 
 
@@ -542,22 +560,18 @@ def listing(
                 ),
             )
         )
-    merged = customer.alias()
     of_customer = sa.and_(
-        sa.or_(
-            lead.c.customer_id == customer.c.id,
-            lead.c.customer_id.in_(sa.select(merged.c.id).where(merged.c.merged_into_id == customer.c.id)),
-        ),
+        _same_person(lead.c.customer_id, customer),
         lead.c.deleted_at.is_(None),
         lead.c.project_id == project_id if project_id is not None else sa.true(),
     )
     wanted = {
-        "todo": sa.or_(lead.c.next_step_on <= work.today, _is_silent(lead, silent_since(work))),
-        "silent": _is_silent(lead, silent_since(work)),
+        "todo": sa.or_(lead.c.next_step_on <= work.today, _is_silent(customer, lead, silent_since(work))),
+        "silent": _is_silent(customer, lead, silent_since(work)),
         "open": sa.true(),
     }
     if view in wanted:
-        where.append(sa.exists().where(of_customer, wanted[view], _is_open(lead)))
+        where.append(sa.exists().where(of_customer, wanted[view], _is_open(customer, lead)))
     elif project_id is not None:
         owner, deal = CustomerOwner.__table__, Deal.__table__
         where.append(
@@ -621,20 +635,25 @@ def rows_of(work: Work, customer_ids: Sequence[int]) -> list[Row]:
         rows[key].ways.append(way)
         if way.last_contact_at is not None:
             rows[key].last_at = max(rows[key].last_at or way.last_contact_at, way.last_contact_at)
+    asked: dict[int, dt.datetime] = {}
     for key, at in session.execute(
         sa.select(Demand.customer_id, sa.func.max(Demand.received_at))
         .where(Demand.customer_id.in_(list(survivor)), Demand.deleted_at.is_(None))
         .group_by(Demand.customer_id)
     ):
-        row = rows[survivor[key]]
-        row.last_at = max(row.last_at or at, at)
+        asked[survivor[key]] = max(asked.get(survivor[key], at), at)
     group: dict[int, list[int]] = {}
     for key, top in survivor.items():
         group.setdefault(top, []).append(key)
     for key, row in rows.items():
         row.owners = owner_names(session, group[key])
-        if row.last_at is not None:
-            row.silent_days = max((work.today - work.local(row.last_at).date()).days, 0)
+        spoken = [way.last_contact_at for way in row.ways if way.state == OPEN and way.last_contact_at is not None]
+        if key in asked:
+            row.last_at = max(row.last_at or asked[key], asked[key])
+        # Of several open leads, the one that has waited longest rings the alarm; a demand is a word about all of them.
+        quiet = max(min(spoken), asked.get(key, min(spoken))) if spoken else row.last_at
+        if quiet is not None:
+            row.silent_days = max((work.today - work.local(quiet).date()).days, 0)
     return list(rows.values())
 
 

@@ -7,7 +7,7 @@ unit locks its row first, so of two people at the same second one is refused. ``
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_DOWN, Decimal
 from typing import Any
@@ -534,14 +534,44 @@ def money(work: Work, deal_id: int) -> Money:
 
 
 def _money(work: Work, deal: Deal, state: DealState) -> Money:
-    keys = [each.id for each in _chain(work, deal)]
-    planned = _dues(work, keys)
-    return Money(
-        price=state.price,
-        planned=sum((due.amount for due in planned), Decimal(0)),
-        paid=sum((p.amount for p in _payments(work, keys) if not p.is_void), Decimal(0)),
-        due=sum((due.amount for due in planned if due.due_on <= work.today), Decimal(0)),
-    )
+    return moneys(work, {deal.id: state})[deal.id]
+
+
+def moneys(work: Work, rows: Mapping[int, DealState]) -> dict[int, Money]:
+    """Return what is owed and paid for deals that the actor was found to reach, by deal, in a few queries.
+
+    Args:
+        work: the open work.
+        rows: where each deal stands.
+    """
+    session = work.session
+    before: dict[int, int | None] = {}
+    fresh = list(rows)
+    while fresh:
+        above: dict[int, int | None] = dict(
+            session.execute(sa.select(Deal.id, Deal.swapped_from_id).where(Deal.id.in_(fresh))).all()
+        )
+        before |= above
+        fresh = [key for key in above.values() if key is not None and key not in before]
+    chains: dict[int, list[int]] = {}
+    for deal_id in rows:
+        chains[deal_id] = [deal_id]
+        while (key := before.get(chains[deal_id][-1])) is not None and key not in chains[deal_id]:
+            chains[deal_id].append(key)
+    planned, paid = _dues(work, list(before)), _payments(work, list(before))
+
+    def total(amounts: Iterable[tuple[int, Decimal]], keys: list[int]) -> Decimal:
+        return sum((value for key, value in amounts if key in keys), Decimal(0))
+
+    return {
+        deal_id: Money(
+            price=rows[deal_id].price,
+            planned=total(((due.deal_id, due.amount) for due in planned), keys),
+            paid=total(((each.deal_id, each.amount) for each in paid if not each.is_void), keys),
+            due=total(((due.deal_id, due.amount) for due in planned if due.due_on <= work.today), keys),
+        )
+        for deal_id, keys in chains.items()
+    }
 
 
 def draft_plan(template: str, total: Decimal, start_on: dt.date) -> list[tuple[dt.date, Decimal]]:

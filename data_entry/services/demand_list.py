@@ -16,7 +16,16 @@ from data_entry.access import reach
 from data_entry.schema.customer import Customer
 from data_entry.schema.demand import Demand, DemandCategory, DemandEvent, FollowUp
 from data_entry.schema.estate import Building, Project, Unit
-from data_entry.schema.organisation import Account, AccountRole, Department, Employee, EmployeePosition, Position, Role
+from data_entry.schema.organisation import (
+    Account,
+    AccountRole,
+    Department,
+    Employee,
+    EmployeePosition,
+    Position,
+    Role,
+    VocabularyTerm,
+)
 from data_entry.services.given import LARGEST_KEY, Given
 from data_entry.services.work import Work
 
@@ -385,6 +394,17 @@ def related(work: Work, demand_id: int, limit: int = 20) -> list[Line]:
         .limit(limit)
     ).all()
     return lines(work, keys)
+
+
+def agreed_words(work: Work, field: str) -> list[str]:
+    """Return the words that are agreed on for a column, such as ``demand.severity``."""
+    work.require("read", "vocabulary_term")
+    query = (
+        sa.select(VocabularyTerm.value)
+        .where(VocabularyTerm.field == field, VocabularyTerm.is_active, VocabularyTerm.deleted_at.is_(None))
+        .order_by(VocabularyTerm.sequence.is_(None), VocabularyTerm.sequence, VocabularyTerm.id)
+    )
+    return list(work.session.scalars(query))
 
 
 # Who works on them

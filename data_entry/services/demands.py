@@ -18,6 +18,7 @@ from data_entry.schema.demand import Demand, DemandCategory, DemandEvent, Follow
 from data_entry.schema.estate import Building, Project, Unit
 from data_entry.schema.organisation import Employee, EmployeePosition, Position
 from data_entry.schema.service import ServiceItem
+from data_entry.services import records
 from data_entry.services.errors import Forbidden, NotFound, Refused, Stale
 from data_entry.services.given import Given
 from data_entry.services.work import Work
@@ -179,8 +180,11 @@ def correct(work: Work, demand_id: int, row_version: int, values: Mapping[str, A
     """
     demand = _opened(work, demand_id, "update", is_live=False)
     if demand.row_version != row_version:
-        theirs = {column.key: getattr(demand, column.key) for column in Demand.__table__.c}
-        raise Stale(marked("Somebody else has changed this record since you opened it."), values, theirs)
+        raise Stale(
+            marked("Somebody else has changed this record since you opened it."),
+            values,
+            records.get(work, "demand", demand.id),
+        )
     if "responsible_employee_id" in values and values["responsible_employee_id"] != demand.responsible_employee_id:
         _refuse_own_cause(work, demand)
     given = Given()

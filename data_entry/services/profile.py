@@ -188,10 +188,11 @@ def _add_sales(
 ) -> None:
     sales = _readable(work, Deal, Deal.customer_id.in_(group), by=Deal.id)
     events = deal_events(work.session, [deal.id for deal in sales])
+    owed = deals.moneys(work, {deal.id: deal_state(events.get(deal.id, [])) for deal in sales})
     for deal in sales:
         own = events.get(deal.id, [])
         state, unit = deal_state(own), unit_name(work, deal.unit_id)
-        found.sales.append(Sale(deal, state, unit, deals.money(work, deal.id)))
+        found.sales.append(Sale(deal, state, unit, owed[deal.id]))
         for event in own:
             told = [unit, reasons.get(event.reason_id or 0)]
             moments.append(

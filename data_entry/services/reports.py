@@ -287,7 +287,7 @@ def classes(work: Work) -> dict[int, str]:
     rows = work.session.execute(
         sa.select(ReportClass.id, ReportClass.name).where(ReportClass.deleted_at.is_(None)).order_by(ReportClass.name)
     )
-    return dict(rows.tuples().all())
+    return dict(rows.all())
 
 
 def features(work: Work, report_class_id: int, report_id: int | None = None) -> list[tuple[Feature, list[str]]]:

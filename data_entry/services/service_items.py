@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from data_entry.access import reach
 from data_entry.schema.service import FeeType, ServiceClass, ServiceItem
+from data_entry.services import records
 from data_entry.services.errors import Refused, Stale
 from data_entry.services.given import Given
 from data_entry.services.work import Work
@@ -31,7 +32,7 @@ def save(
     if key is None:
         work.require("create", kind.__tablename__)
     elif row_version is not None and row.row_version != row_version:
-        theirs = {column.key: getattr(row, column.key) for column in kind.__table__.c}
+        theirs = records.get(work, kind.__tablename__, row.id)
         raise Stale(marked("Somebody else has changed this record since you opened it."), values, theirs)
     given = Given()
     new = {column: _checked(given, column, value) for column, value in values.items()}

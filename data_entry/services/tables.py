@@ -19,7 +19,13 @@ HIDDEN = frozenset(
     | {name for name in metadata.tables if name.endswith("_event")}
 )
 # Tables whose rows follow from something else: their own services write them, everybody who may reads them.
-READ_ONLY = frozenset({"approval_action", "article_version", "attachment", "feature_value"})
+READ_ONLY = frozenset(
+    {
+        "approval_action", "article", "article_version", "attachment", "care_occasion", "feature_value", "post",
+        "report", "survey_answer", "survey_invitation", "survey_question", "survey_response", "task", "thread",
+        "work_log", "work_plan",
+    }
+)  # fmt: skip
 # Columns that a process sets, not a person who fills in a form.
 MANAGED: dict[str, frozenset[str]] = {
     "customer": frozenset({"merged_into_id"}),
@@ -96,6 +102,12 @@ def references(table: str) -> Iterator[sa.Column]:
         for column in other.c:
             if target(column) == table:
                 yield column
+
+
+@cache
+def vocabularies() -> tuple[str, ...]:
+    """Return the columns that take terms of a vocabulary, as ``table.column``."""
+    return tuple(f"{t.name}.{c.name}" for t in metadata.sorted_tables for c in t.c if c.info.get("vocabulary"))
 
 
 def required(column: sa.Column) -> bool:

@@ -279,7 +279,6 @@ def items(work: Work, rows: Sequence[Task]) -> list[Item]:
                 reach(work.actor, "personal", "customer"),
             )
         )
-        .tuples()
         .all()
     )
     return [

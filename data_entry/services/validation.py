@@ -30,6 +30,7 @@ from data_entry.services.tables import (
     own_columns,
     required,
     target,
+    vocabularies,
 )
 from data_entry.services.work import Work
 from loupan.i18n import marked
@@ -352,6 +353,8 @@ def _reference_problems(
     work: Work, table: str, column: sa.Column, key: Any, merged: Mapping[str, Any]
 ) -> list[Problem]:
     parent = target(column)
+    if table == "vocabulary_term" and column.name == "field" and key not in vocabularies():
+        return [Problem(column.name, marked("This is not one of the choices."))]
     if table == "feature" and column.name == "class_id":
         parent = CLASSES.get(str(merged.get("entity")), (None, None))[1]
         if parent is None:

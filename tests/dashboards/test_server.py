@@ -175,6 +175,15 @@ def test_a_browser_that_has_the_asset_still_gets_a_whole_one(client):
     assert gzip.decompress(answer.content) == script.read_bytes()
 
 
+def test_who_leaves_before_the_end_spoils_the_asset_for_nobody(client):
+    for script in sorted((STATIC / "js").glob("*.js"), key=lambda path: path.stat().st_size)[-5:]:
+        path = f"/static/js/{script.name}"
+        request = f"GET {path} HTTP/1.1\r\nHost: {HOST}:{client.port}\r\nCookie: {client.cookie}\r\n"
+        with socket.create_connection((HOST, client.port), timeout=20) as connection:
+            connection.sendall(f"{request}Accept-Encoding: gzip\r\n\r\n".encode())
+        assert gzip.decompress(client.get(path, Accept_Encoding="gzip").content) == script.read_bytes()
+
+
 def test_fonts_are_left_as_they_are(client):
     font = next((STATIC / "media").glob("*.woff2"))
     answer = client.get(f"/static/media/{font.name}", Accept_Encoding="gzip")

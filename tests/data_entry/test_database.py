@@ -63,6 +63,19 @@ def test_every_table_moves_updated_at_and_row_version_whoever_writes(crm: sa.Eng
         assert project.created_at.year == 2020
 
 
+def test_the_trail_takes_new_rows_and_no_other_change(crm: sa.Engine) -> None:
+    with crm.begin() as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO audit_log (id, at, entity, action) VALUES (1, '2026-01-01', 'lead', 'x')"
+        )
+    statements = ["UPDATE audit_log SET action = 'y'", "DELETE FROM audit_log"]
+    for statement in statements + (["TRUNCATE audit_log"] if crm.dialect.name == "postgresql" else []):
+        with pytest.raises(sa.exc.DBAPIError, match="never changed"), crm.begin() as connection:
+            connection.exec_driver_sql(statement)
+    with crm.connect() as connection:
+        assert connection.exec_driver_sql("SELECT action FROM audit_log").scalars().all() == ["x"]
+
+
 def test_orm_moves_them_once_per_change_and_refuses_a_stale_save(crm: sa.Engine) -> None:
     with Session(crm) as session:
         session.add(Project(id=1, name="A"))

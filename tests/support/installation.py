@@ -70,6 +70,11 @@ def copy_crm(source: Path, target: Path) -> None:
     shutil.copy(source / demo_accounts.FILE, target / demo_accounts.FILE)
 
 
+def data_dir_at(address: str) -> Path:
+    """Return the data folder of a running server."""
+    return _DATA_DIRS[address]
+
+
 def passwords_at(address: str) -> dict[str, str]:
     """Return the passwords of the demonstration accounts of a running server, by login."""
     return demo_accounts.passwords(_DATA_DIRS[address])

@@ -346,6 +346,26 @@ def test_the_board_and_its_prices(company_on_each, lead_on_each):
         do(company, estates.set_status, 3, "sold", who=MANAGER)
 
 
+def test_deals_are_listed_by_stage(company_on_each):
+    company = company_on_each
+    keys = [company.lead(name=f"N{n}", phone=f"1380000040{n}") for n in range(4)]
+    first = begin(company, keys[0])
+    sold = signed(company, keys[1], 2)
+    do(company, deals.amend, sold, 500)
+    gone = begin(company, keys[2], unit_id=3)
+    do(company, deals.cancel, gone, CANCEL)
+    do(company, deals.swap, sold, 4, LIST)
+    with company.read() as work:
+        rows, counts = deals.listing(work, "ended")
+        assert counts == {"small_booking": 0, "booking": 1, "contract": 1, "ended": 2}
+        assert {row.deal.id for row in rows} == {gone, sold}
+        rows, _ = deals.listing(work, "booking", text="101")
+        assert [(row.deal.id, row.customer, row.unit) for row in rows] == [(first, "N0", "1 101")]
+        assert deals.listing(work, "booking", text="%")[0] == []
+    with company.read(ZHAO) as work:
+        assert sum(deals.listing(work, "booking")[1].values()) == 0
+
+
 def test_estates_side_by_side(company_on_each):
     company = company_on_each
     with company.read() as work:

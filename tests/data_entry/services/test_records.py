@@ -97,8 +97,8 @@ def test_numbers_and_moments_are_read_as_people_write_them(crm: sa.Engine, admin
         customer = records.create(work, "customer", {"name": "B"})
         lead = records.create(
             work, "lead",
-            {"customer_id": customer, "project_id": project, "opened_at": "2026-03-01 08:30", "budget": "１，２００，０００．５０",
-             "intended_area_sqm": "98.5 m²"},
+            {"customer_id": customer, "project_id": project, "opened_at": "2026-03-01 08:30",
+             "budget": "１，２００，０００．５０", "intended_area_sqm": "98.5 m²"},
         )  # fmt: skip
         row = records.get(work, "lead", lead)
         assert row["opened_at"] == dt.datetime(2026, 3, 1, 0, 30)
@@ -290,7 +290,8 @@ def test_features_of_a_class_are_asked_for_and_kept(crm: sa.Engine, admin: int) 
     with writes(crm, admin) as work:
         key = records.create(
             work, "customer",
-            {"name": "A", "customer_class_id": owner, features.name_of(hobby): ["Tea", "Golf"], features.name_of(size): "３"},
+            {"name": "A", "customer_class_id": owner, features.name_of(hobby): ["Tea", "Golf"],
+             features.name_of(size): "３"},
         )  # fmt: skip
         assert features.values(work, "customer", key) == {hobby: ["Tea", "Golf"], size: ["3"]}
         records.update(work, "customer", key, {features.name_of(hobby): ["Golf"]}, 1)

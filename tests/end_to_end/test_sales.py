@@ -1,0 +1,138 @@
+"""The sales process in a browser: a customer is entered and found, buys, and gives up; estates are compared."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.end_to_end.conftest import settle
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+PHONE, NAME = "13712345678", "测试欧阳"
+
+
+def choose(page, key, index=0):
+    """Choose an option of a list by its place."""
+    page.locator(f".st-key-{key} input").click()
+    page.get_by_role("option").nth(index).click()
+    settle(page)
+
+
+def fill(page, key, text):
+    box = page.locator(f".st-key-{key} input").first
+    box.fill(text)
+    box.press("Tab")
+    settle(page)
+
+
+def press(page, key):
+    page.locator(f".st-key-{key} button").click()
+    settle(page)
+
+
+def begin_customer(page, name, phone):
+    """Fill the dialog of a new customer as far as the form of the schema goes."""
+    press(page, "customers_new")
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("textbox", name="Customer name", exact=True).fill(name)
+    number = dialog.get_by_role("textbox", name="Phone", exact=True)
+    number.fill(phone)
+    number.press("Tab")
+    settle(page)
+    if not page.locator(".st-key-new_customer_project input").input_value():
+        choose(page, "new_customer_project")
+    choose(page, "new_customer_source")
+
+
+def enter_customer(page, name, phone):
+    begin_customer(page, name, phone)
+    press(page, "new_customer_save")
+    page.wait_for_url(re.compile(r"/customer\?.*id=\d+"))
+    settle(page)
+    page.get_by_role("heading", name=name).wait_for()
+
+
+@pytest.mark.function("2.i")
+def test_a_customer_is_entered_and_a_duplicate_noticed(signed_in):
+    page = signed_in("sales", "customers")
+    enter_customer(page, NAME, PHONE)
+    assert page.get_by_text("Lead opened").count() == 1
+    page = signed_in("sales", "customers")
+    begin_customer(page, "Somebody", f"+86 {PHONE[:3]} {PHONE[3:7]} {PHONE[7:]}")
+    press(page, "new_customer_save")
+    page.get_by_text("seems to be known already").wait_for()
+    assert NAME in page.get_by_role("dialog").inner_text()
+
+
+@pytest.mark.function("5.i")
+def test_the_service_finds_any_customer_by_telephone(signed_in):
+    enter_customer(signed_in("sales", "customers"), "测试司马", "13787654321")
+    page = signed_in("service", "customers")
+    fill(page, "customers_text", "137 8765 4321")
+    page.get_by_role("button", name="测试司马").click()
+    page.wait_for_url(re.compile(r"/customer\?.*id=\d+"))
+    settle(page)
+    page.get_by_text("13787654321").first.wait_for()
+
+
+@pytest.mark.function("2.iii")
+def test_from_booking_to_contract_payment_and_cancellation(signed_in):
+    page = signed_in("sales", "customers")
+    enter_customer(page, "测试诸葛", "13700001234")
+    page.locator("[class*='st-key-way_deal_'] button").first.click()
+    settle(page)
+    choose(page, "begin_unit")
+    fill(page, "begin_amount_False", "20000")
+    press(page, "begin_save")
+    page.locator("[class*='st-key-sale_'] button").first.click()
+    page.wait_for_url(re.compile(r"/deals\?.*id=\d+"))
+    settle(page)
+    press(page, "deal_contract")
+    press(page, "advance_save")
+    page.get_by_text("Contract signed").first.wait_for()
+    press(page, "deal_plan")
+    press(page, "plan_save")
+    page.get_by_role("region", name="Payment plan").wait_for()
+    press(page, "deal_pay")
+    choose(page, "pay_kind", 1)
+    fill(page, "pay_amount", "100000")
+    press(page, "pay_save")
+    page.get_by_text("Down payment · ¥100,000").wait_for()
+    press(page, "deal_cancel")
+    press(page, "cancel_save")
+    page.get_by_role("dialog").get_by_text("Choose a reason.").wait_for()
+    choose(page, "cancel_reason")
+    press(page, "cancel_save")
+    page.get_by_text("Deal cancelled").first.wait_for()
+
+
+@pytest.mark.function("2.iii")
+def test_the_board_leads_to_the_unit(signed_in):
+    page = signed_in("sales", "estate-board")
+    page.locator("[class*='st-key-lp_unit_available_'] button").first.click()
+    settle(page)
+    page.get_by_role("dialog").get_by_text("Book this unit").wait_for()
+
+
+@pytest.mark.function("1.i.3")
+def test_the_manager_changes_a_price_and_history_is_kept(signed_in):
+    page = signed_in("sales_manager", "estate-board")
+    page.locator("[class*='st-key-lp_unit_available_'] button").first.click()
+    settle(page)
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_text("Change price or state").click()
+    fill(page, "unit_list_price", "3456789")
+    press(page, "unit_price")
+    page.locator("[class*='st-key-lp_unit_available_'] button").first.click()
+    settle(page)
+    page.get_by_role("dialog").get_by_text("¥3,456,789").first.wait_for()
+
+
+@pytest.mark.function("2.iv-v")
+def test_own_and_competing_estates_stand_side_by_side(signed_in):
+    page = signed_in("sales", "estates")
+    table = page.get_by_role("region", name="beside its competition")
+    table.wait_for()
+    assert table.locator("thead th").count() >= 3
+    assert table.locator("tbody a").count() >= 1
