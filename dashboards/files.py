@@ -18,4 +18,4 @@ def routes() -> list[BaseRoute]:
 
 
 def _who(request: Request) -> Identify:
-    return sessions.identify(cookies.session_token(request.cookies, secure=cookies.is_secure(request.scope)))
+    return sessions.ByToken(cookies.session_token(request.cookies, secure=cookies.is_secure(request.scope)))
