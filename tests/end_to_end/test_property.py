@@ -49,7 +49,7 @@ def test_a_service_is_added_and_retired_and_a_type_of_fee_defined(signed_in):
     page = signed_in("property", "service-items")
     press(page, "New service")
     dialog = page.get_by_role("dialog")
-    for label, text in (("Name", "Window cleaning"), ("Rate", "3.50"), ("Unit", "m²"), ("Description", "Inside only")):
+    for label, text in (("Name", "Window cleaning"), ("Rate", "3.50"), ("Charged by", "m²"), ("Description", "Inside only")):
         field = dialog.get_by_role("textbox", name=re.compile(f"^{label}"))
         field.fill(text)
         field.press("Tab")
