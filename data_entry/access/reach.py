@@ -50,13 +50,16 @@ def _live(table: sa.FromClause) -> Condition:
     return table.c.deleted_at.is_(None)
 
 
-def _looks_after(customer: sa.ColumnElement[int], project: sa.ColumnElement[int] | None, people: People) -> Condition:
-    """Whether one of the employees is the present owner of a customer (in a project), or was at entry and nobody is."""
+def _looks_after(customer: sa.ColumnElement[int], project: sa.ColumnElement[int], people: People) -> Condition:
+    """Whether one of the employees is the present owner of a customer in a project."""
     owner = _t("customer_owner").alias()
-    present = [owner.c.customer_id == customer, owner.c.to_at.is_(None), _live(owner)]
-    if project is not None:
-        present.append(sa.or_(owner.c.project_id == project, owner.c.project_id.is_(None)))
-    return sa.exists().where(*present, owner.c.employee_id.in_(people))
+    return sa.exists().where(
+        owner.c.customer_id == customer,
+        owner.c.to_at.is_(None),
+        _live(owner),
+        sa.or_(owner.c.project_id == project, owner.c.project_id.is_(None)),
+        owner.c.employee_id.in_(people),
+    )
 
 
 def _nobody_looks_after(customer: sa.ColumnElement[int], project: sa.ColumnElement[int]) -> Condition:
@@ -78,14 +81,15 @@ def _leads_of(people: People) -> Condition:
 
 
 def _customers_of(people: People) -> Condition:
-    customer, lead = _t("customer"), _t("lead").alias()
-    entered = sa.exists().where(
-        lead.c.customer_id == customer.c.id,
-        lead.c.employee_id.in_(people),
-        _live(lead),
-        _nobody_looks_after(lead.c.customer_id, lead.c.project_id),
+    # By lists of keys and not row by row: somebody with few customers does not wait for all of them to be looked at.
+    customer, owner, lead = _t("customer"), _t("customer_owner").alias(), _t("lead").alias()
+    looked_after = sa.select(owner.c.customer_id).where(
+        owner.c.employee_id.in_(people), owner.c.to_at.is_(None), _live(owner)
     )
-    return sa.or_(_looks_after(customer.c.id, None, people), entered)
+    entered = sa.select(lead.c.customer_id).where(
+        lead.c.employee_id.in_(people), _live(lead), _nobody_looks_after(lead.c.customer_id, lead.c.project_id)
+    )
+    return sa.or_(customer.c.id.in_(looked_after.correlate(None)), customer.c.id.in_(entered.correlate(None)))
 
 
 def _customers_in(projects: People) -> Condition:

@@ -6,6 +6,7 @@ import streamlit as st
 
 from data_entry.pages import links, parts
 from data_entry.pages.desk import Desk
+from data_entry.pages.role_names import role_title
 from data_entry.services import reports
 from loupan import ui
 from loupan.i18n import marked
@@ -67,7 +68,7 @@ def _draw_list(desk: Desk) -> None:
         report = item.report
         details = (
             item.report_class, item.author, parts.moment(desk, report.submitted_at or report.created_at),
-            t("waits for {name}", name=item.waits_for) if item.waits_for else "",
+            t("waits for {name}", name=role_title(t, item.waits_for)) if item.waits_for else "",
         )  # fmt: skip
         status = report.status
         if parts.entry(f"report_{report.id}", report.title, details, mark=t(_STATUS[status]), colour=_COLOURS[status]):
@@ -110,7 +111,7 @@ def _draw_report(desk: Desk, report_id: int) -> None:
                 if stage.state in ("current", "ahead")
                 else {}
             )
-            st.markdown(f"{icon} {number}. **{ui.plain(stage.who)}** – {ui.plain(t(words, **values))}")
+            st.markdown(f"{icon} {number}. **{ui.plain(role_title(t, stage.who))}** – {ui.plain(t(words, **values))}")
     _draw_decision(desk, report_id, stages, may)
     _draw_authors_steps(desk, report_id, may)
     if actions:

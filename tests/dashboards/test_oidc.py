@@ -151,7 +151,7 @@ def test_who_has_none_is_not(client, crm, provider, claims):
         {"nonce": "another"}, {"iss": "https://evil.example"}, {"aud": "another"}, {"sub": ""},
         {"exp": int(time.time()) - 3600, "iat": int(time.time()) - 7200},
     ],
-    ids=str,
+    ids=["nonce", "issuer", "audience", "subject", "expired"],
 )  # fmt: skip
 def test_a_token_that_does_not_fit_is_refused(client, provider, lies):
     provider.lies = lies

@@ -43,7 +43,7 @@ def fill_day(page, scope, label, day):
     field = scope.get_by_test_id("stDateInput").filter(has_text=label).first
     field.locator("[role=spinbutton], input").first.click()
     page.keyboard.type(day.replace("-", ""))
-    page.keyboard.press("Tab")
+    page.keyboard.press("Escape")  # the calendar, which would lie over the buttons
     settle(page)
 
 

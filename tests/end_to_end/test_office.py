@@ -59,7 +59,13 @@ def name_of(page):
 
 
 def sees(page, text):
-    page.get_by_text(text).first.wait_for(timeout=15_000)
+    page.locator("[data-testid=stMain]").get_by_text(text).first.wait_for()
+
+
+def closed(page):
+    """Wait until the dialog has gone: what was entered is saved."""
+    page.get_by_role("dialog").wait_for(state="detached")
+    settle(page)
 
 
 @pytest.mark.function("2.vi")
@@ -74,7 +80,7 @@ def test_a_task_is_given_done_and_checked(signed_in, role):
     fill(boss, "What is to be done", title)
     choose(boss, "To be done by", person)
     press(boss, "Save")
-    sees(boss, "The task has been saved.")
+    closed(boss)
     page = signed_in(role, "tasks")
     fill(page, "Search in titles", title)
     press(page, title)
@@ -83,6 +89,7 @@ def test_a_task_is_given_done_and_checked(signed_in, role):
     press(page, "Done")
     fill(page, "What was done", "Met them twice")
     press(page, "Report it done")
+    closed(page)
     sees(page, "Done, not checked")
     boss = signed_in("executive", "home")
     sees(boss, "Done, waiting for your check")
@@ -92,7 +99,7 @@ def test_a_task_is_given_done_and_checked(signed_in, role):
     press(boss, title)
     sees(boss, "Met them twice")
     press(boss, "Accept")
-    sees(boss, "The task has been checked.")
+    sees(boss, f"{name_of(boss)} checked it")
 
 
 @pytest.mark.function("2.vii")
@@ -118,7 +125,7 @@ def test_a_report_is_returned_mended_and_approved(signed_in, crm):
     press(boss, "Weekend visitors")
     boss.get_by_label("A word to it; needed to send it back").fill("Which sources?")
     press(boss, "Send back to the author")
-    sees(boss, "The report has been sent back.")
+    sees(boss, "Sent back")
     page = signed_in("sales", "reports")
     view(page, "Written by me")
     press(page, "Weekend visitors")
@@ -126,12 +133,12 @@ def test_a_report_is_returned_mended_and_approved(signed_in, crm):
     press(page, "Change")
     page.get_by_label("Text (Markdown)", exact=True).fill("31 families came, most by referral")
     press(page, "Save and submit")
-    sees(page, "The report has been submitted.")
+    sees(page, "On its way")
     boss = signed_in("executive", "home")
     sees(boss, "Reports waiting for your decision")
     press(boss, "Weekend visitors")
     press(boss, "Approve")
-    sees(boss, "The report has been approved.")
+    sees(boss, f"approved by {name_of(boss)}")
 
 
 @pytest.mark.function("1.i.4")
@@ -174,6 +181,7 @@ def test_a_thread_is_shared_across_departments(signed_in):
     fill(page, "Title", "Lifts on Saturday")
     fill(page, "Your post", "The lifts stood still for an hour.")
     press(page, "Begin the thread")
+    closed(page)
     sees(page, "The lifts stood still")
     for role, words in (("property", "They are mended."), ("marketing", "We tell the visitors.")):
         page = signed_in(role, "discussion")
@@ -190,18 +198,18 @@ def test_a_log_is_written_and_reviewed(signed_in):
     person = name_of(page)
     page.get_by_label("What you did").fill("Six calls, two visits")
     press(page, "Save the log")
-    sees(page, "Your log has been saved.")
+    page.locator(".lp-quoted", has_text="Six calls, two visits").wait_for()
     view(page, "Plans")
     page.get_by_label(re.compile("What you plan, from")).fill("Two contracts")
     press(page, "Save the plan")
-    sees(page, "Your plan has been saved.")
+    page.locator(".lp-quoted", has_text="Two contracts").wait_for()
     boss = signed_in("executive", "work")
     view(boss, "Logs of my people")
     choose(boss, "Whose", person)
     press(boss, "Review")
     fill(boss, "What you say of it", "Well done")
     press(boss, "Save the review")
-    sees(boss, "Your review has been saved.")
+    closed(boss)
     page = signed_in("sales", "work")
     sees(page, "Well done")
 
@@ -212,11 +220,13 @@ def test_a_survey_is_built_issued_answered_and_counted(signed_in, browser, crm):
     press(page, "New survey")
     fill(page, "Name, as those asked see it", "After the handover")
     press(page, "Save")
-    sees(page, "The survey has been saved.")
+    closed(page)
+    sees(page, "After the handover")
     view(page, "Questions")
     press(page, "Add a question")
     fill(page, "Wording", "How content are you?")
     press(page, "Save")
+    closed(page)
     sees(page, "How content are you?")
     view(page, "Issue")
     press(page, "Make a public link")
@@ -236,7 +246,6 @@ def test_a_survey_is_built_issued_answered_and_counted(signed_in, browser, crm):
     view(page, "Record answers")
     page.get_by_role("radio", name="2", exact=True).click()
     press(page, "Record the answers")
-    sees(page, "The answers have been recorded.")
     view(page, "Results")
     sees(page, "50.0% of 2 answers are 4 or 5")
 
@@ -246,8 +255,11 @@ def test_who_is_due_for_a_greeting_becomes_a_task(signed_in, crm):
     today = dt.datetime.now(dt.UTC).date() + dt.timedelta(days=2)
     page = signed_in("service", "care")
     view(page, "Rules")
-    page.locator(".st-key-care_add_new_year").get_by_role("button").click()
-    sees(page, "The rule has been added.")
+    offered = page.locator(".st-key-care_add_new_year").get_by_role("button")
+    if offered.count():
+        offered.click()
+        offered.wait_for(state="detached")
+    sees(page, "New Year’s Day")
     with Session(crm) as session:
         customer = session.scalars(
             sa.select(Customer).where(Customer.merged_into_id.is_(None), Customer.deleted_at.is_(None)).limit(1)
@@ -259,7 +271,6 @@ def test_who_is_due_for_a_greeting_becomes_a_task(signed_in, crm):
         session.commit()
     page = signed_in("service", "care")
     press(page, "Bring the list up to date")
-    sees(page, "are new.")
     sees(page, name)
 
 
