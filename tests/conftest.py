@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
-from data_entry.database import create_engine_for, create_schema
+from data_entry.database import create_engine_for
 from loupan.settings import get_settings
+from tests.support.crm import create_crm
 from tests.support.postgres import PostgresServer, missing_programs, running_server
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -62,24 +62,11 @@ def crm_url(request: pytest.FixtureRequest) -> str:
     return str(request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "postgres_url"))
 
 
-@pytest.fixture(scope="session")
-def empty_sqlite_crm(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An SQLite file with the schema and nothing else, to be copied: making one takes over a second."""
-    path = tmp_path_factory.mktemp("empty") / "crm.sqlite"
-    engine = create_engine_for(f"sqlite:///{path}")
-    create_schema(engine)
-    engine.dispose()
-    return path
-
-
 @pytest.fixture
-def crm(crm_url: str, empty_sqlite_crm: Path) -> Iterator[sa.Engine]:
+def crm(crm_url: str) -> Iterator[sa.Engine]:
     """An empty CRM with its schema, on each engine."""
     engine = create_engine_for(crm_url)
-    if engine.dialect.name == "sqlite":
-        shutil.copy(empty_sqlite_crm, str(engine.url.database))
-    else:
-        create_schema(engine)
+    create_crm(engine)
     yield engine
     engine.dispose()
 

@@ -8,19 +8,20 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from dashboards import files
-from data_entry.database import create_engine_for, create_schema
+from data_entry.database import create_engine_for
 from data_entry.schema.marketing import Expense
 from data_entry.services import attachments, sessions
 from data_entry.services.work import writing
 from loupan.settings import get_settings
 from tests.data_entry.services.people import hire
+from tests.support.crm import create_crm
 
 PDF = b"%PDF-1.7\n%%EOF\n"
 
 
 def test_a_file_goes_to_the_person_of_the_session_only():
     engine = create_engine_for(get_settings().crm_database_url)
-    create_schema(engine)
+    create_crm(engine)
     clerk, seller = hire(engine, "clerk", "marketing"), hire(engine, "seller", "sales")
     with Session(engine) as session:
         expense = Expense(incurred_on=dt.date(2026, 3, 1), amount=Decimal(1), status="draft")

@@ -22,11 +22,12 @@ from dashboards.gate import Gate, Visits, is_public
 from dashboards.sign_in import SignIn, local_path
 from dashboards.throttle import Throttle
 from data_entry.access import SYSTEM
-from data_entry.database import create_engine_for, create_schema, shared_engine
+from data_entry.database import create_engine_for, shared_engine
 from data_entry.schema.organisation import Account, AccountSession, Role
 from data_entry.services import accounts, sessions
 from data_entry.services.work import writing
 from loupan.settings import get_settings
+from tests.support.crm import create_crm
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -60,7 +61,7 @@ def made(tmp_path_factory):
     """A CRM with two accounts, made once and copied for every test."""
     path = tmp_path_factory.mktemp("made") / "crm.sqlite"
     engine = create_engine_for(f"sqlite:///{path}")
-    create_schema(engine)
+    create_crm(engine)
     accounts.create_administrator(engine, "boss", PASSWORD, Clock())
     with writing(engine, SYSTEM, Clock()) as work:
         role = work.session.scalar(sa.select(Role.id).where(Role.name == "sales"))
@@ -477,7 +478,7 @@ def test_the_first_administrator_is_made_once(tmp_path, monkeypatch, clock, make
     assert answer.status_code == 503
     assert "loupan crm init" in answer.text
     assert client.get("/customers").status_code == 401
-    create_schema(create_engine_for(get_settings().crm_database_url))
+    create_crm(create_engine_for(get_settings().crm_database_url))
     for token in ("", "wrong", "the token\0"):
         assert client.get("/setup", params={"token": token}).status_code == 404
     form = form_of(client.get("/setup?token=the token"))

@@ -19,11 +19,12 @@ from starlette.routing import Route
 from dashboards.gate import Gate, Visits
 from dashboards.sign_in import SignIn
 from data_entry.access import SYSTEM
-from data_entry.database import create_engine_for, create_schema, shared_engine
+from data_entry.database import create_engine_for, shared_engine
 from data_entry.schema.organisation import Account
 from data_entry.services import accounts
 from data_entry.services.work import writing
 from loupan.settings import get_settings
+from tests.support.crm import create_crm
 from tests.support.provider import CLIENT, SECRET, running_provider
 
 with warnings.catch_warnings():
@@ -53,7 +54,7 @@ def made(tmp_path_factory):
     """A CRM with two accounts, made once and copied for every test."""
     path = tmp_path_factory.mktemp("made") / "crm.sqlite"
     engine = create_engine_for(f"sqlite:///{path}")
-    create_schema(engine)
+    create_crm(engine)
     with writing(engine, SYSTEM) as work:
         accounts.create(work, "li@example.com", role_ids=[])
         accounts.create(work, "wu", role_ids=[])

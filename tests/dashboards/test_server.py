@@ -16,9 +16,10 @@ from streamlit import config
 
 from dashboards import server
 from dashboards.server import HOST, ServerError, configuration, create_app, serve
-from data_entry.database import create_engine_for, create_schema
+from data_entry.database import create_engine_for
 from data_entry.services import accounts
 from loupan.settings import get_settings
+from tests.support.crm import create_crm
 
 STATIC = Path(streamlit.__file__).parent / "static" / "static"
 
@@ -50,7 +51,7 @@ def signed_in(tmp_path_factory):
     """A CRM with one account, and the cookie of a browser that is signed in with it."""
     folder = tmp_path_factory.mktemp("crm")
     engine = create_engine_for(f"sqlite:///{folder / 'crm.sqlite'}")
-    create_schema(engine)
+    create_crm(engine)
     accounts.create_administrator(engine, "boss", "a long word indeed")
     token = accounts.sign_in(engine, "boss", "a long word indeed").token
     return folder, f"loupan_session={token}"

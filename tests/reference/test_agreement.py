@@ -18,13 +18,14 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
-from data_entry.database import create_engine_for, create_schema
+from data_entry.database import create_engine_for
 from data_entry.schema import metadata
 from loupan.metrics import Metrics
 from sample_data import generate
 from tests.reference.agreement import Shape, differences, published
 from tests.reference.compute import Reference
 from tests.reference.random_crm import random_crm
+from tests.support.crm import create_crm
 
 EXAMPLES = int(os.environ.get("AGREEMENT_EXAMPLES", "6"))
 # Of many differences the first few say enough.
@@ -119,7 +120,7 @@ def test_random_companies(seed: int, customers: int) -> None:
 @pytest.mark.slow
 def test_a_generated_company(tmp_path: Path) -> None:
     engine = create_engine_for(f"sqlite:///{tmp_path / 'crm.sqlite'}")
-    create_schema(engine)
+    create_crm(engine)
     generate(engine, scale=0.01, seed=3, as_of=dt.date(2026, 6, 30), truths_path=tmp_path / "truths.json")
     with engine.connect() as connection:
         tables = {

@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from data_entry.database import DatabaseError, create_engine_for, create_schema
+from data_entry.database import DatabaseError, create_engine_for
 from data_entry.schema import metadata
 from loupan.settings import get_settings
 from sample_data import CrmNotEmpty, CrmNotReady, generate, generator, size
 from sample_data.clock import Clock, spring_festival
 from tests.sample_data.conftest import AS_OF, make_company
+from tests.support.crm import create_crm
 
 
 def all_rows(engine: sa.Engine) -> dict[str, list[Any]]:
@@ -46,7 +47,7 @@ def test_another_seed_gives_other_rows(tmp_path: Path) -> None:
 @pytest.mark.postgres
 def test_both_engines_get_the_same_rows(tmp_path: Path, postgres_url: str) -> None:
     postgres = create_engine_for(postgres_url)
-    create_schema(postgres)
+    create_crm(postgres)
     generate(postgres, scale=0.02, as_of=AS_OF, truths_path=tmp_path / "truths.json")
     lite = make_company(tmp_path, scale=0.02)
     assert all_rows(postgres) == all_rows(lite.engine)
@@ -69,7 +70,7 @@ def test_a_used_crm_is_refused(tmp_path: Path) -> None:
 
 def test_accounts_do_not_make_a_crm_used(sqlite_url: str) -> None:
     engine = create_engine_for(sqlite_url)
-    create_schema(engine)
+    create_crm(engine)
     with engine.begin() as connection:
         connection.execute(sa.insert(metadata.tables["account"]).values(login="admin"))
     assert generate(engine, scale=0.01, as_of=AS_OF).total > 0
@@ -77,7 +78,7 @@ def test_accounts_do_not_make_a_crm_used(sqlite_url: str) -> None:
 
 def test_a_schema_of_an_older_version_is_refused(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     engine = create_engine_for(sqlite_url)
-    create_schema(engine)
+    create_crm(engine)
     monkeypatch.setattr(generator, "head_version", lambda: "9999")
     with pytest.raises(CrmNotReady, match="loupan crm migrate"):
         generate(engine, scale=0.01, as_of=AS_OF)
@@ -85,7 +86,7 @@ def test_a_schema_of_an_older_version_is_refused(sqlite_url: str, monkeypatch: p
 
 def test_a_database_that_refuses_writing_is_named(sqlite_url: str) -> None:
     engine = create_engine_for(sqlite_url)
-    create_schema(engine)
+    create_crm(engine)
     with engine.begin() as connection:
         connection.exec_driver_sql(
             "CREATE TRIGGER full BEFORE INSERT ON demand BEGIN SELECT raise(ABORT, 'disk is full'); END"

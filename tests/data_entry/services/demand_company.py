@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from data_entry.access import ensure_roles
-from data_entry.database import create_engine_for, create_schema
+from data_entry.database import create_engine_for
 from data_entry.schema.customer import Customer, CustomerOwner
 from data_entry.schema.deal import Deal, DealEvent
 from data_entry.schema.demand import DemandCategory, SlaPolicy
@@ -34,6 +34,7 @@ from data_entry.schema.organisation import (
 )
 from data_entry.schema.service import FeeType
 from data_entry.services.work import reading, writing
+from tests.support.crm import create_crm
 
 # Wednesday noon in Shanghai.
 NOW = dt.datetime(2026, 3, 18, 4, 0)
@@ -51,7 +52,7 @@ def _template() -> tuple[Path, SimpleNamespace]:
     """A SQLite file of the company, made once: making the schema takes longer than most tests."""
     path = Path(tempfile.mkdtemp(prefix="loupan-company-")) / "crm.sqlite"
     engine = create_engine_for(f"sqlite:///{path}")
-    create_schema(engine)
+    create_crm(engine)
     with Session(engine) as session:
         keys = SimpleNamespace(**_build(session))
         session.commit()
@@ -69,7 +70,7 @@ def company_on(url: str) -> Iterator[Company]:
             copy.execute("PRAGMA journal_mode = WAL")
     engine = create_engine_for(url)
     if not url.startswith("sqlite"):
-        create_schema(engine)
+        create_crm(engine)
         with Session(engine) as session:
             keys = SimpleNamespace(**_build(session))
             session.commit()

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from data_entry.access import ensure_roles
-from data_entry.database import create_engine_for, create_schema
+from data_entry.database import create_engine_for
 from data_entry.schema.competition import Competitor, CompetitorObservation, CompetitorProject
 from data_entry.schema.customer import Customer, Feature
 from data_entry.schema.deal import Reason
@@ -34,6 +34,7 @@ from data_entry.schema.organisation import (
 )
 from data_entry.services import customers, leads
 from data_entry.services.work import Work, reading, writing
+from tests.support.crm import create_crm
 
 # Accounts, by the key of their employee; 4 works elsewhere, 5 cares for customers.
 WANG, ZHAO, MANAGER, STRANGER, SERVICE = 1, 2, 3, 4, 5
@@ -92,7 +93,7 @@ class Company:
 
 def found(engine: sa.Engine) -> None:
     """Make the company in an empty CRM."""
-    create_schema(engine)
+    create_crm(engine)
     with Session(engine) as session:
         _fill(session)
         session.commit()

@@ -20,13 +20,14 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from data_entry.database import DatabaseError, create_engine_for, create_schema, head_version, schema_version
+from data_entry.database import DatabaseError, create_engine_for, head_version, schema_version
 from data_entry.schema import metadata
 from data_entry.services import backup
 from data_entry.services.backup import BackupError, archive, shelf
 from data_entry.services.backup.rows import LEFT_OUT
 from loupan.settings import Settings, get_settings
 from tests.data_entry.access.random_crm import fill
+from tests.support.crm import create_crm
 
 CUSTOMER, DEAL, EVENT, PROJECT, AUDIT = (
     metadata.tables[name] for name in ("customer", "deal", "deal_event", "project", "audit_log")
@@ -139,7 +140,7 @@ def test_restored_rows_are_those_of_the_backup(
     source: str, target: str, engines: Maker, place: Settings, other: Settings
 ) -> None:
     first, second = engines(source), engines(target)
-    create_schema(first)
+    create_crm(first)
     # 15 digits are what SQLite holds exactly; the next test has 18 on PostgreSQL.
     fill_with_oddities(first, 1, digits=15)
     path = backup.create(first, place)
@@ -169,7 +170,7 @@ def test_eighteen_digits_go_to_postgresql_and_are_not_rounded_silently(
     engines: Maker, place: Settings, other: Settings
 ) -> None:
     first, second, lite = engines("postgresql"), engines("postgresql"), engines("sqlite")
-    create_schema(first)
+    create_crm(first)
     fill_with_oddities(first, 2, digits=18)
     path = backup.create(first, place)
     backup.restore(second, other, path)
@@ -328,7 +329,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, sa.Engine]:
     folder = tmp_path_factory.mktemp("whole")
     source, target = (create_engine_for(f"sqlite:///{folder / name}.sqlite") for name in ("source", "target"))
     for engine in (source, target):
-        create_schema(engine)
+        create_crm(engine)
     fill_with_oddities(source, 4)
     with target.begin() as connection:
         connection.execute(sa.insert(CUSTOMER).values(name="stays"))
@@ -395,7 +396,7 @@ def test_a_fresh_crm_with_its_roles_counts_as_empty(
     from data_entry.services.work import writing
 
     fresh = engines("sqlite")
-    create_schema(fresh)
+    create_crm(fresh)
     with writing(fresh, SYSTEM) as work:
         ensure_roles(work.session)
     backup.restore(fresh, other, saved[1])
