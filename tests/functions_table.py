@@ -103,11 +103,15 @@ def tests() -> dict[str, list[str]]:
 
 
 def _marked(node: ast.FunctionDef) -> list[str]:
-    ids = []
-    for decorator in node.decorator_list:
-        if isinstance(decorator, ast.Call) and ast.unparse(decorator.func).endswith("mark.function"):
-            ids += [str(argument.value) for argument in decorator.args if isinstance(argument, ast.Constant)]
-    return ids
+    # Anywhere in a decorator: a parametrised test marks some of its cases.
+    calls = [call for decorator in node.decorator_list for call in ast.walk(decorator) if isinstance(call, ast.Call)]
+    return [
+        str(argument.value)
+        for call in calls
+        if ast.unparse(call.func).endswith("mark.function")
+        for argument in call.args
+        if isinstance(argument, ast.Constant)
+    ]
 
 
 def text() -> str:

@@ -79,7 +79,9 @@ def sign_in(
         Refused: with the same words for whatever was wrong; the failure is counted.
     """
     with reading(engine, SYSTEM, clock) as work:
-        account = _by_login(work.session, login) if len(login) <= LONGEST_LOGIN else None
+        # PostgreSQL refuses to compare with a NUL.
+        is_possible = len(login) <= LONGEST_LOGIN and "\x00" not in login
+        account = _by_login(work.session, login) if is_possible else None
         kept = account.password_hash if account is not None else None
     # Outside of a transaction: this takes its time, and others want to write meanwhile.
     fits = is_right(password, kept)

@@ -382,6 +382,8 @@ def sqlite_crm_with_expense(tmp_path):
             incurred_on=dt.date(2026, 3, 1), amount=Decimal("10"), status="draft", employee_id=employee_of(crm, clerk)
         )
         session.add(expense)
+        session.flush()
+        key = expense.id
         session.commit()
-        yield crm, clerk, expense.id
+    yield crm, clerk, key
     crm.dispose()
