@@ -114,7 +114,7 @@ class Oracle:
         people = {row[name] for name in named.get(table, ()) if row[name] is not None}
         for parent in parents.get(table, ()):
             people |= self._people_at(parent, row[f"{parent}_id"])
-        if table in ("plan", "activity", "competitor_project", "survey", "thread"):
+        if table in ("plan", "activity", "competitor_project", "survey", "thread", "demand"):
             people |= self._entered_by(row)
         special: dict[str, Callable[[Row], Keys]] = {
             "customer": self._people_of_customer, "lead": self._people_of_lead, "deal": self._people_of_deal,
