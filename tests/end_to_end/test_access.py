@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from playwright.sync_api import expect
 
 from data_entry.access.roles import READY_MADE
 from data_entry.pages.menu import MENU
@@ -125,7 +126,7 @@ def test_an_administrator_makes_an_account_that_changes_its_password(signed_in, 
     settle(page)
     page.get_by_label("Search").fill("trainee")
     page.keyboard.press("Enter")
-    page.get_by_text("Salesperson · last signed in").wait_for()
+    expect(page.get_by_text("Salesperson · last signed in").locator("visible=true")).to_have_count(1)
     page.get_by_role("button", name="Manage").locator("visible=true").first.click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_role("button", name="Deactivate").click()

@@ -13,7 +13,7 @@ def test_a_backup_is_made_and_checked(open_page, office) -> None:
     page = open_page(office, "backups")
     page.get_by_role("button", name="Make a backup now").click()
     expect(page.get_by_text("The backup was made.")).to_be_visible(timeout=120_000)
-    name = page.get_by_text("loupan-").first
+    name = page.get_by_role("row").filter(has_text="loupan-").first
     expect(name).to_be_visible()
     expect(page.get_by_text("Not checked").first).to_be_visible()
     name.click()

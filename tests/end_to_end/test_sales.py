@@ -28,7 +28,8 @@ def choose(page, key, index=0):
 def fill(page, key, text):
     box = page.locator(f".st-key-{key} input").first
     box.fill(text)
-    box.press("Tab")
+    # Enter and not Tab, which would open the calendar of a date that comes next, over the buttons.
+    box.press("Enter")
     settle(page)
 
 

@@ -193,7 +193,7 @@ def test_a_backup_is_one_moment_while_people_write(crm: sa.Engine, place: Settin
             while not stop.is_set():
                 number += 1
                 with crm.begin() as connection:
-                    connection.execute(sa.insert(CUSTOMER).values(id=number, name="x" * 500))
+                    connection.execute(sa.insert(CUSTOMER).values(id=number, name="x" * 200))
                     connection.execute(sa.insert(DEAL).values(id=number, customer_id=number, project_id=1))
                 if number == 20:
                     started.set()
