@@ -113,7 +113,7 @@ def test_nothing_changed_leaves_nothing(crm: sa.Engine, clerk: Actor) -> None:
 
 
 def test_secrets_are_said_to_have_changed_and_not_told(crm: sa.Engine, clerk: Actor) -> None:
-    key = add(crm, clerk, Account(login="x", password_hash="$argon2id$first", oidc_subject="issuer subject"))
+    key = add(crm, clerk, Account(id=2, login="x", password_hash="$argon2id$first", oidc_subject="issuer subject"))
     with writing(crm, clerk, clock) as work:
         work.get(Account, key, "update").password_hash = "$argon2id$second"
     with crm.connect() as connection:
