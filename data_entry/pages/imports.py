@@ -153,7 +153,12 @@ def _preview(desk: Desk, table: str, lines: list[Line]) -> None:
                     for n, (before, after) in line.changes.items()
                 )  # fmt: skip
             rows.append((str(line.number), line.caption, desk.t(_FATES[line.fate]), what))
-    heads = [desk.t(marked("Row")), desk.t(marked("Name")), desk.t(marked("Fate")), desk.t(marked("What"))]
+    heads = [
+        desk.t(marked("Row")),
+        desk.t(marked("Name")),
+        desk.t(marked("Fate")),
+        desk.t(marked("Changes, or why not")),
+    ]
     ui.table(pd.DataFrame(rows, columns=heads), desk.t(marked("What will happen")), is_words=True)
     if len(some) < len(lines):
         ui.message(desk.t("{shown} of {total} rows are shown.", shown=len(some), total=len(lines)))

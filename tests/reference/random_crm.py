@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any, TypeVar
 
 import pandas as pd
+import sqlalchemy as sa
 
 from data_entry.schema import metadata
 
@@ -41,6 +42,18 @@ class RandomCrm:
 def random_crm(seed: int, customers: int = 40) -> RandomCrm:
     """Return the company that ``seed`` makes, with about so many customers."""
     return _Company(random.Random(seed), customers).build()
+
+
+def defaults(table: sa.Table) -> dict[str, Any]:
+    """Return what the database puts where a row leaves a required column out."""
+    found: dict[str, Any] = {}
+    for column in table.columns:
+        given = getattr(column.server_default, "arg", None)
+        if isinstance(given, (sa.sql.elements.True_, sa.sql.elements.False_)):
+            found[column.name] = isinstance(given, sa.sql.elements.True_)
+        elif isinstance(given, str):
+            found[column.name] = column.type.python_type(given)
+    return found
 
 
 class _Company:
@@ -74,7 +87,7 @@ class _Company:
         """Return a table with every column of the schema, its rows in no order."""
         columns = [column.name for column in metadata.tables[name].columns]
         stamps = {"created_at": self.begin, "updated_at": self.begin, "row_version": 1}
-        rows = [{**stamps, **row} for row in self.rows[name]]
+        rows = [{**defaults(metadata.tables[name]), **stamps, **row} for row in self.rows[name]]
         self.rng.shuffle(rows)
         return pd.DataFrame({column: pd.Series([row.get(column) for row in rows], dtype=object) for column in columns})
 
