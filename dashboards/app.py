@@ -182,7 +182,8 @@ def _landing_first(
 
 
 def _start(desk: Desk) -> None:
-    links.go(seat.landing_page(desk), lang=filters.asked_language())
+    # With all that the address asks for: a link to the start may carry a period.
+    links.go(seat.landing_page(desk), **{name: st.query_params.get_all(name) for name in st.query_params})
     links.go("home")
     with st.container(border=True, key="lp_notice"):
         st.markdown(desk.t("Your account has no role that opens a page. Ask an administrator."))

@@ -26,10 +26,12 @@ def go(path: str, **query: Any) -> None:
 
     Args:
         path: the page's path; nothing happens where the person may not open it.
-        query: what goes into its address, such as ``id=5``; None is left out.
+        query: what goes into its address, such as ``id=5``; None is left out, a list is repeated.
     """
     if is_open(path):
-        shown = {name: str(value) for name, value in query.items() if value is not None}
+        shown: dict[str, str | list[str]] = {
+            name: value if isinstance(value, list) else str(value) for name, value in query.items() if value is not None
+        }
         if (language := st.query_params.get("lang")) is not None:
             shown.setdefault("lang", language)
         st.switch_page(st.session_state[_PAGES][path], query_params=shown)
