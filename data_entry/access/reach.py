@@ -50,16 +50,29 @@ def _live(table: sa.FromClause) -> Condition:
     return table.c.deleted_at.is_(None)
 
 
-def _looks_after(customer: sa.ColumnElement[int], project: sa.ColumnElement[int], people: People) -> Condition:
-    """Whether one of the employees is the present owner of a customer in a project."""
-    owner = _t("customer_owner").alias()
-    return sa.exists().where(
-        owner.c.customer_id == customer,
-        owner.c.to_at.is_(None),
-        _live(owner),
-        sa.or_(owner.c.project_id == project, owner.c.project_id.is_(None)),
-        owner.c.employee_id.in_(people),
+# By lists of keys and not row by row, here and below: somebody with few customers does not wait for those of all others
+# to be looked at.
+def _looked_after(table: str, people: People) -> Condition:
+    """Whether one of the employees is the present owner of the customer of a row, in the row's estate."""
+    rows, owner = _t(table).alias(), _t("customer_owner").alias()
+    keys = (
+        sa.select(rows.c.id)
+        .join(owner, owner.c.customer_id == rows.c.customer_id)
+        .where(
+            owner.c.employee_id.in_(people),
+            owner.c.to_at.is_(None),
+            _live(owner),
+            sa.or_(owner.c.project_id == rows.c.project_id, owner.c.project_id.is_(None)),
+        )
     )
+    return _t(table).c.id.in_(keys.correlate(None))
+
+
+def _with_child(table: str, child: str, column: str, people: People) -> Condition:
+    """Whether a live row of the table `child` that points to a row names one of the employees in `column`."""
+    other = _t(child).alias()
+    keys = sa.select(other.c[f"{table}_id"]).where(other.c[column].in_(people), _live(other))
+    return _t(table).c.id.in_(keys.correlate(None))
 
 
 def _nobody_looks_after(customer: sa.ColumnElement[int], project: sa.ColumnElement[int]) -> Condition:
@@ -75,14 +88,14 @@ def _nobody_looks_after(customer: sa.ColumnElement[int], project: sa.ColumnEleme
 def _leads_of(people: People) -> Condition:
     lead = _t("lead")
     return sa.or_(
-        _looks_after(lead.c.customer_id, lead.c.project_id, people),
+        _looked_after("lead", people),
         sa.and_(lead.c.employee_id.in_(people), _nobody_looks_after(lead.c.customer_id, lead.c.project_id)),
     )
 
 
 def _customers_of(people: People) -> Condition:
-    # By lists of keys and not row by row: somebody with few customers does not wait for all of them to be looked at.
-    customer, owner, lead = _t("customer"), _t("customer_owner").alias(), _t("lead").alias()
+    customer, lead = _t("customer"), _t("lead").alias()
+    owner = _t("customer_owner").alias()
     looked_after = sa.select(owner.c.customer_id).where(
         owner.c.employee_id.in_(people), owner.c.to_at.is_(None), _live(owner)
     )
@@ -93,24 +106,18 @@ def _customers_of(people: People) -> Condition:
 
 
 def _customers_in(projects: People) -> Condition:
-    customer = _t("customer")
-    conditions: list[Condition] = []
+    keys = []
     for name in ("lead", "deal", "demand", "customer_owner"):
         other = _t(name).alias()
-        conditions.append(
-            sa.exists().where(other.c.customer_id == customer.c.id, other.c.project_id.in_(projects), _live(other))
-        )
+        keys.append(sa.select(other.c.customer_id).where(other.c.project_id.in_(projects), _live(other)))
     owner, unit, building = _t("unit_owner").alias(), _t("unit").alias(), _t("building").alias()
-    conditions.append(
-        sa.exists().where(
-            owner.c.customer_id == customer.c.id,
-            _live(owner),
-            owner.c.unit_id == unit.c.id,
-            unit.c.building_id == building.c.id,
-            building.c.project_id.in_(projects),
-        )
+    keys.append(
+        sa.select(owner.c.customer_id)
+        .join(unit, owner.c.unit_id == unit.c.id)
+        .join(building, unit.c.building_id == building.c.id)
+        .where(_live(owner), building.c.project_id.in_(projects))
     )
-    return sa.or_(*conditions)
+    return _t("customer").c.id.in_(sa.union(*keys))
 
 
 def _looking_after_all_estates(projects: People) -> Condition:
@@ -121,27 +128,21 @@ def _looking_after_all_estates(projects: People) -> Condition:
 
 
 def _deals_of(people: People) -> Condition:
-    deal, event, share = _t("deal"), _t("deal_event").alias(), _t("deal_share").alias()
     return sa.or_(
-        _looks_after(deal.c.customer_id, deal.c.project_id, people),
-        sa.exists().where(event.c.deal_id == deal.c.id, event.c.employee_id.in_(people), _live(event)),
-        sa.exists().where(share.c.deal_id == deal.c.id, share.c.employee_id.in_(people), _live(share)),
+        _looked_after("deal", people),
+        _with_child("deal", "deal_event", "employee_id", people),
+        _with_child("deal", "deal_share", "employee_id", people),
     )
 
 
 def _demands_of(people: People) -> Condition:
-    demand, event = _t("demand"), _t("demand_event").alias()
-    handled = sa.exists().where(
-        event.c.demand_id == demand.c.id,
-        _live(event),
-        sa.or_(event.c.to_employee_id.in_(people), event.c.employee_id.in_(people)),
-    )
     return sa.or_(
-        demand.c.responsible_employee_id.in_(people),
-        handled,
+        _t("demand").c.responsible_employee_id.in_(people),
+        _with_child("demand", "demand_event", "to_employee_id", people),
+        _with_child("demand", "demand_event", "employee_id", people),
         # Who took a demand down must find it again, whoever looks after the customer in that estate.
         _entered_by("demand")(people),
-        _looks_after(demand.c.customer_id, demand.c.project_id, people),
+        _looked_after("demand", people),
     )
 
 
@@ -150,7 +151,8 @@ def _entered_by(table: str) -> Callable[[People], Condition]:
 
     def condition(people: People) -> Condition:
         account = _t("account").alias()
-        return sa.exists().where(account.c.id == _t(table).c.created_by, account.c.employee_id.in_(people))
+        keys = sa.select(account.c.id).where(account.c.employee_id.in_(people))
+        return _t(table).c.created_by.in_(keys.correlate(None))
 
     return condition
 
@@ -240,8 +242,7 @@ def _reports_of(people: People) -> Condition:
 
 def _tasks_of(people: People) -> Condition:
     """The tasks that somebody had before handing them on."""
-    task, event = _t("task"), _t("task_event").alias()
-    return sa.exists().where(event.c.task_id == task.c.id, event.c.to_employee_id.in_(people), _live(event))
+    return _with_child("task", "task_event", "to_employee_id", people)
 
 
 # Records that files can be attached to.

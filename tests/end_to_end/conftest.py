@@ -72,16 +72,16 @@ def sample_dir() -> Path:
 
 
 @pytest.fixture(scope="session")
-def address(browser, sample_dir) -> Iterator[str]:
+def address(browser, sample_dir, tmp_path_factory) -> Iterator[str]:
     """The web app on the sample company."""
-    with running_server(sample_dir) as address:
+    with running_server(shutil.copytree(sample_dir, tmp_path_factory.mktemp("served") / "sample")) as address:
         yield address
 
 
 @pytest.fixture(scope="session")
-def office(browser) -> Iterator[str]:
+def office(browser, tmp_path_factory) -> Iterator[str]:
     """The web app on a sample CRM that nothing was published from; tests may write into it."""
-    with running_server(crm_installation()) as address:
+    with running_server(shutil.copytree(crm_installation(), tmp_path_factory.mktemp("served") / "office")) as address:
         yield address
 
 

@@ -136,8 +136,7 @@ def test_an_administrator_makes_an_account_that_changes_its_password(signed_in, 
     assert "is wrong" in new.get_by_role("alert").inner_text()
 
 
-@pytest.mark.parametrize("look", [("light", 1440), ("dark", 390)], ids=str)
-@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize(("language", "look"), [("en", ("light", 1440)), ("zh", ("dark", 390))], ids=str)
 @pytest.mark.parametrize("path", ["account", "accounts"])
 def test_pages_fit(signed_in, path, language, look):
     theme, width = look

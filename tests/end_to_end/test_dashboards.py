@@ -35,11 +35,13 @@ def metrics(sample_dir):
     return open_current(Settings(data_dir=sample_dir))
 
 
-@pytest.mark.parametrize("look", [("light", 1440), ("dark", 1440), ("light", 390), ("dark", 390)], ids=str)
-@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize(
+    ("language", "theme", "width"),
+    # Each two of language, theme and width meet.
+    [("en", "light", 1440), ("en", "dark", 390), ("zh", "light", 390), ("zh", "dark", 1440)],
+)
 @pytest.mark.parametrize("path", list(PAGES))
-def test_every_page_opens(open_page, address, path, language, look):
-    theme, width = look
+def test_every_page_opens(open_page, address, path, language, theme, width):
     page = open_page(address, f"{path}?lang={language}", theme=theme, width=width)
     assert page.locator("h1").inner_text() == PAGES[path][language == "zh"]
     assert ("Data as of" if language == "en" else "数据截至") in page.locator(".lp-asof").inner_text()

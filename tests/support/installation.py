@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import http.client
 import os
 import shutil
@@ -10,13 +9,13 @@ import socket
 import sqlite3
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 from data_entry import demo_accounts
+from tests.support.shared import made_once
 
 AS_OF = "2026-06-30"
 LOUPAN = Path(sys.executable).with_name("loupan")
@@ -39,25 +38,35 @@ def run_loupan(data_dir: Path, *arguments: str, environment: Mapping[str, str] |
     return done.stdout
 
 
-@functools.cache
-def sample_installation() -> Path:
-    """Return the data folder of a published sample company, made once per test session."""
-    data_dir = Path(tempfile.mkdtemp(prefix="loupan-sample-"))
+def _make_crm(data_dir: Path) -> None:
     run_loupan(data_dir, "crm", "init")
     run_loupan(data_dir, "sample", "--scale", "0.03", "--seed", "1", "--as-of", AS_OF)
     run_loupan(data_dir, "account", "demo")
-    run_loupan(data_dir, "refresh", "--as-of", f"{AS_OF}T16:00:00")
-    return data_dir
 
 
-@functools.cache
 def crm_installation() -> Path:
-    """Return the data folder of a sample CRM with an account per role and nothing published, made once per session."""
-    data_dir = Path(tempfile.mkdtemp(prefix="loupan-crm-"))
+    """Return the data folder of a sample CRM with an account per role and nothing published."""
+    return made_once("crm", _make_crm)
+
+
+def _make_sample(data_dir: Path) -> None:
+    copy_crm(crm_installation(), data_dir)
+    run_loupan(data_dir, "refresh", "--as-of", f"{AS_OF}T16:00:00")
+
+
+def sample_installation() -> Path:
+    """Return the data folder of a published sample company."""
+    return made_once("sample", _make_sample)
+
+
+def _make_empty(data_dir: Path) -> None:
     run_loupan(data_dir, "crm", "init")
-    run_loupan(data_dir, "sample", "--scale", "0.03", "--seed", "1", "--as-of", AS_OF)
-    run_loupan(data_dir, "account", "demo")
-    return data_dir
+    run_loupan(data_dir, "refresh", "--as-of", f"{AS_OF}T16:00:00")
+
+
+def empty_installation() -> Path:
+    """Return the data folder of a published company that has entered nothing."""
+    return made_once("empty", _make_empty)
 
 
 def copy_crm(source: Path, target: Path) -> None:
@@ -80,21 +89,22 @@ def passwords_at(address: str) -> dict[str, str]:
     return demo_accounts.passwords(_DATA_DIRS[address])
 
 
-@functools.cache
 def imported_installation(name: str, source_dir: Path, as_of: str) -> Path:
-    """Return the data folder of a published import, made once per test session.
+    """Return the data folder of a published import.
 
     Args:
         name: a folder of ``sample_data/imports``.
         source_dir: the files it reads.
         as_of: moment of the statistics, ISO 8601 in UTC.
     """
-    data_dir = Path(tempfile.mkdtemp(prefix=f"loupan-{name}-"))
-    imports = Path(__file__).parents[2] / "sample_data" / "imports" / name
-    run_loupan(data_dir, "crm", "init")
-    run_loupan(data_dir, "import", str(imports), "--source-dir", str(source_dir))
-    run_loupan(data_dir, "refresh", "--as-of", as_of)
-    return data_dir
+
+    def make(data_dir: Path) -> None:
+        imports = Path(__file__).parents[2] / "sample_data" / "imports" / name
+        run_loupan(data_dir, "crm", "init")
+        run_loupan(data_dir, "import", str(imports), "--source-dir", str(source_dir))
+        run_loupan(data_dir, "refresh", "--as-of", as_of)
+
+    return made_once(f"import-{name}", make)
 
 
 @contextmanager

@@ -90,7 +90,7 @@ def place(tmp_path: Path) -> Settings:
     for number in range(2):
         body = os.urandom(3000 * number)
         path = settings.attachments_dir / sha256(body).hexdigest()[:2] / sha256(body).hexdigest()
-        path.parent.mkdir(parents=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(body)
     return settings
 
