@@ -10,7 +10,7 @@ import typer
 
 from data_entry import demo_accounts
 from data_entry.access import SYSTEM, ensure_roles
-from data_entry.database import DatabaseError, head_version, schema_version, shared_engine
+from data_entry.database import ready_engine
 from data_entry.schema.organisation import Employee, Role
 from data_entry.services import accounts, sessions
 from data_entry.services.errors import NotFound
@@ -22,24 +22,6 @@ from loupan.settings import get_settings
 app = typer.Typer(help="Make and mend the accounts that sign in to the web app.", no_args_is_help=True)
 
 Login = Annotated[str, typer.Argument(metavar="LOGIN", help="The account's login.")]
-
-
-def _crm() -> sa.Engine:
-    """Return the CRM, which must stand at the version of this program.
-
-    Raises:
-        DatabaseError: if it does not.
-    """
-    engine = shared_engine(get_settings().crm_database_url)
-    version = schema_version(engine)
-    if version is None:
-        raise DatabaseError(
-            f"There is no CRM at {engine.url.render_as_string()} yet. Make it with `loupan crm init`, or mend "
-            "LOUPAN_CRM_URL."
-        )
-    if version != head_version():
-        raise DatabaseError(f"The CRM stands at version {version}. Upgrade it with `loupan crm migrate`.")
-    return engine
 
 
 def _new_password() -> str:
@@ -60,7 +42,7 @@ def create(
     ] = False,
 ) -> None:
     """Make an account; its password is asked for, or read from stdin."""
-    engine = _crm()
+    engine = ready_engine(get_settings().crm_database_url)
     password = None if one_time else _new_password()
     with writing(engine, SYSTEM) as work:
         ensure_roles(work.session)
@@ -101,7 +83,7 @@ def passwd(
     ] = False,
 ) -> None:
     """Give an account a new password, asked for or read from stdin; its sessions end."""
-    engine = _crm()
+    engine = ready_engine(get_settings().crm_database_url)
     password = None if one_time else _new_password()
     with writing(engine, SYSTEM) as work:
         account = accounts.by_login(work, login)
@@ -115,7 +97,7 @@ def passwd(
 @app.command()
 def unlock(login: Login) -> None:
     """Let an account sign in again that was locked after failures."""
-    with writing(_crm(), SYSTEM) as work:
+    with writing(ready_engine(get_settings().crm_database_url), SYSTEM) as work:
         accounts.unlock(work, accounts.by_login(work, login).id)
     typer.echo(f"{login} may sign in again.")
 
@@ -123,7 +105,7 @@ def unlock(login: Login) -> None:
 @app.command()
 def deactivate(login: Login) -> None:
     """Keep an account from signing in; its sessions end."""
-    with writing(_crm(), SYSTEM) as work:
+    with writing(ready_engine(get_settings().crm_database_url), SYSTEM) as work:
         accounts.deactivate(work, accounts.by_login(work, login).id)
     typer.echo(f"{login} may not sign in any more; all its sessions have ended.")
 
@@ -131,7 +113,7 @@ def deactivate(login: Login) -> None:
 @app.command()
 def activate(login: Login) -> None:
     """Let an account sign in again that was deactivated."""
-    with writing(_crm(), SYSTEM) as work:
+    with writing(ready_engine(get_settings().crm_database_url), SYSTEM) as work:
         accounts.activate(work, accounts.by_login(work, login).id)
     typer.echo(f"{login} may sign in again.")
 
@@ -139,7 +121,7 @@ def activate(login: Login) -> None:
 @app.command("list")
 def list_(output_format: Format = OutputFormat.TABLE) -> None:
     """List the accounts."""
-    with reading(_crm(), SYSTEM) as work:
+    with reading(ready_engine(get_settings().crm_database_url), SYSTEM) as work:
         rows, _ = accounts.listing(work, limit=1_000_000)
     columns = ("login", "employee", "roles", "state", "last_login_at", "sessions")
     write_rows(
@@ -167,7 +149,7 @@ def sessions_(
     output_format: Format = OutputFormat.TABLE,
 ) -> None:
     """List the open sessions of an account, or end them."""
-    engine = _crm()
+    engine = ready_engine(get_settings().crm_database_url)
     if end:
         with writing(engine, SYSTEM) as work:
             number = sessions.revoke_all(work, accounts.by_login(work, login).id)
@@ -195,6 +177,6 @@ def sessions_(
 @app.command()
 def demo() -> None:
     """Make an account per ready-made role in a sample company, and say how to sign in."""
-    path = demo_accounts.make(_crm(), get_settings().data_dir)
+    path = demo_accounts.make(ready_engine(get_settings().crm_database_url), get_settings().data_dir)
     typer.echo(path.read_text(encoding="utf-8").rstrip())
     typer.echo(f"(kept in {path})")

@@ -123,6 +123,24 @@ def shared_engine(url: str) -> sa.Engine:
     return create_engine_for(url)
 
 
+def ready_engine(url: str) -> sa.Engine:
+    """Return the shared engine of a CRM that stands at the version of this program.
+
+    Raises:
+        DatabaseError: if there is none yet, or it stands at another version.
+    """
+    engine = shared_engine(url)
+    version = schema_version(engine)
+    if version is None:
+        raise DatabaseError(
+            f"There is no CRM at {engine.url.render_as_string()} yet. Make it with `loupan crm init`, or mend "
+            "LOUPAN_CRM_URL."
+        )
+    if version != head_version():
+        raise DatabaseError(f"The CRM stands at version {version}. Upgrade it with `loupan crm migrate`.")
+    return engine
+
+
 @contextmanager
 def clear_errors(engine: sa.Engine) -> Iterator[None]:
     """Turn a driver's error into one that names the database without its password, and says what to do."""

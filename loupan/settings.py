@@ -60,6 +60,7 @@ class Settings(BaseSettings):
     )
     refresh_cron: str = Field("0 6 * * *", description="When a scheduled refresh runs, in cron notation.")
     backup_cron: str = Field("30 2 * * *", description="When a scheduled backup is made, in cron notation.")
+    care_cron: str = Field("0 5 * * *", description="When the tasks of customer care are made, in cron notation.")
     backup_dir: Path | None = Field(None, description="Folder of the backups; backups in data_dir where it is not set.")
     keep_backups: int = Field(14, ge=1, description="How many backups are kept.")
     hosts: str = Field("", description="Names the web app is reached by, beside this machine's; several with commas.")
@@ -96,7 +97,7 @@ class Settings(BaseSettings):
             raise ValueError("is no IANA time zone; use a name like 'Asia/Shanghai'")
         return name
 
-    @field_validator("refresh_cron", "backup_cron")
+    @field_validator("refresh_cron", "backup_cron", "care_cron")
     @classmethod
     def _known_cron(cls, text: str) -> str:
         check_cron(text)

@@ -8,8 +8,8 @@ import dagster as dg
 
 from loupan.settings import Settings, get_settings
 from pipelines import dbt_runner
-from pipelines.backup import backup_job
 from pipelines.contract import read_contract
+from pipelines.crm_jobs import BACKUP, CARE
 from pipelines.failures import build_failure_hook
 from pipelines.instance import LAUNCHED, WAREHOUSE_TAG
 from pipelines.lineage import ColumnLineage, column_lineage
@@ -51,8 +51,8 @@ def build_definitions(
     )
     return dg.Definitions(
         assets=[*load.crm_tables, load.raw, models, snapshot],
-        jobs=[job, backup_job],
-        schedules=build_schedules(job, backup_job, settings),
+        jobs=[job, BACKUP, CARE],
+        schedules=build_schedules(job, settings),
         resources={"reporter": reporter, "warehouse_lock": WarehouseLock(data_dir=str(settings.data_dir))},
         executor=dg.in_process_executor,
     )

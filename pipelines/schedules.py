@@ -1,31 +1,28 @@
-"""When refreshes and backups run by themselves."""
+"""When refreshes, backups and the greetings run by themselves."""
 
 from __future__ import annotations
 
 import dagster as dg
 
 from loupan.settings import Settings
+from pipelines.crm_jobs import BACKUP, CARE
 
 
-def build_schedules(
-    refresh: dg.UnresolvedAssetJobDefinition, backup: dg.JobDefinition, settings: Settings
-) -> list[dg.ScheduleDefinition]:
-    """Return the schedules of the two jobs, in the company's time zone."""
+def build_schedules(refresh: dg.UnresolvedAssetJobDefinition, settings: Settings) -> list[dg.ScheduleDefinition]:
+    """Return the schedules of all jobs, in the company's time zone."""
+    times = (
+        (refresh, settings.refresh_cron, "Refreshes at the times of LOUPAN_REFRESH_CRON."),
+        (BACKUP, settings.backup_cron, "Makes a backup of the CRM at the times of LOUPAN_BACKUP_CRON."),
+        (CARE, settings.care_cron, "Makes the tasks of customer care at the times of LOUPAN_CARE_CRON."),
+    )
     return [
         dg.ScheduleDefinition(
-            name="refresh_on_schedule",
-            job=refresh,
-            cron_schedule=settings.refresh_cron,
+            name=f"{job.name}_on_schedule",
+            job=job,
+            cron_schedule=cron,
             execution_timezone=settings.time_zone,
             default_status=dg.DefaultScheduleStatus.RUNNING,
-            description="Refreshes at the times of LOUPAN_REFRESH_CRON.",
-        ),
-        dg.ScheduleDefinition(
-            name="backup_on_schedule",
-            job=backup,
-            cron_schedule=settings.backup_cron,
-            execution_timezone=settings.time_zone,
-            default_status=dg.DefaultScheduleStatus.RUNNING,
-            description="Makes a backup of the CRM at the times of LOUPAN_BACKUP_CRON.",
-        ),
+            description=description,
+        )
+        for job, cron, description in times
     ]

@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 from sqlalchemy import event
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.exc import StaleDataError
 
@@ -37,6 +37,10 @@ Identify = Callable[[Session, dt.datetime], int]
 
 # Columns of which the trail keeps that they changed, never the value.
 SECRET = frozenset({"password_hash", "token_hash", "oidc_subject"})
+# Keys are 64 bits wide; a number beyond is nobody's, and SQLite's driver breaks off on it.
+_KEYS = 2**63
+# PostgreSQL's codes for two transactions that wait for each other, or read what the other one changed.
+_CROSSED = frozenset({"40P01", "40001"})
 # Written by the machinery with every change; they would fill the trail with nothing.
 _BOOKKEEPING = frozenset({"updated_at", "updated_by", "created_at", "created_by", "row_version"})
 # Their rows are the trail, or change with every request.
@@ -115,6 +119,8 @@ class Work:
             NotFound: if there is no such row, or the actor may not see it.
             Forbidden: if the actor sees it but may not do the action.
         """
+        if key is not None and not -_KEYS <= key < _KEYS:
+            key = None
         query = sa.select(model).where(model.id == key)
         if lock:
             query = query.with_for_update().execution_options(populate_existing=True)
@@ -224,7 +230,29 @@ def _opened(engine: sa.Engine, who: int | Actor | Identify, clock: Clock) -> Ite
         else:
             account_id = who if isinstance(who, int) else who(session, now)
             actor = load_actor(session, account_id, now.replace(tzinfo=dt.UTC).astimezone(zone).date())
-        yield Work(session, actor, now, zone)
+        with _refusals():
+            yield Work(session, actor, now, zone)
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """Turn what the database refuses because of the values, or of others who write, into words for the reader."""
+    changed = marked("Somebody else has changed the record meanwhile. Load it again and repeat your change.")
+    try:
+        yield
+    except StaleDataError as error:
+        raise Refused(changed) from error
+    except IntegrityError as error:
+        raise Refused(
+            marked("The database refuses this: it is there already, or something it points to is missing.")
+        ) from error
+    except (DataError, OverflowError) as error:
+        # A NUL in a text for PostgreSQL, a number beyond 64 bits.
+        raise Refused(marked("A text or a number cannot be kept as it is. Check what was entered.")) from error
+    except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) in _CROSSED:
+            raise Refused(changed) from error
+        raise
 
 
 @contextmanager
@@ -249,14 +277,5 @@ def writing(engine: sa.Engine, who: int | Actor | Identify, clock: Clock = utc_n
     """
     with _opened(engine, who, clock) as work:
         _track(work)
-        try:
-            yield work
-            work.session.commit()
-        except StaleDataError as error:
-            raise Refused(
-                marked("Somebody else has changed the record meanwhile. Load it again and repeat your change.")
-            ) from error
-        except IntegrityError as error:
-            raise Refused(
-                marked("The database refuses this: it is there already, or something it points to is missing.")
-            ) from error
+        yield work
+        work.session.commit()

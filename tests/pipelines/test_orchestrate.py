@@ -102,9 +102,9 @@ def test_a_run_started_in_dagster_publishes(tmp_path: Path) -> None:
     try:
         dagster = Dagster(port)
         repository = dagster.wait_for_location()
-        assert {"refresh", "backup"} <= {job["name"] for job in repository["jobs"]}
+        assert {"refresh", "backup", "care"} <= {job["name"] for job in repository["jobs"]}
         schedules = {schedule["name"]: schedule["scheduleState"]["status"] for schedule in repository["schedules"]}
-        assert schedules == {"refresh_on_schedule": "RUNNING", "backup_on_schedule": "RUNNING"}
+        assert schedules == dict.fromkeys(("refresh_on_schedule", "backup_on_schedule", "care_on_schedule"), "RUNNING")
         as_of = {"ops": {"raw_tables": {"config": {"as_of": f"{AS_OF}T16:00:00+00:00"}}}}
         assert dagster.run_job(repository, "refresh", as_of) == "SUCCESS"
         runs = dagster.ask("{ runsOrError { ... on Runs { results { status } } } }")["runsOrError"]["results"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import threading
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
@@ -24,6 +25,7 @@ from data_entry.schema.estate import Project, Unit
 from data_entry.schema.organisation import Account, AccountSession, AuditLog
 from data_entry.services.errors import Forbidden, NotFound, Refused
 from data_entry.services.work import Work, reading, writing
+from tests.support.crm import create_crm
 
 NOW = dt.datetime(2026, 6, 29, 17, 30)  # half past one on the 30th in Shanghai
 ALL = frozenset({"all"})
@@ -40,6 +42,18 @@ def clerk(crm: sa.Engine) -> Actor:
         session.add(Account(id=1, login="clerk"))
         session.commit()
     return Actor(1, login="clerk", permissions={("*", "*"): ALL})
+
+
+@pytest.fixture
+def clerk_on_postgresql(postgres_url: str) -> Iterator[tuple[sa.Engine, Actor]]:
+    """A CRM on PostgreSQL and its clerk."""
+    engine = create_engine_for(postgres_url)
+    create_crm(engine)
+    with Session(engine) as session:
+        session.add(Account(id=1, login="clerk"))
+        session.commit()
+    yield engine, Actor(1, login="clerk", permissions={("*", "*"): ALL})
+    engine.dispose()
 
 
 def trail(engine: sa.Engine) -> list[dict[str, Any]]:
@@ -281,3 +295,53 @@ def test_a_unit_is_tracked_like_any_row(crm: sa.Engine, clerk: Actor) -> None:
         work.session.flush()
         work.add(Unit(id=1, building_id=1, number="101", area_sqm=Decimal("89.50")))
     assert trail(crm)[-1]["after"] == {"building_id": 1, "number": "101", "area_sqm": "89.50", "status": "available"}
+
+
+@pytest.mark.parametrize("key", [2**63, -(2**63) - 1, 10**30])
+def test_a_key_no_row_can_have_is_nobodys(crm: sa.Engine, clerk: Actor, key: int) -> None:
+    with reading(crm, clerk, clock) as work, pytest.raises(NotFound):
+        work.get(Customer, key)
+
+
+def test_a_number_that_does_not_fit_is_refused_in_words(crm: sa.Engine, clerk: Actor) -> None:
+    with pytest.raises(Refused, match="Check what was entered"), writing(crm, clerk, clock) as work:
+        work.session.add(Customer(name="somebody", customer_class_id=2**70))
+    with crm.connect() as connection:
+        assert connection.scalar(sa.select(sa.func.count()).select_from(Customer)) == 0
+
+
+@pytest.mark.postgres
+def test_a_nul_is_refused_in_words(clerk_on_postgresql: tuple[sa.Engine, Actor]) -> None:
+    engine, who = clerk_on_postgresql
+    with pytest.raises(Refused, match="Check what was entered"), writing(engine, who, clock) as work:
+        work.session.add(Customer(name="a\x00b"))
+
+
+@pytest.mark.postgres
+def test_two_that_wait_for_each_other_end_with_one_told_so(clerk_on_postgresql: tuple[sa.Engine, Actor]) -> None:
+    engine, who = clerk_on_postgresql
+    keys = [add(engine, who, Customer(name=name)) for name in ("first", "second")]
+    both_hold_one = threading.Barrier(2, timeout=30)
+    outcomes: list[str] = []
+
+    def take(order: list[int]) -> None:
+        try:
+            with writing(engine, who, clock) as work:
+                work.get(Customer, order[0], lock=True).note = "mine"
+                work.session.flush()
+                both_hold_one.wait()
+                work.get(Customer, order[1], lock=True).note = "mine"
+        except Refused as refused:
+            outcomes.append(refused.message)
+        else:
+            outcomes.append("written")
+
+    threads = [threading.Thread(target=take, args=(order,)) for order in (keys, keys[::-1])]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=60)
+    assert sorted(outcomes, key=len) == [
+        "written",
+        "Somebody else has changed the record meanwhile. Load it again and repeat your change.",
+    ]
