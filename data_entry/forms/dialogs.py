@@ -11,7 +11,7 @@ import streamlit as st
 
 from data_entry.forms.errors import error_text, keep_problems, showing_errors
 from data_entry.forms.inputs import Values, fields, form_columns
-from data_entry.forms.words import MASKED, label, shown, table_name, table_names
+from data_entry.forms.words import MASKED, label, shown, shown_feature, table_name, table_names
 from data_entry.pages.desk import Desk
 from data_entry.schema import metadata
 from data_entry.schema.customer import Feature
@@ -243,8 +243,8 @@ def _facts(desk: Desk, table: str, row: Row, columns: Sequence[str] | None) -> N
     with desk.reading() as work:
         if table in metadata.tables["feature"].c.entity.type.enums:  # type: ignore[attr-defined]
             for key, several in custom.values(work, table, row["id"]).items():
-                feature = work.session.get(Feature, key)
-                pairs.append((feature.name if feature else "", ", ".join(several)))
+                feature = work.session.get_one(Feature, key)
+                pairs.append((feature.name, shown_feature(desk, feature, several)))
     _pairs(pairs)
 
 
@@ -287,7 +287,7 @@ def _history(desk: Desk, table: str, key: int) -> None:
     with showing_errors(desk), desk.reading() as work:
         acts = records.history(work, table, key)
         ids = {int(c.column.split(":")[1]) for act in acts for c in act.changes if c.column.startswith(custom.PREFIX)}
-        features = {k: f.name for k in ids if (f := work.session.get(Feature, k)) is not None}
+        features = {key: work.session.get_one(Feature, key) for key in ids}
         if not acts:
             ui.message(desk.t(marked("Nothing is recorded; the record was imported.")))
         for act in acts:
@@ -297,8 +297,11 @@ def _history(desk: Desk, table: str, key: int) -> None:
             lines = []
             for change in act.changes:
                 if change.column.startswith(custom.PREFIX):
-                    name = features.get(int(change.column.split(":")[1]), "")
-                    before, after = str(change.before or "–"), str(change.after or "–")
+                    feature = features[int(change.column.split(":")[1])]
+                    name = feature.name
+                    before, after = (
+                        shown_feature(desk, feature, [str(v)] if v else []) for v in (change.before, change.after)
+                    )
                 else:
                     known = change.column in metadata.tables[table].c
                     name = label(desk, table, change.column) if known else change.column

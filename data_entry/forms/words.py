@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -11,6 +12,7 @@ import sqlalchemy as sa
 from data_entry.pages.desk import Desk
 from data_entry.schema import metadata
 from data_entry.schema.base import ExactNumeric, UtcDateTime
+from data_entry.schema.customer import Feature
 from data_entry.schema.labels import choice_label, column_label, table_label, table_plural
 from data_entry.services.tables import vocabularies
 from loupan.formats import NO_DATA
@@ -42,6 +44,25 @@ def vocabulary_name(desk: Desk, field: str) -> str:
 def is_money(column: sa.Column) -> bool:
     """Say whether a column holds an amount in the company's currency."""
     return isinstance(column.type, ExactNumeric) and (column.type.precision, column.type.scale) == (18, 2)
+
+
+def shown_feature(desk: Desk, feature: Feature, values: Sequence[str]) -> str:
+    """Write the values of a feature that people defined, kept as text, for the reader; a dash for none."""
+
+    def word(text: str) -> str:
+        try:
+            match feature.data_type:
+                case "boolean":
+                    return desk.t("Yes") if text == "true" else desk.t("No")
+                case "date":
+                    return desk.formats.day(dt.date.fromisoformat(text))
+                case "number":
+                    return f"{Decimal(text):,f}"
+        except (ValueError, ArithmeticError):  # kept before the feature became what it is
+            pass
+        return text
+
+    return desk.t(", ").join(map(word, values)) or NO_DATA
 
 
 def shown(  # noqa: PLR0911 - one branch for each kind of value

@@ -93,7 +93,7 @@ def _person(desk: Desk, found: Profile, rights: dict[str, bool], class_name: str
         ]
         if class_name:
             pairs.append((forms.label(desk, "customer", "customer_class_id"), class_name))
-        pairs += [(name, t(", ").join(values)) for name, values in found.features]
+        pairs += [(feature.name, forms.shown_feature(desk, feature, values)) for feature, values in found.features]
         if found.units:
             pairs.append((t("Owns"), t(", ").join(found.units)))
         if found.merged:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from data_entry import forms
 from data_entry.pages import links, parts
 from data_entry.pages.desk import Desk
 from data_entry.pages.role_names import role_title
@@ -93,7 +94,7 @@ def _draw_report(desk: Desk, report_id: int) -> None:
             (t("Submitted"), parts.moment(desk, report.submitted_at) or "–"),
         ]
     )  # fmt: skip
-    answered = [(feature.name, ", ".join(values)) for feature, values in features if values]
+    answered = [(feature.name, forms.shown_feature(desk, feature, values)) for feature, values in features if values]
     if answered:
         ui.facts(answered)
     if report.body:

@@ -66,7 +66,7 @@ class Profile:
         moments: what happened, the latest first.
         sales: deals that the actor may read, the latest first.
         demands: with the name of the category.
-        features: name and values of each feature recorded.
+        features: each feature recorded, with its values as text.
         units: names of the units owned.
     """
 
@@ -77,7 +77,7 @@ class Profile:
     sales: list[Sale] = field(default_factory=list)
     demands: list[tuple[Demand, str]] = field(default_factory=list)
     promises: list[Promise] = field(default_factory=list)
-    features: list[tuple[str, list[str]]] = field(default_factory=list)
+    features: list[tuple[Feature, list[str]]] = field(default_factory=list)
     units: list[str] = field(default_factory=list)
     projects: dict[int, str] = field(default_factory=dict)
     sources: dict[int, str] = field(default_factory=dict)
@@ -163,9 +163,9 @@ def profile(work: Work, customer_id: int) -> Profile:
             )
         )  # fmt: skip
     found.moments = sorted(moments, key=lambda moment: moment.at, reverse=True)
-    values: dict[str, list[str]] = {}
-    for name, value in session.execute(
-        sa.select(Feature.name, FeatureValue.value)
+    values: dict[Feature, list[str]] = {}
+    for feature, value in session.execute(
+        sa.select(Feature, FeatureValue.value)
         .join(Feature, Feature.id == FeatureValue.feature_id)
         .where(
             Feature.entity == "customer", Feature.deleted_at.is_(None), FeatureValue.entity_id.in_(group),
@@ -174,8 +174,8 @@ def profile(work: Work, customer_id: int) -> Profile:
         )
         .order_by(sa.func.coalesce(Feature.sequence, 10_000), Feature.id, FeatureValue.id)
     ):  # fmt: skip
-        if value not in values.setdefault(name, []):
-            values[name].append(value or "")
+        if value not in values.setdefault(feature, []):
+            values[feature].append(value or "")
     found.features = list(values.items())
     for owned in _readable(work, UnitOwner, UnitOwner.customer_id.in_(group), by=UnitOwner.from_on):
         if owned.to_on is None or owned.to_on >= work.today:

@@ -46,9 +46,8 @@ def card_title(title: str, caption: str = "") -> None:
 
 def facts(pairs: Sequence[tuple[str, str]]) -> None:
     """Show a few facts side by side."""
-    with st.container(key="lp_facts"):
-        cells = "".join(f"<div><dt>{html.escape(k)}</dt><dd>{html.escape(v)}</dd></div>" for k, v in pairs)
-        st.html(f"<dl class='lp-facts'>{cells}</dl>")
+    cells = "".join(f"<div><dt>{html.escape(k)}</dt><dd>{html.escape(v)}</dd></div>" for k, v in pairs)
+    st.html(f"<dl class='lp-facts'>{cells}</dl>")
 
 
 def message(text: str) -> None:
