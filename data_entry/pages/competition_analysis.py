@@ -10,6 +10,7 @@ import streamlit as st
 
 from data_entry import forms
 from data_entry.pages import charts, links, parts
+from data_entry.pages.competition_parts import choose_own_estate, own_estates
 from data_entry.pages.desk import Desk
 from data_entry.schema.customer import Feature
 from data_entry.services import competition, guidance
@@ -19,28 +20,18 @@ from loupan import ui
 from loupan.formats import NO_DATA
 from loupan.i18n import LANGUAGES, marked
 
-_SAID = "guidance_said"
 _WAYS = {1: marked("More is better"), -1: marked("Less is better"), 0: marked("Neither")}
 
 
 def draw(desk: Desk) -> None:
     """Draw the comparison of one estate, and its guidance."""
     t = desk.t
-    if said := st.session_state.pop(_SAID, None):
-        st.toast(said, icon=":material/check_circle:")
-    with forms.showing_errors(desk) as outcome, desk.reading() as work:
-        projects = competition.projects(work)
-    if not outcome.ok or not projects:
-        ui.message(t("There is no estate yet."))
+    parts.hear()
+    names = own_estates(desk)
+    if not names:
         return
-    names = {key: name for key, name, _ in projects}
-    asked = links.chosen("project")
-    first = asked if asked in names else max(projects, key=lambda p: p[2])[0]
     with st.container(horizontal=True, vertical_alignment="bottom", key="analysis_head"):
-        project = st.selectbox(
-            t("Our estate"), list(names), index=list(names).index(first), format_func=names.__getitem__,
-            key="analysis_project", width=320,
-        )  # fmt: skip
+        project = choose_own_estate(desk, names, "analysis_project", width=320)
         if links.is_open("competition-entry") and st.button(
             t("Enter an observation"), icon=":material/add:", key="analysis_enter"
         ):
@@ -200,12 +191,11 @@ def _guidance(desk: Desk, found: Comparison, chosen: Choices) -> None:
         if outcome.ok:
             is_new = any(article.is_new for article in published)
             version = max(article.version for article in published)
-            st.session_state[_SAID] = (
+            parts.say(
                 t("Published as version {number}", number=version)
                 if is_new
                 else t("Nothing has changed since version {number}: no new version was made", number=version)
             )
-            st.rerun()
     with st.container(border=True, key="lp_card_guidance"):
         parts.written(guidance.render(made, str(language)))
     with st.expander(t("Evidence as data"), icon=":material/fact_check:"):

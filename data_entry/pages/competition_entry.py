@@ -8,7 +8,8 @@ from typing import Any
 import streamlit as st
 
 from data_entry import forms
-from data_entry.pages import attached, links
+from data_entry.pages import attached, links, parts
+from data_entry.pages.competition_parts import choose_own_estate, own_estates
 from data_entry.pages.desk import Desk
 from data_entry.pages.plans import money
 from data_entry.schema.competition import CompetitorObservation
@@ -19,29 +20,19 @@ from data_entry.services.competition import Seen
 from loupan import ui
 from loupan.formats import NO_DATA
 
-_SAID = "observed_said"
 _OWN = -1
 
 
 def draw(desk: Desk) -> None:
     """Draw the form of an observation, and what was observed lately."""
     t = desk.t
-    if said := st.session_state.pop(_SAID, None):
-        st.toast(said, icon=":material/check_circle:")
-    with forms.showing_errors(desk) as outcome, desk.reading() as work:
-        projects = competition.projects(work)
-    if not outcome.ok or not projects:
-        ui.message(t("There is no estate yet."))
+    parts.hear()
+    names = own_estates(desk)
+    if not names:
         return
-    names = {key: name for key, name, _ in projects}
-    asked = links.chosen("project")
-    first = asked if asked in names else max(projects, key=lambda p: p[2])[0]
     left, right = ui.columns(1, 1)
     with left:
-        project = st.selectbox(
-            t("Our estate"), list(names), index=list(names).index(first), format_func=names.__getitem__,
-            key="entry_project",
-        )  # fmt: skip
+        project = choose_own_estate(desk, names, "entry_project")
     with forms.showing_errors(desk) as outcome, desk.reading() as work:
         found = competition.compare(work, project)
     if not outcome.ok:
@@ -110,9 +101,8 @@ def _form(
         seen_on = day if isinstance(day, dt.date) else desk.today
         number = len(competition.record(work, target, values, seen_on, address.strip() or None))
     if outcome.ok:
-        st.session_state[_SAID] = t("Values recorded: {number}", number=number)
         st.session_state["entry_turn"] = turn + 1
-        st.rerun()
+        parts.say(t("Values recorded: {number}", number=number))
 
 
 def _input(desk: Desk, feature: Feature, last: Seen | None, key: str) -> Any:

@@ -47,14 +47,7 @@ _AREAS = {"service": marked("Customer service"), "sales": marked("Sales"), "prop
 
 def draw(desk: Desk) -> None:
     """Draw the list, or the demand that the address names."""
-    parts.hear()
-    chosen = links.chosen()
-    if chosen is None:
-        _draw_lists(desk)
-        return
-    parts.back(desk)
-    with forms.showing_errors(desk):
-        _draw_demand(desk, chosen)
+    parts.record_or_list(desk, _draw_demand, _draw_lists)
 
 
 # Lists

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from data_entry.pages import links, parts
+from data_entry.pages import parts
 from data_entry.pages.desk import Desk
 from data_entry.services import discussion
 from loupan import ui
@@ -12,14 +12,7 @@ from loupan import ui
 
 def draw(desk: Desk) -> None:
     """Draw the list, or the thread that the address names."""
-    parts.hear()
-    chosen = links.chosen()
-    if chosen is None:
-        _draw_list(desk)
-    else:
-        parts.back(desk)
-        with parts.showing_errors(desk):
-            _draw_thread(desk, chosen)
+    parts.record_or_list(desk, _draw_thread, _draw_list)
 
 
 def _draw_list(desk: Desk) -> None:

@@ -32,17 +32,10 @@ def draw(desk: Desk) -> None:
     """Draw the page."""
     t = desk.t
     parts.style()
+    project_id = parts.choose_estate(desk, t("Estate"), "board_project")
+    if project_id is None:
+        return
     with desk.reading() as work:
-        projects = parts.projects(work)
-        if not projects:
-            ui.message(t("There is no estate yet."))
-            return
-        first = links.chosen("project") or next(iter(sorted(desk.actor.project_ids & set(projects))), None)
-        project_id = parts.choose(
-            desk, t("Estate"), projects, "board_project", first if first in projects else next(iter(projects))
-        )
-        if project_id is None:
-            return
         blocks = estates.board(work, project_id)
     if not blocks:
         ui.message(t("This estate has no building yet."))

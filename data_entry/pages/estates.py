@@ -6,7 +6,6 @@ import html
 
 import streamlit as st
 
-from data_entry.pages import links
 from data_entry.pages import sales_parts as parts
 from data_entry.pages.desk import Desk
 from data_entry.services import estates
@@ -25,17 +24,10 @@ _OURS = {
 def draw(desk: Desk) -> None:
     """Draw the page."""
     t = desk.t
+    project_id = parts.choose_estate(desk, t("Own estate"), "estates_project")
+    if project_id is None:
+        return
     with desk.reading() as work:
-        projects = parts.projects(work)
-        if not projects:
-            ui.message(t("There is no estate yet."))
-            return
-        first = links.chosen("project") or next(iter(sorted(desk.actor.project_ids & set(projects))), None)
-        project_id = parts.choose(
-            desk, t("Own estate"), projects, "estates_project", first if first in projects else next(iter(projects))
-        )
-        if project_id is None:
-            return
         found = estates.comparison(work, project_id)
     own = found.own
     ui.facts(

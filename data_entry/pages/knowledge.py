@@ -6,7 +6,7 @@ import html
 
 import streamlit as st
 
-from data_entry.pages import links, parts
+from data_entry.pages import parts
 from data_entry.pages.desk import Desk
 from data_entry.services import knowledge
 from loupan import ui
@@ -16,17 +16,8 @@ _MARKS = {"+": "ins", "-": "del", "": "span"}
 
 def draw(desk: Desk) -> None:
     """Draw the list, the article that the address names, or the editor."""
-    parts.hear()
-    chosen = links.chosen()
-    if chosen is not None:
-        parts.back(desk)
-        with parts.showing_errors(desk):
-            _draw_article(desk, chosen)
-    elif "write" in st.query_params and desk.actor.may("create", "article"):
-        parts.back(desk)
-        _draw_editor(desk, None)
-    else:
-        _draw_list(desk)
+    may_write = desk.actor.may("create", "article")
+    parts.record_or_list(desk, _draw_article, _draw_list, _draw_editor if may_write else None)
 
 
 def _draw_list(desk: Desk) -> None:
@@ -137,7 +128,7 @@ def _draw_difference(desk: Desk, article_id: int, numbers: list[int], shown: int
         st.html(f"<div class='lp-difference'>{text}</div>")
 
 
-def _draw_editor(desk: Desk, article_id: int | None) -> None:
+def _draw_editor(desk: Desk, article_id: int | None = None) -> None:
     t = desk.t
     with desk.reading() as work:
         categories = knowledge.categories(work)

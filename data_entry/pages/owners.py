@@ -25,13 +25,10 @@ _SIZE = 20
 
 def draw(desk: Desk) -> None:
     """Draw the list, or the unit that the address names."""
-    parts.hear()
-    unit_id = links.chosen()
-    if unit_id is not None:
-        parts.back(desk)
-        with forms.showing_errors(desk):
-            _draw_unit(desk, unit_id)
-        return
+    parts.record_or_list(desk, _draw_unit, _draw_lists)
+
+
+def _draw_lists(desk: Desk) -> None:
     t = desk.t
     with desk.reading() as work:
         missing = owners.missed(work, size=1)[1] if desk.actor.may("read", "unit_owner") else 0

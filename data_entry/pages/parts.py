@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import html
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,6 +16,7 @@ from markdown_it.renderer import RendererHTML
 from data_entry import forms
 from data_entry.access import reach
 from data_entry.forms.errors import Outcome
+from data_entry.pages import links
 from data_entry.pages.desk import Desk
 from data_entry.schema.customer import Customer
 from data_entry.services import wording
@@ -70,6 +71,33 @@ def open_record(key: int | None, **query: object) -> None:
         if value is not None:
             st.query_params[name] = str(value)
     st.rerun()
+
+
+def record_or_list(
+    desk: Desk,
+    draw_record: Callable[[Desk, int], None],
+    draw_list: Callable[[Desk], None],
+    draw_new: Callable[[Desk], None] | None = None,
+) -> None:
+    """Draw the record that the address names with the way back to the list, or the list.
+
+    Args:
+        desk: the reader.
+        draw_record: draws the record of a key.
+        draw_list: draws the list.
+        draw_new: draws the editor of a new record, which the address asks for with ``write``.
+    """
+    hear()
+    chosen = links.chosen()
+    if chosen is not None:
+        back(desk)
+        with showing_errors(desk):
+            draw_record(desk, chosen)
+    elif draw_new is not None and "write" in st.query_params:
+        back(desk)
+        draw_new(desk)
+    else:
+        draw_list(desk)
 
 
 def back(desk: Desk) -> None:

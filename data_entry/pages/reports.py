@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from data_entry import forms
-from data_entry.pages import links, parts
+from data_entry.pages import parts
 from data_entry.pages.desk import Desk
 from data_entry.pages.role_names import role_title
 from data_entry.services import reports
@@ -35,17 +35,7 @@ _ACTIONS = {
 
 def draw(desk: Desk) -> None:
     """Draw the list, the report that the address names, or the editor."""
-    parts.hear()
-    chosen = links.chosen()
-    if chosen is not None:
-        parts.back(desk)
-        with parts.showing_errors(desk):
-            _draw_report(desk, chosen)
-    elif "write" in st.query_params:
-        parts.back(desk)
-        _draw_editor(desk, None)
-    else:
-        _draw_list(desk)
+    parts.record_or_list(desk, _draw_report, _draw_list, _draw_editor)
 
 
 def _draw_list(desk: Desk) -> None:
@@ -172,7 +162,7 @@ def _draw_authors_steps(desk: Desk, report_id: int, may: frozenset[str]) -> None
                 parts.say(t("The report has been discarded."))
 
 
-def _draw_editor(desk: Desk, report_id: int | None) -> None:
+def _draw_editor(desk: Desk, report_id: int | None = None) -> None:
     t = desk.t
     with desk.reading() as work:
         classes = reports.classes(work)

@@ -12,6 +12,7 @@ import streamlit as st
 
 from data_entry import forms
 from data_entry.access import reach
+from data_entry.pages import links
 from data_entry.pages.desk import Desk
 from data_entry.schema import Record
 from data_entry.schema.deal import Reason
@@ -46,6 +47,20 @@ _HAPPENED = {
     "promise": marked("Promise made"),
     "owner": marked("Looked after by"),
 }
+
+
+def choose_estate(desk: Desk, label: str, key: str) -> int | None:
+    """Draw the choice of an estate: first the one that the address names, or one the reader works for.
+
+    Says so if there is no estate, and returns None.
+    """
+    with desk.reading() as work:
+        found = projects(work)
+    if not found:
+        ui.message(desk.t("There is no estate yet."))
+        return None
+    first = links.chosen("project") or next(iter(sorted(desk.actor.project_ids & set(found))), None)
+    return choose(desk, label, found, key, first if first in found else next(iter(found)))
 
 
 def happened(desk: Desk, kind: str) -> str:

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 import streamlit as st
 
 from data_entry import forms
-from data_entry.pages import links, parts
+from data_entry.pages import parts
 from data_entry.pages.desk import Desk
 from data_entry.schema.estate import Project
 from data_entry.schema.service import Survey, SurveyQuestion
@@ -36,18 +36,11 @@ _FEW = 30
 
 def draw(desk: Desk) -> None:
     """Draw the list, or the survey that the address names."""
-    parts.hear()
-    chosen = links.chosen()
-    if chosen is None:
-        st.session_state.pop(_LINKS, None)
-        _draw_list(desk)
-    else:
-        parts.back(desk)
-        with parts.showing_errors(desk):
-            _draw_survey(desk, chosen)
+    parts.record_or_list(desk, _draw_survey, _draw_list)
 
 
 def _draw_list(desk: Desk) -> None:
+    st.session_state.pop(_LINKS, None)
     t = desk.t
     if desk.actor.may("create", "survey") and st.button(
         t("New survey"), icon=":material/add:", type="primary", key="survey_new"

@@ -41,14 +41,7 @@ _KINDS = {
 
 def draw(desk: Desk) -> None:
     """Draw the list, or the task that the address names."""
-    parts.hear()
-    chosen = links.chosen()
-    if chosen is None:
-        _draw_list(desk)
-    else:
-        parts.back(desk)
-        with parts.showing_errors(desk):
-            _draw_task(desk, chosen)
+    parts.record_or_list(desk, _draw_task, _draw_list)
 
 
 def _draw_list(desk: Desk) -> None:
