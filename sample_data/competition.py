@@ -11,6 +11,7 @@ from sample_data.organisation import PLANNER
 from sample_data.rows import Array, where_known
 
 COMPETING_ESTATES = 2
+_PRICES = 17_000, 33_000  # per square metre
 
 
 def make_competition(company: Company) -> Array:
@@ -48,8 +49,10 @@ def make_competition(company: Company) -> Array:
         district=districts[(size.first_estate + own) % len(districts)],
         level=words.all(v.COMPETITOR_LEVELS)[np.arange(count) % 3],
         own_project_id=estates.ids[own],
+        is_own=False,
     )
-    _add_observations(company, rng, project_ids, estates.opened_on[own])
+    price = rng.uniform(*_PRICES, count)
+    _add_observations(company, rng, project_ids, estates.opened_on[own], price)
     lost_to = words(v.LOST_TO_COMPETITOR)
     reasons = batch.add(
         "reason",
@@ -59,13 +62,38 @@ def make_competition(company: Company) -> Array:
         name=[words.join(lost_to, name) for name in estate_names],
         competitor_project_id=project_ids,
     )
+    _observe_own_estates(company)
     return reasons.reshape(size.estates, COMPETING_ESTATES)
 
 
-def _add_observations(company: Company, rng: np.random.Generator, project_ids: Array, opened_on: Array) -> None:
+def _observe_own_estates(company: Company) -> None:
+    """Note the same of our own estates, which they are compared by."""
+    rng = company.random("own estates observed")
+    world, size, estates = company.world, company.size, company.estates
+    districts = world.words.all(v.DISTRICTS)
+    project_ids = world.batch.add(
+        "competitor_project",
+        world.clock.start.astype("datetime64[s]") - np.timedelta64(30, "D"),
+        name=estates.names,
+        district=districts[(size.first_estate + np.arange(size.estates)) % len(districts)],
+        own_project_id=estates.ids,
+        is_own=True,
+    )
+    price = rng.uniform(*_PRICES, size.estates)
+    _add_observations(company, rng, project_ids, estates.opened_on, price, is_own=True)
+
+
+def _add_observations(
+    company: Company,
+    rng: np.random.Generator,
+    project_ids: Array,
+    opened_on: Array,
+    price: Array,
+    *,
+    is_own: bool = False,
+) -> None:
     world, master, staff = company.world, company.master, company.staff
     clock = world.clock
-    price = rng.uniform(17_000, 33_000, len(project_ids))
     project, month, values, features = [], [], [], []
     for k, key in enumerate(project_ids.tolist()):
         months = np.arange(max(0, int((opened_on[k] - clock.start).astype(int))), len(clock.days), 30)
@@ -75,7 +103,7 @@ def _add_observations(company: Company, rng: np.random.Generator, project_ids: A
             1: np.round(rng.gamma(2, 1.5, len(months)), 1),
             2: rng.poisson(18, len(months)),
             3: np.repeat(rng.choice([89, 105, 125, 140]), len(months)),
-            4: np.repeat(rng.integers(0, 2), len(months)),
+            4: np.repeat(["false", "true"][rng.integers(0, 2)], len(months)),
         }
         for number, (name, _) in enumerate(v.COMPETITOR_FEATURES):
             # What hardly changes is noted twice a year.
@@ -94,7 +122,8 @@ def _add_observations(company: Company, rng: np.random.Generator, project_ids: A
         "value": np.array(values, dtype=object),
         "observed_on": day,
         "source_url": np.array(
-            [f"https://competitor-{key}.example/{d}" for key, d in zip(project, day, strict=True)], object
+            [None if is_own else f"https://competitor-{key}.example/{d}" for key, d in zip(project, day, strict=True)],
+            object,
         ),
         "employee_id": where_known(rng.random(count) > 0.04, staff.pick_ids(rng, staff.of(PLANNER), day)),
     }
