@@ -14,6 +14,7 @@ from data_entry.schema import metadata
 from data_entry.schema.base import ExactNumeric, UtcDateTime
 from data_entry.schema.customer import Feature
 from data_entry.schema.labels import choice_label, column_label, table_label, table_plural
+from data_entry.services import validation
 from data_entry.services.tables import vocabularies
 from loupan.formats import NO_DATA
 
@@ -53,7 +54,7 @@ def shown_feature(desk: Desk, feature: Feature, values: Sequence[str]) -> str:
         try:
             match feature.data_type:
                 case "boolean":
-                    return desk.t("Yes") if text == "true" else desk.t("No")
+                    return desk.t("Yes") if validation.read_flag(text) else desk.t("No")
                 case "date":
                     return desk.formats.day(dt.date.fromisoformat(text))
                 case "number":

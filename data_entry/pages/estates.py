@@ -6,8 +6,10 @@ import html
 
 import streamlit as st
 
+from data_entry import forms
 from data_entry.pages import sales_parts as parts
 from data_entry.pages.desk import Desk
+from data_entry.schema.customer import Feature
 from data_entry.services import estates
 from data_entry.services.estates import Comparison, Seen
 from loupan import ui
@@ -73,8 +75,9 @@ def _table(desk: Desk, found: Comparison, chosen: list[int]) -> None:
     ours = {"price": parts.money(desk, own.price_per_sqm), "pace": f"{own.sold_last_30_days:,}", "area": _areas(found)}
     for feature in found.features:
         same = next((kind for kind, words in _OURS.items() if any(w in feature.name.lower() for w in words)), "")
-        cells = [_cell(desk, rival.seen.get(feature.id)) for rival in rivals]
-        rows.append((feature.name, [html.escape(ours.get(same, NO_DATA)), *cells]))
+        # What the CRM itself knows of our estate is newer than any observation of it.
+        own_cell = html.escape(ours[same]) if same else _cell(desk, feature, found.seen.get(feature.id))
+        rows.append((feature.name, [own_cell, *(_cell(desk, feature, rival.seen.get(feature.id)) for rival in rivals)]))
     head = "".join(
         f"<th scope='col'>{html.escape(name)}</th>"
         for name in ("", own.project.name, *(rival.estate.name for rival in rivals))
@@ -90,7 +93,7 @@ def _table(desk: Desk, found: Comparison, chosen: list[int]) -> None:
     )
 
 
-def _cell(desk: Desk, seen: Seen | None) -> str:
+def _cell(desk: Desk, feature: Feature, seen: Seen | None) -> str:
     """Write an observation with its day, its source and who made it."""
     if seen is None:
         return NO_DATA
@@ -102,4 +105,5 @@ def _cell(desk: Desk, seen: Seen | None) -> str:
         notes.append(
             f"<a href='{address}' target='_blank' rel='noopener noreferrer'>{html.escape(desk.t('source'))}</a>"
         )
-    return f"{html.escape(seen.value)}<br><small style='opacity:0.75'>{' · '.join(notes)}</small>"
+    value = forms.shown_feature(desk, feature, [seen.value])
+    return f"{html.escape(value)}<br><small style='opacity:0.75'>{' · '.join(notes)}</small>"

@@ -271,11 +271,13 @@ class Comparison:
 
     Attributes:
         own: the own estate.
+        seen: what was observed of it, by feature, as of its rivals.
         rivals: the competing ones, by level and name.
         features: the features that were observed of any, in the order of the form.
     """
 
     own: Own
+    seen: dict[int, Seen]
     rivals: list[Rival]
     features: list[Feature]
 
@@ -314,7 +316,7 @@ def comparison(work: Work, project_id: int) -> Comparison:
     work.require("read", "competitor_project")
     own = own_estate(work, project_id)
     session = work.session
-    rivals = session.execute(
+    estates = session.execute(
         sa.select(CompetitorProject, Competitor.name)
         .outerjoin(Competitor, Competitor.id == CompetitorProject.competitor_id)
         .where(
@@ -323,8 +325,7 @@ def comparison(work: Work, project_id: int) -> Comparison:
         )
         .order_by(CompetitorProject.level, CompetitorProject.name)
     ).all()  # fmt: skip
-    keys = [estate.id for estate, _ in rivals]
-    seen = _latest(work, keys)
+    seen = _latest(work, [estate.id for estate, _ in estates])
     features = session.scalars(
         sa.select(Feature)
         .where(
@@ -333,7 +334,9 @@ def comparison(work: Work, project_id: int) -> Comparison:
         )
         .order_by(sa.func.coalesce(Feature.sequence, 10_000), Feature.id)
     ).all()  # fmt: skip
-    return Comparison(own, [Rival(estate, name, seen.get(estate.id, {})) for estate, name in rivals], list(features))
+    ours = [estate.id for estate, _ in estates if estate.is_own]
+    rivals = [Rival(estate, name, seen.get(estate.id, {})) for estate, name in estates if not estate.is_own]
+    return Comparison(own, seen.get(ours[0], {}) if ours else {}, rivals, list(features))
 
 
 def _latest(work: Work, competitor_project_ids: Sequence[int]) -> dict[int, dict[int, Seen]]:

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy.orm import Session
 
+from data_entry.schema.competition import CompetitorObservation, CompetitorProject
 from data_entry.schema.deal import Deal, DealEvent, DealShare, PaymentDue
 from data_entry.services import deals, estates, leads
 from data_entry.services.errors import Forbidden, Invalid, NotFound, Refused, ServiceError
@@ -375,6 +376,21 @@ def test_estates_side_by_side(company_on_each):
         assert (rival.estate.name, rival.company) == ("Lake View", "Rival Homes")
         seen = rival.seen[1]
         assert (seen.value, seen.observed_on, seen.observer) == ("12500", dt.date(2026, 2, 20), "Service")
+        assert found.seen == {}
+
+
+def test_our_own_estate_is_none_of_its_rivals(company_on_each):
+    company = company_on_each
+    with Session(company.engine) as session:
+        session.add(CompetitorProject(id=9, name="Ours", own_project_id=1, is_own=True))
+        session.flush()
+        session.add(CompetitorObservation(competitor_project_id=9, feature_id=1, value="13000",
+                                          observed_on=dt.date(2026, 2, 20)))  # fmt: skip
+        session.commit()
+    with company.read() as work:
+        found = estates.comparison(work, 1)
+        assert [rival.estate.name for rival in found.rivals] == ["Lake View"]
+        assert found.seen[1].value == "13000"
 
 
 STEPS = st.lists(
