@@ -18,7 +18,8 @@ import pytest
 
 from loupan.refresh_lock import is_refreshing
 from loupan.settings import REPOSITORY
-from tests.support.installation import AS_OF, LOUPAN, sample_installation
+from tests.support.command import Command
+from tests.support.installation import AS_OF, sample_installation
 
 pytestmark = pytest.mark.slow
 
@@ -34,17 +35,8 @@ class Installation:
         self.environment = {k: v for k, v in os.environ.items() if not k.startswith("LOUPAN_")}
         self.environment["LOUPAN_DATA_DIR"] = str(data_dir)
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [str(LOUPAN), *arguments],
-            env=self.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-            # A shell that runs the tests in the background lets them, and all they start, ignore Ctrl-C.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 no threads here
-        )
+    def start(self, *arguments: str) -> Command:
+        return Command(arguments, self.environment)
 
     def run(self, *arguments: str, code: int = PUBLISHED) -> str:
         process = self.start(*arguments)

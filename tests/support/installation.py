@@ -5,9 +5,9 @@ from __future__ import annotations
 import http.client
 import os
 import shutil
+import signal
 import socket
 import sqlite3
-import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -15,6 +15,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from data_entry import demo_accounts
+from tests.support.command import Command
 from tests.support.shared import made_once
 
 AS_OF = "2026-06-30"
@@ -26,16 +27,10 @@ _DATA_DIRS: dict[str, Path] = {}
 
 def run_loupan(data_dir: Path, *arguments: str, environment: Mapping[str, str] | None = None) -> str:
     """Run the command on a data folder and return what it printed; fail with all it said if it failed."""
-    done = subprocess.run(
-        [LOUPAN, *arguments],
-        env={**_environment(data_dir), **(environment or {})},
-        capture_output=True,
-        text=True,
-        timeout=10 * _MINUTES,
-        check=False,
-    )
-    assert done.returncode == 0, f"loupan {' '.join(arguments)}: {done.returncode}\n{done.stdout}\n{done.stderr}"
-    return done.stdout
+    command = Command(arguments, {**_environment(data_dir), **(environment or {})})
+    out, err = command.communicate(timeout=10 * _MINUTES)
+    assert command.returncode == 0, f"loupan {' '.join(arguments)}: {command.returncode}\n{out}\n{err}"
+    return out
 
 
 def _make_crm(data_dir: Path) -> None:
@@ -113,25 +108,21 @@ def running_server(data_dir: Path) -> Iterator[str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    log = data_dir / "serve.log"
-    with log.open("w") as output:
-        process = subprocess.Popen(
-            [LOUPAN, "serve", "--port", str(port)], env=_environment(data_dir), stdout=output, stderr=output
-        )
-        try:
-            _wait(process, port, log)
-            address = f"http://127.0.0.1:{port}"
-            _DATA_DIRS[address] = data_dir
-            yield address
-        finally:
-            process.terminate()
-            process.wait(timeout=30)
+    server = Command(["serve", "--port", str(port)], _environment(data_dir))
+    try:
+        _wait(server, port)
+        address = f"http://127.0.0.1:{port}"
+        _DATA_DIRS[address] = data_dir
+        yield address
+    finally:
+        server.send_signal(signal.SIGTERM)
+        server.wait(timeout=30)
 
 
-def _wait(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+def _wait(server: Command, port: int) -> None:
     deadline = time.monotonic() + 2 * _MINUTES
     while time.monotonic() < deadline:
-        assert process.poll() is None, f"loupan serve stopped:\n{log.read_text()}"
+        assert server.returncode is None, f"loupan serve stopped:\n{server.output()}"
         try:
             connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
             connection.request("GET", "/_stcore/health")
@@ -139,7 +130,7 @@ def _wait(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
                 return
         except OSError:
             time.sleep(0.2)
-    raise AssertionError(f"loupan serve did not answer:\n{log.read_text()}")
+    raise AssertionError(f"loupan serve did not answer:\n{server.output()}")
 
 
 def _environment(data_dir: Path) -> Mapping[str, str]:
