@@ -65,15 +65,29 @@ def sqlite_url(tmp_path: Path) -> str:
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
-def crm_url(request: pytest.FixtureRequest) -> str:
-    """SQLAlchemy URL of an empty place, on each engine."""
-    return str(request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "postgres_url"))
+def crm_place(request: pytest.FixtureRequest) -> Iterator[str]:
+    """SQLAlchemy URL where nothing is, not even an empty database, on each engine; for `create_crm`."""
+    if request.param == "sqlite":
+        yield request.getfixturevalue("sqlite_url")
+        return
+    server = request.getfixturevalue("postgres_server")
+    url = server.new_url()
+    yield url
+    server.drop_database(url)
 
 
 @pytest.fixture
-def crm(crm_url: str) -> Iterator[sa.Engine]:
+def crm_url(crm_place: str, request: pytest.FixtureRequest) -> str:
+    """SQLAlchemy URL of an empty place, on each engine."""
+    if not crm_place.startswith("sqlite"):
+        request.getfixturevalue("postgres_server").create_database(crm_place)
+    return crm_place
+
+
+@pytest.fixture
+def crm(crm_place: str) -> Iterator[sa.Engine]:
     """An empty CRM with its schema, on each engine."""
-    engine = create_engine_for(crm_url)
+    engine = create_engine_for(crm_place)
     create_crm(engine)
     yield engine
     engine.dispose()

@@ -50,4 +50,6 @@ def create_crm(engine: sa.Engine) -> None:
         return
     engine.dispose()
     template, name = _postgres_template(engine.url.set(database="postgres")), engine.url.database
-    _administer(engine.url, f'DROP DATABASE "{name}" WITH (FORCE)', f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+    _administer(
+        engine.url, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)', f'CREATE DATABASE "{name}" TEMPLATE "{template}"'
+    )

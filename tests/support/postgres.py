@@ -60,14 +60,19 @@ class PostgresServer:
     def url(self, database: str) -> str:
         return f"postgresql+psycopg://loupan@127.0.0.1:{self.port}/{database}"
 
-    def create_database(self) -> str:
-        """Create an empty database and return its SQLAlchemy URL."""
-        name = f"crm_{uuid.uuid4().hex[:12]}"
+    def new_url(self) -> str:
+        """Return the SQLAlchemy URL of a database that does not exist yet."""
+        return self.url(f"crm_{uuid.uuid4().hex[:12]}")
+
+    def create_database(self, url: str | None = None) -> str:
+        """Create an empty database, at a new URL or the one given, and return its URL."""
+        url = url or self.new_url()
+        name = url.rpartition("/")[2]
         with psycopg.connect(
             host="127.0.0.1", port=self.port, user="loupan", dbname="postgres", autocommit=True
         ) as connection:
             connection.execute(f'CREATE DATABASE "{name}"')
-        return self.url(name)
+        return url
 
     def drop_database(self, url: str) -> None:
         name = url.rpartition("/")[2]

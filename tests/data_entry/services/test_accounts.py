@@ -471,8 +471,8 @@ def test_demonstration_accounts_are_made_once_and_kept_private(crm, clock, tmp_p
         demo_accounts.make(crm, tmp_path / "elsewhere")
 
 
-def test_the_command_takes_passwords_from_stdin(crm_url, crm, monkeypatch, capsys):
-    monkeypatch.setenv("LOUPAN_CRM_URL", crm_url)
+def test_the_command_takes_passwords_from_stdin(crm_place, crm, monkeypatch, capsys):
+    monkeypatch.setenv("LOUPAN_CRM_URL", crm_place)
     from loupan.settings import get_settings
 
     get_settings.cache_clear()

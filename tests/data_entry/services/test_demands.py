@@ -22,8 +22,8 @@ HOUR = dt.timedelta(hours=1)
 
 
 @pytest.fixture
-def company(crm_url: str) -> Iterator[Company]:
-    with company_on(crm_url) as company:
+def company(crm_place: str) -> Iterator[Company]:
+    with company_on(crm_place) as company:
         yield company
 
 

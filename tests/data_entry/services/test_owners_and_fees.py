@@ -23,8 +23,8 @@ BOUGHT = dt.date(2025, 5, 22)
 
 
 @pytest.fixture
-def company(crm_url: str) -> Iterator[Company]:
-    with company_on(crm_url) as company:
+def company(crm_place: str) -> Iterator[Company]:
+    with company_on(crm_place) as company:
         yield company
 
 
