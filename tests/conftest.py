@@ -86,9 +86,9 @@ def crm_url(crm_place: str, request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def crm(crm_place: str) -> Iterator[sa.Engine]:
-    """An empty CRM with its schema, on each engine."""
+    """A CRM with the ready-made roles and nothing else, on each engine."""
     engine = create_engine_for(crm_place)
-    create_crm(engine)
+    create_crm(engine, with_roles=True)
     yield engine
     engine.dispose()
 

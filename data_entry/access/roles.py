@@ -193,17 +193,24 @@ def ensure_roles(session: Session) -> list[str]:
     """
     known = set(session.scalars(sa.select(Role.name)))
     added = [name for name in READY_MADE if name not in known]
-    for name in added:
-        ready_made = READY_MADE[name]
-        role = Role(name=name, landing_page=ready_made.landing_page)
-        session.add(role)
-        session.flush()
-        grants = {
-            (resource, action, scope)
-            for resources, actions, scope in ready_made.grants
-            for resource in resources
-            for action in actions
-        }
-        session.add_all(RolePermission(role_id=role.id, resource=r, action=a, scope=s) for r, a, s in sorted(grants))
+    roles = [Role(name=name, landing_page=READY_MADE[name].landing_page) for name in added]
+    session.add_all(roles)
     session.flush()
+    rows = [
+        {"role_id": role.id, "resource": resource, "action": action, "scope": scope}
+        for role in roles
+        for resource, action, scope in sorted(_grants(READY_MADE[role.name]))
+    ]
+    if rows:
+        # At once: there are over a thousand.
+        session.execute(sa.insert(RolePermission), rows)
     return added
+
+
+def _grants(ready_made: ReadyMade) -> set[tuple[str, str, str]]:
+    return {
+        (resource, action, scope)
+        for resources, actions, scope in ready_made.grants
+        for resource in resources
+        for action in actions
+    }

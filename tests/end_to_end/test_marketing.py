@@ -6,13 +6,12 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.end_to_end.conftest import settle
+from tests.support.small_files import PDF
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 # Machines that run tests are busy.
 expect.set_options(timeout=60_000)
-
-PDF = b"%PDF-1.7\n1 0 obj<<>>endobj\ntrailer<<>>\n%%EOF\n"
 
 
 def at(signed_in, *args, **query):

@@ -52,7 +52,7 @@ def _template() -> tuple[Path, SimpleNamespace]:
     """A SQLite file of the company, made once: making the schema takes longer than most tests."""
     path = Path(tempfile.mkdtemp(prefix="loupan-company-")) / "crm.sqlite"
     engine = create_engine_for(f"sqlite:///{path}")
-    create_crm(engine)
+    create_crm(engine, with_roles=True)
     with Session(engine) as session:
         keys = SimpleNamespace(**_build(session))
         session.commit()
@@ -70,7 +70,7 @@ def company_on(url: str) -> Iterator[Company]:
             copy.execute("PRAGMA journal_mode = WAL")
     engine = create_engine_for(url)
     if not url.startswith("sqlite"):
-        create_crm(engine)
+        create_crm(engine, with_roles=True)
         with Session(engine) as session:
             keys = SimpleNamespace(**_build(session))
             session.commit()

@@ -93,7 +93,7 @@ class Company:
 
 def found(engine: sa.Engine) -> None:
     """Make the company in an empty CRM."""
-    create_crm(engine)
+    create_crm(engine, with_roles=True)
     with Session(engine) as session:
         _fill(session)
         session.commit()

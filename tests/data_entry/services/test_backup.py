@@ -84,6 +84,15 @@ def fill_with_oddities(engine: sa.Engine, seed: int, digits: int = 15) -> None:
 
 
 @pytest.fixture
+def crm(crm_place: str) -> Iterator[sa.Engine]:
+    """A CRM without any row, on each engine: the random ones have roles of their own."""
+    engine = create_engine_for(crm_place)
+    create_crm(engine)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
 def place(tmp_path: Path) -> Settings:
     """Settings of a CRM with two attached files."""
     settings = settings_in(tmp_path / "here")

@@ -17,7 +17,7 @@ from data_entry.services.errors import Forbidden, Invalid, NotFound, Refused, Se
 from data_entry.services.expenses import Filter
 from data_entry.services.work import reading, writing
 from tests.data_entry.services.people import NOW, clock, employee_of, hire
-from tests.data_entry.services.test_attachments import PDF
+from tests.support.small_files import PDF
 
 
 class Office:
