@@ -135,11 +135,15 @@ def _make(desk: Desk) -> None:
         path = backup.create(desk.engine, settings, progress=show)
     except (backup.BackupError, DatabaseError) as error:
         bar.empty()
-        st.error(t("The backup was not made. {reason}", reason=ui.plain(str(error))), icon=":material/error:")
+        st.error(t("The backup was not made. {reason}", reason=ui.plain(_reason(desk, error))), icon=":material/error:")
         return
     with forms.showing_errors(desk), desk.writing() as work:
         rights.record(work, "backup", path.name)
     parts.say(t("The backup was made."))
+
+
+def _reason(desk: Desk, error: Exception) -> str:
+    return error.text(desk.t) if isinstance(error, backup.BackupError) else str(error)
 
 
 def _check(desk: Desk, name: str) -> None:
@@ -158,7 +162,9 @@ def _check(desk: Desk, name: str) -> None:
     except (backup.BackupError, OSError) as error:
         bar.empty()
         st.session_state.pop(f"backup_checked_{name}", None)
-        st.error(t("The backup cannot be used. {reason}", reason=ui.plain(str(error))), icon=":material/error:")
+        st.error(
+            t("The backup cannot be used. {reason}", reason=ui.plain(_reason(desk, error))), icon=":material/error:"
+        )
         return
     st.session_state[f"backup_checked_{name}"] = True
     parts.say(t("{file} is whole: every part is what its checksum says.", file=name))

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from data_entry.services.backup.rows import Column, Table
-from loupan.errors import LoupanError
+from data_entry.services.errors import ServiceError
+from loupan.i18n import marked
 
 FORMAT, FORMAT_VERSION = "loupan-backup", 1
 MANIFEST = "manifest.json"
@@ -28,7 +29,7 @@ _LARGEST_MANIFEST = 512 << 20
 Progress = Callable[[float, str], None]
 
 
-class BackupError(LoupanError):
+class BackupError(ServiceError):
     """A backup cannot be made, read or restored; the message says what to do. Nothing was changed."""
 
 
@@ -133,34 +134,52 @@ def open_backup(path: Path) -> Iterator[OpenBackup]:
         with zipfile.ZipFile(path) as archive:
             yield OpenBackup(path, _manifest(path, archive), archive)
     except FileNotFoundError as error:
-        raise BackupError(f"There is no backup {path}. `loupan backup list` shows those there are.") from error
+        raise BackupError(
+            marked("There is no backup {path}. `loupan backup list` shows those there are."), path=path
+        ) from error
     except (zipfile.BadZipFile, zlib.error, EOFError) as error:
         raise BackupError(
-            f"{path} is damaged or no backup of Loupan's ({error}). Nothing was changed; use another backup."
+            marked("{path} is damaged or no backup of Loupan's ({error}). Nothing was changed; use another backup."),
+            path=path,
+            error=error,
         ) from error
     except IsADirectoryError as error:
-        raise BackupError(f"{path} is a folder; name a backup file.") from error
+        raise BackupError(marked("{path} is a folder; name a backup file."), path=path) from error
 
 
 def _manifest(path: Path, archive: zipfile.ZipFile) -> Manifest:
     sealed = _SEAL.fullmatch(archive.comment)
     names = archive.namelist()
     if MANIFEST not in names or sealed is None:
-        raise BackupError(f"{path} is no backup of Loupan's. Nothing was changed; `loupan backup list` shows backups.")
+        raise BackupError(
+            marked("{path} is no backup of Loupan's. Nothing was changed; `loupan backup list` shows backups."),
+            path=path,
+        )
     if archive.getinfo(MANIFEST).file_size > _LARGEST_MANIFEST:
-        raise BackupError(f"{path} is no backup of Loupan's: its manifest is too large. Nothing was changed.")
+        raise BackupError(
+            marked("{path} is no backup of Loupan's: its manifest is too large. Nothing was changed."), path=path
+        )
     raw = archive.read(MANIFEST)
     if sha256(raw).hexdigest() != sealed[1].decode():
-        raise BackupError(f"{path} was altered: its manifest is not the one it was sealed with. Nothing was changed.")
+        raise BackupError(
+            marked("{path} was altered: its manifest is not the one it was sealed with. Nothing was changed."),
+            path=path,
+        )
     try:
         manifest = _decoded(json.loads(raw), sealed[1].decode())
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise BackupError(f"{path} has a manifest that cannot be read ({error}). Nothing was changed.") from error
+        raise BackupError(
+            marked("{path} has a manifest that cannot be read ({error}). Nothing was changed."), path=path, error=error
+        ) from error
     if manifest.format_version > FORMAT_VERSION:
-        raise BackupError(f"{path} was made by a newer Loupan ({manifest.program}). Install that one, and try again.")
+        raise BackupError(
+            marked("{path} was made by a newer Loupan ({program}). Install that one, and try again."),
+            path=path,
+            program=manifest.program,
+        )
     unsafe = [name for name in manifest.parts if not _is_safe(name, manifest)]
     if unsafe or sorted(names) != sorted([MANIFEST, *manifest.parts]):
-        raise BackupError(f"{path} holds other files than its manifest says. Nothing was changed.")
+        raise BackupError(marked("{path} holds other files than its manifest says. Nothing was changed."), path=path)
     return manifest
 
 
@@ -197,16 +216,30 @@ def check_parts(backup: OpenBackup, progress: Progress = no_progress) -> None:
     for name, part in manifest.parts.items():
         progress(done / max(1, manifest.unpacked_bytes), "checking")
         if backup.archive.getinfo(name).file_size != part.bytes:
-            raise BackupError(f"{backup.path} was altered: {name} has another size than its manifest says.")
+            raise BackupError(
+                marked("{path} was altered: {part} has another size than its manifest says."),
+                path=backup.path,
+                part=name,
+            )
         summed, lines = sha256(), 0
         with backup.archive.open(name) as file:
             while chunk := file.read(_CHUNK):
                 summed.update(chunk)
                 lines += chunk.count(b"\n")
         if summed.hexdigest() != part.sha256:
-            raise BackupError(f"{backup.path} was altered: {name} is not what its manifest says. Use another backup.")
+            raise BackupError(
+                marked("{path} was altered: {part} is not what its manifest says. Use another backup."),
+                path=backup.path,
+                part=name,
+            )
         for table, saved in manifest.tables.items():
             if table_part(table) == name and lines != saved.rows:
-                raise BackupError(f"{backup.path} was altered: {name} has {lines} rows instead of {saved.rows}.")
+                raise BackupError(
+                    marked("{path} was altered: {part} has {lines} rows instead of {rows}."),
+                    path=backup.path,
+                    part=name,
+                    lines=lines,
+                    rows=saved.rows,
+                )
         done += part.bytes
     progress(1.0, "checked")

@@ -28,6 +28,7 @@ from data_entry.services.backup.archive import (
 )
 from data_entry.services.backup.rows import Table, lines, tables_of
 from data_entry.services.backup.shelf import new_path, one_at_a_time, prune, require_room
+from loupan.i18n import marked
 from loupan.settings import Settings
 
 _CHUNK = 1 << 20
@@ -65,8 +66,14 @@ def create(
             return path
     except OSError as error:
         if error.errno in _FULL:
-            raise BackupError(f"The disk that holds {folder} is full; no backup was made. Free space.") from error
-        raise BackupError(f"The backup cannot be written to {folder}: {error}. Check who may write there.") from error
+            raise BackupError(
+                marked("The disk that holds {folder} is full; no backup was made. Free space."), folder=folder
+            ) from error
+        raise BackupError(
+            marked("The backup cannot be written to {folder}: {error}. Check who may write there."),
+            folder=folder,
+            error=error,
+        ) from error
 
 
 def _create(engine: sa.Engine, settings: Settings, folder: Path, is_safety: bool, progress: Progress) -> Path:
@@ -103,14 +110,16 @@ def _write(
     schema = version_within(connection)
     where = connection.engine.url.render_as_string()
     if schema is None:
-        raise BackupError(f"{where} is no CRM of Loupan's, so there is nothing to copy. Check LOUPAN_CRM_URL.")
+        raise BackupError(
+            marked("{place} is no CRM of Loupan's, so there is nothing to copy. Check LOUPAN_CRM_URL."), place=where
+        )
     tables = tables_of(connection)
     counts = {t.name: int(connection.scalar(sa.select(sa.func.count()).select_from(t.clause())) or 0) for t in tables}
     files = list(_attached_files(settings.attachments_dir))
     total, done = max(1, sum(counts.values())), 0
     attached_bytes = sum(path.stat().st_size for path in files)
     # Rows shrink to a fraction of the database; attached files hardly at all.
-    require_room(folder, attached_bytes + _database_bytes(connection) // 2, "The backup")
+    require_room(folder, attached_bytes + _database_bytes(connection) // 2)
     parts: dict[str, Part] = {}
     saved: dict[str, SavedTable] = {}
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=3) as archive:  # type: ignore[call-overload]

@@ -111,11 +111,11 @@ def _require_known_version(backup: OpenBackup) -> None:
 def _require_rooms(engine: sa.Engine, settings: Settings, backup: OpenBackup) -> None:
     attached = sum(part.bytes for part in backup.manifest.attachments.values())
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    require_room(settings.data_dir, attached, "Restoring the attached files")
+    require_room(settings.data_dir, attached)
     if engine.dialect.name == "sqlite":
         # The rows with their indexes, and once more in the write-ahead log.
         rows = backup.manifest.unpacked_bytes - attached
-        require_room(Path(str(engine.url.database)).parent, 3 * rows, "Restoring the rows")
+        require_room(Path(str(engine.url.database)).parent, 3 * rows)
 
 
 def _is_crm(engine: sa.Engine) -> bool:

@@ -14,6 +14,7 @@ from filelock import FileLock, Timeout
 
 from data_entry.services.backup.archive import BackupError, Manifest, open_backup
 from loupan.console import byte_size
+from loupan.i18n import marked
 
 _NAME = re.compile(r"loupan-(\d{8}-\d{6})(?:-(\d+))?(-before-restore)?\.zip")
 # Left free on the disk whatever happens.
@@ -69,13 +70,17 @@ def prune(folder: Path, keep: int) -> list[Path]:
     return regular[keep:]
 
 
-def require_room(folder: Path, needed: int, what: str) -> None:
+def require_room(folder: Path, needed: int) -> None:
     """Raise `BackupError` unless a folder's disk has room for a number of bytes."""
     free = shutil.disk_usage(folder).free
     if free < needed + _RESERVE_BYTES:
         raise BackupError(
-            f"{what} needs about {byte_size(needed)}; {folder} has {byte_size(free)} free. Free space, or name a "
-            "folder on another disk."
+            marked(
+                "About {needed} are needed; {folder} has {free} free. Free space, or name a folder on another disk."
+            ),
+            needed=byte_size(needed),
+            folder=folder,
+            free=byte_size(free),
         )
 
 
@@ -87,7 +92,9 @@ def one_at_a_time(folder: Path) -> Iterator[None]:
     try:
         lock.acquire(timeout=0)
     except Timeout as error:
-        raise BackupError("Another backup or restore is running. Wait until it has ended, and try again.") from error
+        raise BackupError(
+            marked("Another backup or restore is running. Wait until it has ended, and try again.")
+        ) from error
     try:
         yield
     finally:
