@@ -37,6 +37,26 @@ def group_ids(session: Session, customer_id: int) -> list[int]:
     return [top, *sorted(keys - {top})]
 
 
+def survivors() -> sa.CTE:
+    """Return the merged customers as a table of a statement: `id`, and `survivor_id`, the customer that counts.
+
+    Chains of any length are followed to the end; customers merged in a ring have no survivor and are not in it.
+    """
+    merged, following = Customer.__table__, Customer.__table__.alias()
+    # UNION, not UNION ALL: a ring that was made by mistake ends as well.
+    chain = (
+        sa.select(merged.c.id, merged.c.merged_into_id).where(merged.c.merged_into_id.is_not(None))
+    ).cte("merged_chain", recursive=True)
+    chain = chain.union(
+        sa.select(chain.c.id, following.c.merged_into_id).where(
+            following.c.id == chain.c.merged_into_id, following.c.merged_into_id.is_not(None)
+        )
+    )
+    # Said of the few that are merged: the many that are not need not be read.
+    goes_on = sa.exists().where(merged.c.id == chain.c.merged_into_id, merged.c.merged_into_id.is_not(None))
+    return sa.select(chain.c.id, chain.c.merged_into_id.label("survivor_id")).where(~goes_on).cte("survivor")
+
+
 def present_owners(session: Session, customer_ids: list[int], project_id: int | None = None) -> list[CustomerOwner]:
     """Return who looks after customers now, the earliest first.
 
