@@ -102,7 +102,7 @@ def _customers_of(people: People) -> Condition:
     entered = sa.select(lead.c.customer_id).where(
         lead.c.employee_id.in_(people), _live(lead), _nobody_looks_after(lead.c.customer_id, lead.c.project_id)
     )
-    return sa.or_(customer.c.id.in_(looked_after.correlate(None)), customer.c.id.in_(entered.correlate(None)))
+    return customer.c.id.in_(sa.union(looked_after.correlate(None), entered.correlate(None)))
 
 
 def _customers_in(projects: People) -> Condition:

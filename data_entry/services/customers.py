@@ -12,15 +12,24 @@ from rapidfuzz import fuzz
 
 from data_entry.access import reach
 from data_entry.schema.customer import Customer, CustomerClass, CustomerOwner
-from data_entry.schema.deal import Deal, DealEvent
+from data_entry.schema.deal import Deal
 from data_entry.schema.demand import Demand
 from data_entry.schema.estate import Building, Project, Unit, UnitOwner
-from data_entry.schema.lead import Lead, LeadEvent
+from data_entry.schema.lead import Lead
 from data_entry.services import phones
 from data_entry.services.entries import invalid, require_colleague
 from data_entry.services.errors import Invalid, Problem, Refused
-from data_entry.services.identity import group_ids, normal_phone, owner_names, present_owners, survivor_id
+from data_entry.services.identity import (
+    group_ids,
+    normal_phone,
+    owner_names,
+    owner_names_of,
+    present_owners,
+    survivor_id,
+    survivors,
+)
 from data_entry.services.leads import CONVERTED, LOST, OPEN, Journey, journeys
+from data_entry.services.open_ways import leads_of, open_ways
 from data_entry.services.work import Work
 from loupan.i18n import marked
 
@@ -396,8 +405,9 @@ class Row:
         return (first.next_step or "", first.next_step_on) if first else None
 
 
-def _matches(work: Work, text: str, customer: Any) -> sa.ColumnElement[bool]:
-    """The condition that a customer is what somebody looks for: by name, telephone, number of the record, or unit."""
+def _matching(work: Work, text: str) -> sa.CompoundSelect[Any]:
+    """The keys of customers that are what somebody looks for: by name, telephone, number of the record, or unit."""
+    customer = Customer.__table__
     words = text.strip()
     digits = phones.digits(words)
     like = words.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
@@ -408,113 +418,22 @@ def _matches(work: Work, text: str, customer: Any) -> sa.ColumnElement[bool]:
         by_person.append(sa.func.lower(customer.c.email) == words.lower())
     # Names and numbers are found only by those who may read them: a search would tell them piece by piece.
     known = reach(work.actor, "personal", "customer")
-    if not isinstance(known, sa.sql.elements.True_):
-        keys = sa.select(Customer.__table__.c.id).where(known).correlate(None)
-        known = customer.c.id.in_(keys)
-    found: list[sa.ColumnElement[bool]] = [sa.and_(known, sa.or_(*by_person))]
+    found = [sa.select(customer.c.id.label("customer_id")).where(known, sa.or_(*by_person))]
     if words.isdecimal() and len(words) <= 15:
-        found.append(customer.c.id == int(words))
+        found.append(sa.select(customer.c.id).where(customer.c.id == int(words)))
     tight = "".join(words.replace("-", "").split()).lower()
     unit_name = sa.func.lower(sa.func.replace(sa.func.replace(Building.name + Unit.number, " ", ""), "-", ""))
     units = (
         sa.select(Unit.id)
         .join(Building, Building.id == Unit.building_id)
         .where(sa.or_(Unit.number == words, unit_name == tight), Unit.deleted_at.is_(None))
+        .cte("unit_looked_for")
     )
     for model in (Deal, UnitOwner):
         found.append(
-            customer.c.id.in_(sa.select(model.customer_id).where(model.unit_id.in_(units), model.deleted_at.is_(None)))
+            sa.select(model.customer_id).where(model.unit_id.in_(sa.select(units.c.id)), model.deleted_at.is_(None))
         )
-    return sa.or_(*found)
-
-
-def _same_person(column: Any, customer: Any) -> sa.ColumnElement[bool]:
-    """The condition that a key of a customer is that of `customer`, or of one that was merged into it."""
-    merged = Customer.__table__.alias()
-    below = sa.select(merged.c.id).where(merged.c.merged_into_id == customer.c.id).correlate_except(merged)
-    return sa.or_(column == customer.c.id, column.in_(below))
-
-
-def _lead_event(customer: Any, lead: Any, *conditions: Any, event: Any) -> sa.ColumnElement[bool]:
-    """Whether the leads that count as one with `lead` have an event."""
-    other = Lead.__table__.alias()
-    same = sa.and_(
-        _same_person(other.c.customer_id, customer),
-        other.c.project_id == lead.c.project_id,
-        other.c.deleted_at.is_(None),
-    )
-    return (
-        sa.exists()
-        .where(event.c.lead_id == other.c.id, same, event.c.deleted_at.is_(None), *conditions)
-        .correlate_except(event, other)
-    )
-
-
-def _deal_event(customer: Any, lead: Any, *conditions: Any, event: Any) -> sa.ColumnElement[bool]:
-    """Whether the deals of the customer in the estate of `lead` have an event."""
-    deal = Deal.__table__.alias()
-    same = sa.and_(
-        _same_person(deal.c.customer_id, customer),
-        deal.c.project_id == lead.c.project_id,
-        deal.c.deleted_at.is_(None),
-    )
-    return (
-        sa.exists()
-        .where(event.c.deal_id == deal.c.id, same, event.c.deleted_at.is_(None), *conditions)
-        .correlate_except(event, deal)
-    )
-
-
-def _is_open(customer: Any, lead: Any) -> sa.ColumnElement[bool]:
-    """The condition that a lead is neither lost nor has a live contract, as the metric dictionary says."""
-    lost, again = LeadEvent.__table__.alias(), LeadEvent.__table__.alias()
-    cancelled, signed, ended = (DealEvent.__table__.alias() for _ in range(3))
-    reopened_after_loss = _lead_event(customer, lead, again.c.kind == "reopened", _follows(again, lost), event=again)
-    reopened_after_cancel = _lead_event(
-        customer, lead, again.c.kind == "reopened", again.c.occurred_at >= cancelled.c.occurred_at, event=again
-    )
-    is_lost = sa.or_(
-        _lead_event(customer, lead, lost.c.kind == "lost", ~reopened_after_loss, event=lost),
-        _deal_event(customer, lead, cancelled.c.kind == "cancel", ~reopened_after_cancel, event=cancelled),
-    )
-    has_ended = (
-        sa.exists()
-        .where(
-            ended.c.deal_id == signed.c.deal_id, ended.c.kind.in_(("cancel", "swap")), ended.c.deleted_at.is_(None),
-            _follows(ended, signed),
-        )
-        .correlate_except(ended)
-    )  # fmt: skip
-    is_live = _deal_event(customer, lead, signed.c.kind == "contract", ~has_ended, event=signed)
-    return sa.and_(~is_lost, ~is_live)
-
-
-def _follows(later: Any, earlier: Any) -> sa.ColumnElement[bool]:
-    """Whether an event comes after another one, in the order of moment and key."""
-    return sa.or_(
-        later.c.occurred_at > earlier.c.occurred_at,
-        sa.and_(later.c.occurred_at == earlier.c.occurred_at, later.c.id > earlier.c.id),
-    )
-
-
-def _is_silent(customer: Any, lead: Any, since: dt.datetime) -> sa.ColumnElement[bool]:
-    """The condition that nothing happened between the company and a customer in an estate since a moment."""
-    spoken, dealt, demand = LeadEvent.__table__.alias(), DealEvent.__table__.alias(), Demand.__table__.alias()
-    asked = (
-        sa.exists()
-        .where(
-            _same_person(demand.c.customer_id, customer),
-            demand.c.received_at >= since,
-            demand.c.deleted_at.is_(None),
-        )
-        .correlate_except(demand)
-    )
-    return sa.and_(
-        lead.c.opened_at < since,
-        ~_lead_event(customer, lead, spoken.c.occurred_at >= since, event=spoken),
-        ~_deal_event(customer, lead, dealt.c.occurred_at >= since, event=dealt),
-        ~asked,
-    )
+    return sa.union(*found)
 
 
 def silent_since(work: Work) -> dt.datetime:
@@ -535,91 +454,119 @@ def listing(
 ) -> tuple[list[Row], int]:
     """Return a page of the customers that the actor may read, and how many there are in all.
 
+    Those with something to do come by the earliest next step of their leads, then, as all others, the newest first.
+    What is asked of a customer is asked of all records that were merged into it.
+
     Args:
         work: the open work.
-        view: ``todo`` (a next step is due, or the alarm rings), ``silent``, ``open`` or ``all``.
+        view: ``todo`` (a next step of an open lead is due, or the alarm rings), ``silent`` (the alarm rings), ``open``
+            or ``all``.
         text: name, telephone number, e-mail address, number of the record, or unit.
-        project_id: only those known in this estate.
+        project_id: only those known in this estate; the leads that a view asks for are those in it.
         employee_id: only those this employee looks after.
         page, size: which page, from 0, of how many rows.
     """
     work.require("read", "customer")
-    customer, lead = Customer.__table__, Lead.__table__
-    where = [
-        customer.c.deleted_at.is_(None), customer.c.merged_into_id.is_(None), reach(work.actor, "read", "customer"),
-    ]  # fmt: skip
+    customer, merged = Customer.__table__, survivors()
+    live = [customer.c.deleted_at.is_(None), customer.c.merged_into_id.is_(None)]
+    narrowing: list[sa.ColumnElement[bool]] = []
+    reached = reach(work.actor, "read", "customer")
+    if not isinstance(reached, sa.sql.elements.True_):
+        narrowing.append(reached)
     if text.strip():
-        merged = customer.alias()
-        where.append(
-            sa.or_(
-                _matches(work, text, customer),
-                customer.c.id.in_(
-                    sa.select(merged.c.merged_into_id).where(
-                        merged.c.merged_into_id.is_not(None), _matches(work, text, merged)
-                    )
-                ),
-            )
-        )
-    of_customer = sa.and_(
-        _same_person(lead.c.customer_id, customer),
-        lead.c.deleted_at.is_(None),
-        lead.c.project_id == project_id if project_id is not None else sa.true(),
-    )
-    wanted = {
-        "todo": sa.or_(lead.c.next_step_on <= work.today, _is_silent(customer, lead, silent_since(work))),
-        "silent": _is_silent(customer, lead, silent_since(work)),
-        "open": sa.true(),
-    }
-    if view in wanted:
-        where.append(sa.exists().where(of_customer, wanted[view], _is_open(customer, lead)))
-    elif project_id is not None:
-        owner, deal = CustomerOwner.__table__, Deal.__table__
-        where.append(
-            sa.or_(
-                sa.exists().where(of_customer),
-                sa.exists().where(
-                    owner.c.customer_id == customer.c.id, owner.c.project_id == project_id, owner.c.deleted_at.is_(None)
-                ),
-                sa.exists().where(
-                    deal.c.customer_id == customer.c.id, deal.c.project_id == project_id, deal.c.deleted_at.is_(None)
-                ),
-            )
-        )
+        narrowing.append(_is_one_of(merged, _matching(work, text)))
+    if project_id is not None:
+        narrowing.append(_is_one_of(merged, _known_in(project_id)))
     if employee_id is not None:
-        owner = CustomerOwner.__table__.alias()
-        where.append(
-            sa.exists().where(
-                owner.c.customer_id == customer.c.id, owner.c.employee_id == employee_id, owner.c.to_at.is_(None),
-                owner.c.deleted_at.is_(None),
-            )
-        )  # fmt: skip
-    total = work.session.scalar(sa.select(sa.func.count()).select_from(customer).where(*where)) or 0
-    order: list[Any] = [customer.c.id.desc()]
-    if view in ("todo", "silent"):
-        due = (
-            sa.select(sa.func.min(sa.func.coalesce(lead.c.next_step_on, dt.date(9999, 1, 1))))
-            .where(lead.c.customer_id == customer.c.id, lead.c.deleted_at.is_(None))
-            .scalar_subquery()
-        )
-        order.insert(0, due)
-    keys: list[int] = list(
-        work.session.scalars(
-            sa.select(customer.c.id).where(*where).order_by(*order).limit(size).offset(max(page, 0) * size)
+        narrowing.append(_is_one_of(merged, _looked_after_by(employee_id)))
+    if view in ("todo", "silent", "open"):
+        query = _with_open_way(work, merged, live, narrowing, view, project_id)
+    else:
+        query = sa.select(customer.c.id).where(*live, *narrowing).order_by(customer.c.id.desc())
+    # How many there are is asked with the rows: what takes long is to find them.
+    query = query.add_columns(sa.func.count().over().label("total"))
+    rows = work.session.execute(query.limit(size).offset(max(page, 0) * size)).all()
+    if not rows and page > 0:
+        first = work.session.execute(query.limit(1)).first()
+        return [], first.total if first else 0
+    return rows_of(work, [row.id for row in rows]), rows[0].total if rows else 0
+
+
+def _is_one_of(merged: sa.CTE, keys: sa.CompoundSelect[Any] | sa.Select[Any]) -> sa.ColumnElement[bool]:
+    """The condition that a customer, or one that was merged into it, is among those with some keys."""
+    rows = keys.subquery()
+    key = rows.c.customer_id
+    query = sa.select(sa.func.coalesce(merged.c.survivor_id, key)).outerjoin_from(rows, merged, merged.c.id == key)
+    return Customer.__table__.c.id.in_(query)
+
+
+def _known_in(project_id: int) -> sa.CompoundSelect[Any]:
+    """The keys of the customers with a lead or a deal in an estate, and of those who were ever looked after there."""
+    return sa.union(
+        *(
+            sa.select(model.customer_id).where(model.project_id == project_id, model.deleted_at.is_(None))
+            for model in (Lead, Deal, CustomerOwner)
         )
     )
-    return rows_of(work, keys), total
+
+
+def _looked_after_by(employee_id: int) -> sa.Select[Any]:
+    return sa.select(CustomerOwner.customer_id).where(
+        CustomerOwner.employee_id == employee_id, CustomerOwner.to_at.is_(None), CustomerOwner.deleted_at.is_(None)
+    )
+
+
+def _with_open_way(
+    work: Work,
+    merged: sa.CTE,
+    live: Sequence[sa.ColumnElement[bool]],
+    narrowing: Sequence[sa.ColumnElement[bool]],
+    view: str,
+    project_id: int | None,
+) -> sa.Select[Any]:
+    """The customers of a view who have an open way, in the view's order; see `listing`."""
+    customer, members, since = Customer.__table__, None, silent_since(work)
+    if narrowing:
+        # Of few customers the leads are found by their keys; of all, it is quicker to go through all leads first.
+        wanted = sa.select(customer.c.id).where(*live, *narrowing).cte("wanted_customer")
+        members = sa.union_all(
+            sa.select(wanted.c.id),
+            sa.select(merged.c.id).where(merged.c.survivor_id.in_(sa.select(wanted.c.id))),
+        ).cte("wanted_member")
+    leads = leads_of(merged, members)
+    ways = open_ways(merged, leads, since, work.today, members)
+    key = ways.c.person_id
+    found = sa.select(key.label("id"))
+    if not narrowing:
+        found = found.join(customer, customer.c.id == key).where(*live)
+    if project_id is not None:
+        found = found.where(ways.c.project_id == project_id)
+    if view == "open":
+        return found.group_by(key).order_by(key.desc())
+    # A demand is a word about all ways of a customer.
+    asks = sa.and_(Demand.received_at >= since, Demand.deleted_at.is_(None))
+    of_duplicates = sa.select(merged.c.survivor_id).join(Demand, Demand.customer_id == merged.c.id).where(asks)
+    has_asked = sa.or_(sa.exists().where(Demand.customer_id == key, asks), key.in_(of_duplicates))
+    rings = sa.and_(ways.c.is_quiet == 1, ~has_asked)
+    found = found.where(rings if view == "silent" else sa.or_(ways.c.is_due == 1, rings))
+    due_on = sa.func.min(leads.c.next_step_on)
+    return (
+        sa.select(leads.c.person_id.label("id"))
+        .where(leads.c.person_id.in_(found))
+        .group_by(leads.c.person_id)
+        .order_by(due_on.is_(None), due_on, leads.c.person_id.desc())
+    )
 
 
 def rows_of(work: Work, customer_ids: Sequence[int]) -> list[Row]:
     """Return customers, which the actor was found to reach, as rows of a list in the order given."""
     session = work.session
-    known: set[int] = set(
-        session.scalars(
-            sa.select(Customer.__table__.c.id).where(
-                Customer.__table__.c.id.in_(customer_ids), reach(work.actor, "personal", "customer")
-            )
-        )
-    )
+    known: set[int] = set(customer_ids)
+    # Who may read personal data as far as anything else was found to reach it already.
+    if not work.actor.scopes("personal", "customer") >= work.actor.scopes("read", "customer"):
+        customer = Customer.__table__
+        is_known = sa.and_(customer.c.id.in_(customer_ids), reach(work.actor, "personal", "customer"))
+        known = set(session.scalars(sa.select(customer.c.id).where(is_known)))
     found = {c.id: c for c in session.scalars(sa.select(Customer).where(Customer.id.in_(customer_ids)))}
     survivor: dict[int, int] = {key: key for key in found}
     fresh = list(found)
@@ -642,11 +589,9 @@ def rows_of(work: Work, customer_ids: Sequence[int]) -> list[Row]:
         .group_by(Demand.customer_id)
     ):
         asked[survivor[key]] = max(asked.get(survivor[key], at), at)
-    group: dict[int, list[int]] = {}
-    for key, top in survivor.items():
-        group.setdefault(top, []).append(key)
+    owners = owner_names_of(session, survivor)
     for key, row in rows.items():
-        row.owners = owner_names(session, group[key])
+        row.owners = owners.get(key, [])
         spoken = [way.last_contact_at for way in row.ways if way.state == OPEN and way.last_contact_at is not None]
         if key in asked:
             row.last_at = max(row.last_at or asked[key], asked[key])

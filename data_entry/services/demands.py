@@ -21,6 +21,7 @@ from data_entry.schema.service import ServiceItem
 from data_entry.services import records
 from data_entry.services.errors import Forbidden, NotFound, Refused, Stale
 from data_entry.services.given import Given
+from data_entry.services.identity import survivor_id
 from data_entry.services.work import Work
 from loupan.i18n import marked
 
@@ -161,7 +162,7 @@ def enter(
         "description": given.text("description", description),
     }
     given.check()
-    values["customer_id"] = _survivor(work, work.get(Customer, values["customer_id"])).id
+    values["customer_id"] = survivor_id(work.session, work.get(Customer, values["customer_id"]).id)
     work.get(Project, values["project_id"])
     _check_references(work, values, values["project_id"])
     due_at, resolve_due_at = deadlines(work, values["demand_category_id"], values["severity"], received_at)
@@ -269,15 +270,6 @@ def _check_references(work: Work, values: Mapping[str, Any], project_id: int) ->
     if values.get("service_item_id") is not None and not work.get(ServiceItem, values["service_item_id"]).is_active:
         given.wrong("service_item_id", marked("This service is no longer on offer."))
     given.check()
-
-
-def _survivor(work: Work, customer: Customer) -> Customer:
-    """Return the customer that a merged one lives on as."""
-    seen = set()
-    while customer.merged_into_id is not None and customer.id not in seen:
-        seen.add(customer.id)
-        customer = work.session.get_one(Customer, customer.merged_into_id)
-    return customer
 
 
 def _is_offered(work: Work, category_id: int) -> bool:

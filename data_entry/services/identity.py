@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
@@ -37,6 +39,26 @@ def group_ids(session: Session, customer_id: int) -> list[int]:
     return [top, *sorted(keys - {top})]
 
 
+def survivors() -> sa.CTE:
+    """Return the merged customers as a table of a statement: `id`, and `survivor_id`, the customer that counts.
+
+    Chains of any length are followed to the end; customers merged in a ring have no survivor and are not in it.
+    """
+    merged, following = Customer.__table__, Customer.__table__.alias()
+    # UNION, not UNION ALL: a ring that was made by mistake ends as well.
+    chain = (sa.select(merged.c.id, merged.c.merged_into_id).where(merged.c.merged_into_id.is_not(None))).cte(
+        "merged_chain", recursive=True
+    )
+    chain = chain.union(
+        sa.select(chain.c.id, following.c.merged_into_id).where(
+            following.c.id == chain.c.merged_into_id, following.c.merged_into_id.is_not(None)
+        )
+    )
+    # Said of the few that are merged: the many that are not need not be read.
+    goes_on = sa.exists().where(merged.c.id == chain.c.merged_into_id, merged.c.merged_into_id.is_not(None))
+    return sa.select(chain.c.id, chain.c.merged_into_id.label("survivor_id")).where(~goes_on).cte("survivor")
+
+
 def present_owners(session: Session, customer_ids: list[int], project_id: int | None = None) -> list[CustomerOwner]:
     """Return who looks after customers now, the earliest first.
 
@@ -57,6 +79,24 @@ def present_owners(session: Session, customer_ids: list[int], project_id: int | 
 
 def owner_names(session: Session, customer_ids: list[int], project_id: int | None = None) -> list[str]:
     """Return the names of the employees who look after customers now; see `present_owners`."""
-    keys = list(dict.fromkeys(owner.employee_id for owner in present_owners(session, customer_ids, project_id)))
-    names = dict(session.execute(sa.select(Employee.id, Employee.name).where(Employee.id.in_(keys))).all())
-    return [names[key] for key in keys if key in names]
+    return owner_names_of(session, dict.fromkeys(customer_ids, 0), project_id).get(0, [])
+
+
+def owner_names_of(
+    session: Session, survivor_of: Mapping[int, int], project_id: int | None = None
+) -> dict[int, list[str]]:
+    """Return the names of the employees who look after customers now, by survivor.
+
+    Args:
+        session: open on the CRM.
+        survivor_of: the survivor of every customer wanted, itself included.
+        project_id: see `present_owners`.
+    """
+    keys: dict[int, list[int]] = {}
+    for owner in present_owners(session, list(survivor_of), project_id):
+        own = keys.setdefault(survivor_of[owner.customer_id], [])
+        if owner.employee_id not in own:
+            own.append(owner.employee_id)
+    people = {key for own in keys.values() for key in own}
+    names = dict(session.execute(sa.select(Employee.id, Employee.name).where(Employee.id.in_(people))).all())
+    return {top: [names[key] for key in own if key in names] for top, own in keys.items()}

@@ -115,7 +115,7 @@ class Journey:
     @property
     def next_step_lead(self) -> Lead:
         """The lead that carries the next step: the earliest due one, else the one that counts."""
-        with_step = [lead for lead in self.leads if lead.next_step_on or lead.next_step]
+        with_step = [lead for lead in self.leads if lead.next_step]
         return min(with_step, key=lambda lead: lead.next_step_on or dt.date.max) if with_step else self.lead
 
 

@@ -18,6 +18,7 @@ from data_entry.schema.deal import Deal, DealEvent
 from data_entry.schema.estate import Building, Project, Unit, UnitOwner
 from data_entry.services.errors import Refused
 from data_entry.services.given import Given
+from data_entry.services.identity import survivor_id
 from data_entry.services.work import Work
 from loupan.i18n import marked
 
@@ -316,8 +317,4 @@ def _person(work: Work, customer_id: int) -> int:
     given = Given()
     key = given.key("customer_id", customer_id)
     given.check()
-    person, seen = work.get(Customer, key), set()
-    while person.merged_into_id is not None and person.id not in seen:
-        seen.add(person.id)
-        person = work.session.get_one(Customer, person.merged_into_id)
-    return person.id
+    return survivor_id(work.session, work.get(Customer, key).id)
