@@ -65,6 +65,17 @@ def _prepare_sqlite(engine: sa.Engine) -> None:
         connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
 
 
+def _prepare_postgresql(engine: sa.Engine) -> None:
+    @event.listens_for(engine, "connect")
+    def _settings(connection: Any, _: Any) -> None:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            # Pages ask for a few rows: compiling a query takes longer than the query, and what is read is in memory.
+            for setting in ("jit = off", "random_page_cost = 1.1"):
+                cursor.execute(f"SET {setting}")
+        connection.autocommit = False
+
+
 def _sqlite_file(url: sa.URL) -> Path:
     """Return the file of an SQLite URL: the one that the load from the CRM opens as well."""
     if url.database in (None, "", ":memory:"):
@@ -112,8 +123,7 @@ def create_engine_for(url: str) -> sa.Engine:
         raise DatabaseError(
             "A CRM on PostgreSQL needs the extra `postgres`: install it with `uv pip install -e '.[postgres]'`."
         ) from error
-    if backend == "sqlite":
-        _prepare_sqlite(engine)
+    (_prepare_sqlite if backend == "sqlite" else _prepare_postgresql)(engine)
     return engine
 
 

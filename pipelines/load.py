@@ -10,8 +10,9 @@ from loupan.refresh_state import RefreshState, now, write_state
 from loupan.settings import Settings
 from pipelines.contract import Contract
 from pipelines.ingest import IngestReport, ingest
+from pipelines.landing import TableLoad
 from pipelines.progress import Reporter
-from pipelines.quality import CheckResult, check_loaded
+from pipelines.quality import CheckResult, check_loaded, prepare_suites
 from pipelines.transform import OWNERS
 from pipelines.warehouse_lock import WarehouseLock
 
@@ -102,6 +103,12 @@ def build_load_assets(settings: Settings, contract: Contract, descriptions: dict
         write_state(settings, state)
         as_of = dt.datetime.fromisoformat(config.as_of) if config.as_of else dt.datetime.now(dt.UTC)
         step = reporter.step("Loading the CRM", total=len(contract.tables))
+
+        def loaded(table: TableLoad) -> None:
+            if table.changed:
+                prepare_suites()
+            step.advance(detail=table.table)
+
         report = ingest(
             contract,
             settings.crm_database_url,
@@ -109,7 +116,7 @@ def build_load_assets(settings: Settings, contract: Contract, descriptions: dict
             as_of=as_of,
             full=config.full,
             overlap_minutes=settings.overlap_minutes,
-            progress=lambda table: step.advance(detail=table),
+            progress=loaded,
         )
         step.finish()
         for message in report.messages:

@@ -12,7 +12,7 @@ from data_entry.database import create_engine_for
 from loupan.settings import get_settings
 from tests.support.crm import create_crm
 from tests.support.postgres import PostgresServer, missing_programs, running_server
-from tests.support.shared import begin_run, end_run
+from tests.support.shared import begin_run
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -26,7 +26,6 @@ def pytest_configure(config: pytest.Config) -> None:
     """Share one folder between the processes of a run; pytest-xdist's workers have a ``workerinput``."""
     if not hasattr(config, "workerinput"):
         begin_run()
-        config.add_cleanup(end_run)
 
 
 @pytest.fixture(autouse=True)

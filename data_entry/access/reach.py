@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import sqlalchemy as sa
+from sqlalchemy.sql import operators
 
 from data_entry.access.actor import Actor
 from data_entry.schema import metadata
@@ -102,7 +103,7 @@ def _customers_of(people: People) -> Condition:
     entered = sa.select(lead.c.customer_id).where(
         lead.c.employee_id.in_(people), _live(lead), _nobody_looks_after(lead.c.customer_id, lead.c.project_id)
     )
-    return customer.c.id.in_(sa.union(looked_after.correlate(None), entered.correlate(None)))
+    return sa.or_(customer.c.id.in_(looked_after.correlate(None)), customer.c.id.in_(entered.correlate(None)))
 
 
 def _customers_in(projects: People) -> Condition:
@@ -382,3 +383,23 @@ def reach(actor: Actor, action: str, resource: str) -> Condition:
     if "project" in scopes:
         conditions.append(of_projects(resource, sorted(actor.project_ids)))
     return sa.or_(sa.false(), *conditions)
+
+
+def reach_by_keys(actor: Actor, action: str, resource: str) -> Condition:
+    """Return the condition of `reach` for a list: the rows that are reached are found first, each way by its index.
+
+    Where there are several ways to reach a row, a database judges every row of the table by each of them; of a large
+    table few rows are somebody's own.
+    """
+    condition = reach(actor, action, resource)
+    if not isinstance(condition, sa.BooleanClauseList) or condition.operator is not operators.or_:
+        return condition
+    key = _t(resource).c.id
+    keys = []
+    for clause in condition.clauses:
+        is_of_keys = isinstance(clause, sa.BinaryExpression) and clause.left is key
+        if is_of_keys and isinstance(clause.right, sa.ScalarSelect):
+            keys.append(clause.right.element)
+        else:
+            keys.append(sa.select(key).where(clause).correlate(None))
+    return key.in_(sa.union(*keys))

@@ -111,7 +111,7 @@ def _card(desk: Desk, row: Row, projects: dict[int, str]) -> None:
     key = row.customer.id
     with st.container(border=True, key=f"lp_card_customer_{key}"):
         who, step, state = ui.columns(2, 3, 3)
-        with who:
+        with who, st.container(gap=None):
             if st.button(ui.plain(title_of(desk, row)), key=f"open_{key}", type="tertiary", icon=":material/person:"):
                 links.go("customer", id=key)
             phone = row.customer.phone if row.is_known else None

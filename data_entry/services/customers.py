@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from rapidfuzz import fuzz
 
-from data_entry.access import reach
+from data_entry.access import reach, reach_by_keys
 from data_entry.schema.customer import Customer, CustomerClass, CustomerOwner
 from data_entry.schema.deal import Deal
 from data_entry.schema.demand import Demand
@@ -29,7 +29,7 @@ from data_entry.services.identity import (
     survivors,
 )
 from data_entry.services.leads import CONVERTED, LOST, OPEN, Journey, journeys
-from data_entry.services.open_ways import leads_of, open_ways
+from data_entry.services.ways import ways_of
 from data_entry.services.work import Work
 from loupan.i18n import marked
 
@@ -417,7 +417,7 @@ def _matching(work: Work, text: str) -> sa.CompoundSelect[Any]:
     if "@" in words:
         by_person.append(sa.func.lower(customer.c.email) == words.lower())
     # Names and numbers are found only by those who may read them: a search would tell them piece by piece.
-    known = reach(work.actor, "personal", "customer")
+    known = reach_by_keys(work.actor, "personal", "customer")
     found = [sa.select(customer.c.id.label("customer_id")).where(known, sa.or_(*by_person))]
     if words.isdecimal() and len(words) <= 15:
         found.append(sa.select(customer.c.id).where(customer.c.id == int(words)))
@@ -470,7 +470,7 @@ def listing(
     customer, merged = Customer.__table__, survivors()
     live = [customer.c.deleted_at.is_(None), customer.c.merged_into_id.is_(None)]
     narrowing: list[sa.ColumnElement[bool]] = []
-    reached = reach(work.actor, "read", "customer")
+    reached = reach_by_keys(work.actor, "read", "customer")
     if not isinstance(reached, sa.sql.elements.True_):
         narrowing.append(reached)
     if text.strip():
@@ -533,29 +533,31 @@ def _with_open_way(
             sa.select(wanted.c.id),
             sa.select(merged.c.id).where(merged.c.survivor_id.in_(sa.select(wanted.c.id))),
         ).cte("wanted_member")
-    leads = leads_of(merged, members)
-    ways = open_ways(merged, leads, since, work.today, members)
-    key = ways.c.person_id
-    found = sa.select(key.label("id"))
-    if not narrowing:
-        found = found.join(customer, customer.c.id == key).where(*live)
-    if project_id is not None:
-        found = found.where(ways.c.project_id == project_id)
-    if view == "open":
-        return found.group_by(key).order_by(key.desc())
+    ways = ways_of(merged, since, work.today, members)
     # A demand is a word about all ways of a customer.
     asks = sa.and_(Demand.received_at >= since, Demand.deleted_at.is_(None))
     of_duplicates = sa.select(merged.c.survivor_id).join(Demand, Demand.customer_id == merged.c.id).where(asks)
-    has_asked = sa.or_(sa.exists().where(Demand.customer_id == key, asks), key.in_(of_duplicates))
-    rings = sa.and_(ways.c.is_quiet == 1, ~has_asked)
-    found = found.where(rings if view == "silent" else sa.or_(ways.c.is_due == 1, rings))
-    due_on = sa.func.min(leads.c.next_step_on)
-    return (
-        sa.select(leads.c.person_id.label("id"))
-        .where(leads.c.person_id.in_(found))
-        .group_by(leads.c.person_id)
-        .order_by(due_on.is_(None), due_on, leads.c.person_id.desc())
+    has_asked = sa.or_(
+        sa.exists().where(Demand.customer_id == ways.c.person_id, asks), ways.c.person_id.in_(of_duplicates)
     )
+    rings = sa.and_(ways.c.is_quiet == 1, ~has_asked)
+    asked_for = [ways.c.is_open == 1]
+    if project_id is not None:
+        asked_for.append(ways.c.project_id == project_id)
+    if view != "open":
+        asked_for.append(rings if view == "silent" else sa.or_(ways.c.is_due == 1, rings))
+    people = (
+        sa.select(ways.c.person_id.label("id"), sa.func.min(ways.c.next_step_on).label("due_on"))
+        .group_by(ways.c.person_id)
+        .having(sa.func.max(sa.case((sa.and_(*asked_for), 1), else_=0)) == 1)
+        .subquery()
+    )
+    query = sa.select(people.c.id)
+    if not narrowing:
+        query = query.join(customer, customer.c.id == people.c.id).where(*live)
+    if view != "open":
+        query = query.order_by(people.c.due_on.is_(None), people.c.due_on)
+    return query.order_by(people.c.id.desc())
 
 
 def rows_of(work: Work, customer_ids: Sequence[int]) -> list[Row]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from data_entry.access import reach
+from data_entry.access import reach, reach_by_keys
 from data_entry.schema.customer import Customer
 from data_entry.schema.demand import Demand, DemandCategory, DemandEvent, FollowUp
 from data_entry.schema.estate import Building, Project, Unit
@@ -95,17 +95,16 @@ def _last(column: Any, *kinds: str) -> Any:
 
 _LAST_SETTLING = _last(DemandEvent.kind, *_SETTLING)
 _IS_RESOLVED = sa.func.coalesce(_LAST_SETTLING, "") == "resolve"
-_IS_REPLIED = sa.exists().where(
-    DemandEvent.demand_id == Demand.id, DemandEvent.kind == "reply", DemandEvent.deleted_at.is_(None)
+_IS_REPLIED = _last(sa.literal_column("1"), "reply").is_not(None)
+_HANDOVER = sa.and_(
+    DemandEvent.demand_id == Demand.id,
+    DemandEvent.kind.in_(HANDOVERS),
+    DemandEvent.to_employee_id.is_not(None),
+    DemandEvent.deleted_at.is_(None),
 )
 _HANDLER = (
     sa.select(DemandEvent.to_employee_id)
-    .where(
-        DemandEvent.demand_id == Demand.id,
-        DemandEvent.kind.in_(HANDOVERS),
-        DemandEvent.to_employee_id.is_not(None),
-        DemandEvent.deleted_at.is_(None),
-    )
+    .where(_HANDOVER)
     .order_by(DemandEvent.occurred_at.desc(), DemandEvent.id.desc())
     .limit(1)
     .correlate(Demand)
@@ -123,28 +122,23 @@ def page_of(work: Work, filters: Filters, page: int = 0, size: int = 20) -> list
         Forbidden: if the actor may read no demands.
     """
     work.require("read", "demand")
-    found = _found(work, filters).with_only_columns(
-        Demand.id, _NEXT_DUE.label("next_due_at"), Demand.received_at.label("received_at"), maintain_column_froms=True
-    )
     if filters.view in ("resolved", "closed", "all"):
-        found = found.order_by(Demand.received_at.desc(), Demand.id.desc())
+        query = sa.select(Demand.id).where(*_found(work, filters))
+        query = query.order_by(Demand.received_at.desc(), Demand.id.desc())
     else:
-        due = found.selected_columns.next_due_at
-        found = found.order_by(due.is_(None), due, Demand.received_at, Demand.id)
-    keys = [row.id for row in work.session.execute(found.limit(size).offset(max(page, 0) * size))]
-    return lines(work, keys)
+        found = _open_ones(work, filters)
+        due = found.c.next_due_at
+        query = sa.select(found.c.id).where(*_in_bucket(work, filters.view, due))
+        query = query.order_by(due.nulls_last(), found.c.received_at, found.c.id)
+    keys = work.session.scalars(query.limit(size).offset(max(page, 0) * size)).all()
+    return _lines(work, keys)
 
 
 def counts_of(work: Work, filters: Filters) -> dict[str, int]:
     """Return how many open demands each bucket of the work list has, and all open ones (``open``)."""
     work.require("read", "demand")
     end_of_day = work.utc(dt.datetime.combine(work.today, dt.time.max))
-    open_ones = (
-        _found(work, filters, view="open")
-        .with_only_columns(_NEXT_DUE.label("due"), maintain_column_froms=True)
-        .subquery()
-    )
-    due = open_ones.c.due
+    due = _open_ones(work, filters).c.next_due_at
     tally = work.session.execute(
         sa.select(
             sa.func.count(),
@@ -162,16 +156,24 @@ def counts_of(work: Work, filters: Filters) -> dict[str, int]:
 def count_of(work: Work, filters: Filters) -> int:
     """Return how many demands the filters find."""
     work.require("read", "demand")
-    found = _found(work, filters).with_only_columns(sa.func.count(), maintain_column_froms=True)
-    return work.session.scalar(found) or 0
+    if filters.view in BUCKETS:
+        return counts_of(work, filters)[filters.view]
+    return work.session.scalar(sa.select(sa.func.count(Demand.id)).where(*_found(work, filters))) or 0
 
 
 def lines(work: Work, keys: Sequence[int]) -> list[Line]:
     """Return the demands of some keys that the actor may see, in their order."""
+    return _lines(work, keys, reach(work.actor, "read", "demand"))
+
+
+def _lines(work: Work, keys: Sequence[int], *conditions: sa.ColumnElement[bool]) -> list[Line]:
     if not keys:
         return []
     handler, responsible = sa.orm.aliased(Employee), sa.orm.aliased(Employee)
     shows = reach(work.actor, "personal", "demand")
+    if work.actor.scopes("personal", "demand") >= work.actor.scopes("read", "demand"):
+        # Who may read what people say as far as anything else was found to reach it already.
+        shows = sa.true()
     names = sa.and_(shows, Demand.customer_id.in_(_readable_customers(work)))
     stage = sa.case(
         (Demand.duplicate_of_id.is_not(None), "duplicate"),
@@ -206,7 +208,7 @@ def lines(work: Work, keys: Sequence[int]) -> list[Line]:
         .outerjoin(Building, Building.id == Unit.building_id)
         .outerjoin(handler, handler.id == _HANDLER)
         .outerjoin(responsible, responsible.id == Demand.responsible_employee_id)
-        .where(Demand.id.in_(keys), Demand.deleted_at.is_(None), reach(work.actor, "read", "demand"))
+        .where(Demand.id.in_(keys), Demand.deleted_at.is_(None), *conditions)
     )
     found: dict[int, Line] = {}
     rows: Any = work.session.execute(query)
@@ -221,15 +223,23 @@ def _readable_customers(work: Work) -> Any:
     return sa.select(Customer.id).where(reach(work.actor, "personal", "customer")).correlate(None)
 
 
-def _found(work: Work, filters: Filters, view: str | None = None) -> sa.Select[Any]:
+def _open_ones(work: Work, filters: Filters, *columns: Any) -> sa.Subquery:
+    """The open demands that the filters find, of all buckets: `id`, `received_at`, `next_due_at`, and more columns."""
+    query = sa.select(Demand.id, Demand.received_at, _NEXT_DUE.label("next_due_at"), *columns)
+    # OFFSET 0 lets databases find them first; they would ask when a demand is due before whether it is open, or often.
+    return query.where(*_found(work, filters, view="open")).offset(0).subquery("open_demand")
+
+
+def _found(work: Work, filters: Filters, view: str | None = None) -> list[Any]:
+    """The conditions on demands that the filters make, of whatever bucket."""
     view = view or filters.view
     given = Given()
-    given.choice("view", view, VIEWS)
+    given.choice("view", filters.view, VIEWS)
     given.choice("whose", filters.whose, WHOSE)
     for column in ("project_id", "category_id", "handler_id", "responsible_id", "customer_id"):
         given.key(column, getattr(filters, column), required=False)
     given.check()
-    conditions: list[Any] = [Demand.deleted_at.is_(None), reach(work.actor, "read", "demand")]
+    conditions: list[Any] = [Demand.deleted_at.is_(None), reach_by_keys(work.actor, "read", "demand")]
     conditions += _in_view(work, view) + _belonging(work, filters.whose)
     wanted: Any = (
         (Demand.project_id, filters.project_id),
@@ -250,7 +260,7 @@ def _found(work: Work, filters: Filters, view: str | None = None) -> sa.Select[A
         conditions.append(Demand.demand_category_id.in_(below(filters.category_id)))
     if filters.text.strip():
         conditions.append(_mentions(work, filters.text.strip()))
-    return sa.select(Demand.id).where(*conditions)
+    return conditions
 
 
 def _in_view(work: Work, view: str) -> list[Any]:
@@ -258,21 +268,41 @@ def _in_view(work: Work, view: str) -> list[Any]:
         return []
     if view == "closed":
         return [_IS_CLOSED]
-    live: list[Any] = [Demand.withdrawn_at.is_(None), Demand.duplicate_of_id.is_(None)]
-    if view == "resolved":
-        return [*live, _IS_RESOLVED]
-    live.append(~_IS_RESOLVED)
+    is_resolved = _IS_RESOLVED if work.session.get_bind().dialect.name == "sqlite" else _are_resolved()
+    return [
+        Demand.withdrawn_at.is_(None), Demand.duplicate_of_id.is_(None),
+        is_resolved if view == "resolved" else ~is_resolved,
+    ]  # fmt: skip
+
+
+def _are_resolved() -> sa.ColumnElement[bool]:
+    """The same as `_IS_RESOLVED`, for PostgreSQL, which lays the tables side by side and not demand by demand."""
+    resolved, reopened = sa.orm.aliased(DemandEvent), sa.orm.aliased(DemandEvent)
+    opened_again = sa.exists().where(
+        reopened.demand_id == resolved.demand_id, reopened.kind == "reopen", reopened.deleted_at.is_(None),
+        sa.or_(
+            reopened.occurred_at > resolved.occurred_at,
+            sa.and_(reopened.occurred_at == resolved.occurred_at, reopened.id > resolved.id),
+        ),
+    )  # fmt: skip
+    return sa.exists().where(
+        resolved.demand_id == Demand.id, resolved.kind == "resolve", resolved.deleted_at.is_(None), ~opened_again
+    )
+
+
+def _in_bucket(work: Work, view: str, due: Any) -> list[Any]:
     end_of_day = work.utc(dt.datetime.combine(work.today, dt.time.max))
     match view:
         case "overdue":
-            live.append(work.now > _NEXT_DUE)
+            return [due < work.now]
         case "today":
-            live += [work.now <= _NEXT_DUE, end_of_day >= _NEXT_DUE]
+            return [due >= work.now, due <= end_of_day]
         case "later":
-            live.append(end_of_day < _NEXT_DUE)
+            return [due > end_of_day]
         case "undated":
-            live.append(_NEXT_DUE.is_(None))
-    return live
+            return [due.is_(None)]
+        case _:
+            return []
 
 
 def _had_by(people: Sequence[int]) -> list[Any]:
@@ -287,7 +317,7 @@ def _belonging(work: Work, whose: str) -> list[Any]:
         case "all":
             return []
         case "unassigned":
-            return [_HANDLER.is_(None)]
+            return [~sa.exists().where(_HANDOVER)]
         case "department":
             return _had_by(sorted(work.actor.colleague_ids))
         case "given":
@@ -479,19 +509,15 @@ def loads(work: Work, filters: Filters) -> list[Load]:
     """Return who has how many of the open demands, the most overdue first; nobody's are one entry without a name."""
     work.require("read", "demand")
     end_of_day = work.utc(dt.datetime.combine(work.today, dt.time.max))
-    ones = (
-        _found(work, filters, view="open")
-        .with_only_columns(_HANDLER.label("handler_id"), _NEXT_DUE.label("due"), maintain_column_froms=True)
-        .subquery()
-    )
-    overdue = sa.func.count().filter(ones.c.due < work.now)
+    ones = _open_ones(work, filters, _HANDLER.label("handler_id"))
+    overdue = sa.func.count().filter(ones.c.next_due_at < work.now)
     query = (
         sa.select(
             ones.c.handler_id,
             Employee.name,
             sa.func.count(),
             overdue,
-            sa.func.count().filter(ones.c.due >= work.now, ones.c.due <= end_of_day),
+            sa.func.count().filter(ones.c.next_due_at >= work.now, ones.c.next_due_at <= end_of_day),
         )
         .outerjoin_from(ones, Employee, Employee.id == ones.c.handler_id)
         .group_by(ones.c.handler_id, Employee.name)

@@ -57,7 +57,7 @@ class Watch:
 
 @pytest.fixture(scope="session")
 def browser():
-    executable = shutil.which("chromium") or shutil.which("chromium-browser")
+    executable = shutil.which("chromium-headless-shell") or shutil.which("chromium")
     if executable is None:
         pytest.skip("chromium is not installed: see tests/support/system_packages.sh")
     with playwright_api.sync_playwright() as playwright:
@@ -160,11 +160,14 @@ def signed_in(open_page, office):
     return open_
 
 
+_IS_SETTLED = """() => document.querySelector('[data-testid=stApp]')?.dataset.testScriptState === 'notRunning'
+    && document.querySelector('[data-testid=stMain] h1, .st-key-lp_notice')
+    && !document.querySelector('[data-stale=true]')"""
+
+
 def settle(page) -> None:
-    """Wait until Streamlit has finished a run and nothing old is left on the page."""
-    page.wait_for_selector("[data-testid=stMain] h1, .st-key-lp_notice", timeout=60_000)
-    page.wait_for_function(
-        "() => !document.querySelector('[data-testid=stStatusWidget]') && !document.querySelector('[data-stale=true]')",
-        timeout=60_000,
-    )
-    page.wait_for_timeout(300)
+    """Wait until Streamlit has finished a run, which begins with the click that asks for it, and has drawn it."""
+    page.wait_for_function(_IS_SETTLED, timeout=60_000)
+    # What was drawn may ask for another run, e.g. a page that finds out how the reader's browser is set.
+    page.wait_for_timeout(150)
+    page.wait_for_function(_IS_SETTLED, timeout=60_000)

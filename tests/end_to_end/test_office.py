@@ -27,7 +27,6 @@ def crm(office):
 
 def press(page, name, *, exact=True):
     page.get_by_role("button", name=name, exact=exact).last.click()
-    page.wait_for_timeout(400)
     settle(page)
 
 
@@ -35,7 +34,6 @@ def fill(page, label, text):
     field = page.get_by_label(label, exact=True).last
     field.fill(text)
     field.press("Tab")
-    page.wait_for_timeout(300)
     settle(page)
 
 
@@ -44,13 +42,11 @@ def choose(page, label, words):
     box.click()
     box.fill(words)
     page.get_by_role("option", name=words).first.click()
-    page.wait_for_timeout(300)
     settle(page)
 
 
 def view(page, name):
     page.get_by_role("radio", name=name).click()
-    page.wait_for_timeout(300)
     settle(page)
 
 

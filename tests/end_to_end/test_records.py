@@ -18,7 +18,7 @@ def open_form(page, name=None):
         page.get_by_role("row").filter(has_text=name).get_by_role("button").first.click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_role("button", name=re.compile("^(check)? ?Save")).wait_for(timeout=WAIT)
-    page.wait_for_timeout(800)
+    settle(page)
     return dialog
 
 
@@ -26,7 +26,7 @@ def write(dialog, label, text):
     field = dialog.get_by_role("textbox", name=re.compile(rf"^{label}( \*)?$")).first
     field.fill(text)
     field.press("Tab")
-    dialog.page.wait_for_timeout(700)
+    settle(dialog.page)
 
 
 def choose(dialog, label, option):
@@ -34,7 +34,7 @@ def choose(dialog, label, option):
     field.click()
     field.fill(option)
     dialog.page.get_by_role("option", name=option).first.click()
-    dialog.page.wait_for_timeout(900)
+    settle(dialog.page)
 
 
 def save(page, dialog):

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.command import Command
 from tests.support.installation import AS_OF, LOUPAN, sample_installation
 
 pytestmark = pytest.mark.slow
@@ -72,15 +73,15 @@ class Dagster:
 
 def _kill_a_refresh(data_dir: Path, environment: dict[str, str]) -> None:
     """Leave a run behind that Dagster believes to be running."""
-    process = subprocess.Popen([str(LOUPAN), "refresh"], env=environment, stderr=subprocess.DEVNULL)
+    process = Command(["refresh"], environment)
     state = data_dir / "last_refresh.json"
     before = state.read_bytes()
     deadline = time.monotonic() + MINUTES
     while state.read_bytes() == before:
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    process.kill()
-    process.wait()
+    process.send_signal(signal.SIGKILL)
+    process.wait(MINUTES)
 
 
 def test_a_run_started_in_dagster_publishes(tmp_path: Path) -> None:

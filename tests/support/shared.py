@@ -6,21 +6,43 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable
+from multiprocessing.util import Finalize
 from pathlib import Path
 
 from filelock import FileLock
 
 _FOLDER = "PYTEST_SHARED_FOLDER"
+_PREFIX = "loupan-tests-"
+# In memory a database is made in a twentieth of the time; a run needs less than half of this room.
+_MEMORY, _ROOM = Path("/dev/shm"), 12 << 30
 
 
 def begin_run() -> None:
-    """Make the folder of this test run, in the process that starts the others: they inherit its environment."""
-    os.environ[_FOLDER] = tempfile.mkdtemp(prefix="loupan-tests-")
+    """Make the folder of this test run, in the process that starts the others: they inherit its environment.
+
+    It is also the place of all their temporary files, in memory where there is room.
+    """
+    parent = _MEMORY if _has_room() else Path(tempfile.gettempdir())
+    for left in parent.glob(f"{_PREFIX}*"):
+        if not _is_alive(left.name.removeprefix(_PREFIX).partition("-")[0]):
+            shutil.rmtree(left, ignore_errors=True)
+    folder = tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=parent)
+    Path(folder).chmod(0o711)  # PostgreSQL runs as another user
+    os.environ[_FOLDER] = os.environ["TMPDIR"] = tempfile.tempdir = folder
+    # Deleted at the very end: multiprocessing (its finalizer has -100) has a folder of its own in there.
+    Finalize(None, shutil.rmtree, args=(folder,), kwargs={"ignore_errors": True}, exitpriority=-200)
 
 
-def end_run() -> None:
-    """Delete the folder of this test run."""
-    shutil.rmtree(os.environ.pop(_FOLDER), ignore_errors=True)
+def _has_room() -> bool:
+    try:
+        available = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        return min(shutil.disk_usage(_MEMORY).free, available) > _ROOM
+    except (OSError, ValueError):
+        return False
+
+
+def _is_alive(process: str) -> bool:
+    return Path(f"/proc/{process}").exists()
 
 
 def made_once(name: str, make: Callable[[Path], None]) -> Path:

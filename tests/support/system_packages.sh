@@ -3,7 +3,8 @@
 # Where it may not, the tests that need them skip and say so.
 set -u
 missing=()
-command -v chromium >/dev/null || missing+=(chromium)
+# The headless one draws the same with half the work.
+command -v chromium-headless-shell >/dev/null || missing+=(chromium-headless-shell)
 command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing+=(postgresql)
 fc-list :lang=zh 2>/dev/null | grep -q . || missing+=(fonts-wqy-microhei fontconfig)
 [ ${#missing[@]} -eq 0 ] && exit 0

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -32,22 +33,25 @@ class Backup:
 
 
 def new_path(folder: Path, now: dt.datetime, *, is_safety: bool = False) -> Path:
-    """Return the name of a backup made now (UTC) that is not taken yet."""
+    """Return the name of a backup made now (UTC) that sorts after those made before."""
+    stamp = f"{now:%Y%m%d-%H%M%S}"
+    # Not the first free number: of one second, the oldest may have been pruned.
+    number = 1 + max((number for path, (other, number) in _found(folder) if other == stamp), default=0)
     ending = "-before-restore.zip" if is_safety else ".zip"
-    stem = f"loupan-{now:%Y%m%d-%H%M%S}"
-    path, number = folder / f"{stem}{ending}", 1
-    while path.exists():
-        number += 1
-        path = folder / f"{stem}-{number}{ending}"
-    return path
+    return folder / f"loupan-{stamp}{f'-{number}' if number > 1 else ''}{ending}"
 
 
 def paths(folder: Path) -> list[Path]:
     """Return the backups of a folder, the newest first."""
+    return [path for path, _ in sorted(_found(folder), key=itemgetter(1), reverse=True)]
+
+
+def _found(folder: Path) -> list[tuple[Path, tuple[str, int]]]:
+    """The backups of a folder, each with its second and its number within it."""
     if not folder.is_dir():
         return []
-    found = [(match, path) for path in folder.iterdir() if (match := _NAME.fullmatch(path.name)) and path.is_file()]
-    return [path for match, path in sorted(found, key=lambda f: (f[0][1], int(f[0][2] or 1)), reverse=True)]
+    matches = [(path, _NAME.fullmatch(path.name)) for path in folder.iterdir()]
+    return [(path, (match[1], int(match[2] or 1))) for path, match in matches if match and path.is_file()]
 
 
 def listing(folder: Path) -> list[Backup]:

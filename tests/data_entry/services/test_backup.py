@@ -450,6 +450,16 @@ def test_older_backups_go(crm: sa.Engine, place: Settings) -> None:
     assert [found.path for found in backup.listing(settings.backups_dir) if found.path != safety] == made[:1:-1]
 
 
+def test_of_one_second_the_last_made_is_the_newest(tmp_path: Path) -> None:
+    now = dt.datetime(2026, 6, 30, 12, 0, 5)
+    made = []
+    for _ in range(12):
+        made.append(shelf.new_path(tmp_path, now, is_safety=len(made) == 5))
+        made[-1].touch()
+        shelf.prune(tmp_path, keep=2)
+    assert shelf.paths(tmp_path) == [made[11], made[10], made[5]]
+
+
 def test_a_damaged_backup_is_listed_as_such(saved: tuple[sa.Engine, Path], place: Settings) -> None:
     path = saved[1]
     path.write_bytes(path.read_bytes()[:-300])

@@ -71,11 +71,14 @@ def populate(engine: sa.Engine, seed: int) -> None:
         for kind in rng.choices(("call", "visit", "qualified", "lost", "reopened"), k=rng.randint(0, 3)):
             add("lead_event", lead_id=key, kind=kind, occurred_at=moment(), deleted_at=gone(0.1))
     for key in range(FIRST, FIRST + DEALS):
+        # Mostly of the lead's own customer, whether the deal names the lead or not.
+        lead = rng.choice(rows["lead"])
         add(
-            "deal", id=key, lead_id=rng.choice([None, rng.randrange(FIRST, FIRST + LEADS)]),
-            customer_id=rng.choice(people), project_id=rng.randint(1, 3), deleted_at=gone(0.1),
+            "deal", id=key, lead_id=rng.choice([None, lead["id"]]),
+            customer_id=rng.choice([*people, *[lead["customer_id"]] * 2 * len(people)]),
+            project_id=lead["project_id"], deleted_at=gone(0.1),
         )  # fmt: skip
-        kinds = ("small_booking", "booking", "contract", "contract", "cancel", "swap", "amend")
+        kinds = ("small_booking", "booking", "contract", "cancel", "cancel", "swap", "amend")
         for kind in rng.choices(kinds, k=rng.randint(0, 4)):
             add("deal_event", deal_id=key, kind=kind, occurred_at=moment(), amount=1, deleted_at=gone(0.1))
     for _ in range(20):
