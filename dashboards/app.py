@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import html
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -15,8 +14,7 @@ from streamlit.navigation.page import StreamlitPage
 
 from dashboards import cookies, filters, layout, seat
 from dashboards.gateway import open_gateway
-from dashboards.pages import campaign_return, complaints, conversion, data_status, overview, staff
-from dashboards.view import View
+from dashboards.menu import DASHBOARDS, Dashboard
 from data_entry.pages import links
 from data_entry.pages.desk import Desk
 from data_entry.pages.menu import MENU, Entry
@@ -31,77 +29,6 @@ from loupan.snapshot import NoSnapshot, SnapshotError
 LOG = logging.getLogger(__name__)
 _LOGO = str(Path(__file__).with_name("logo.svg"))
 _MARK = str(Path(__file__).with_name("mark.svg"))
-
-
-@dataclass(frozen=True)
-class _Dashboard:
-    """A page in the menu.
-
-    Attributes:
-        path: its address.
-        title, lead: what it is called and, in one line, for.
-        icon: a Material symbol.
-        draw: draws what stands under the filters; given the view and whether tables are preferred.
-        has_filters: whether period, project, source and department mean anything on it.
-    """
-
-    path: str
-    title: str
-    lead: str
-    icon: str
-    draw: Callable[[View, bool], None]
-    has_filters: bool = True
-
-
-_DASHBOARDS = {
-    marked("Decision support"): (
-        _Dashboard(
-            "overview",
-            marked("Overview"),
-            marked("Sales, prospects and complaints at a glance"),
-            ":material/monitoring:",
-            overview.draw,
-        ),
-        _Dashboard(
-            "conversion",
-            marked("Conversion"),
-            marked("How many prospects become customers, and where they are lost"),
-            ":material/filter_alt:",
-            conversion.draw,
-        ),
-        _Dashboard(
-            "complaints",
-            marked("Complaints"),
-            marked("How often customers complain, about what, and how we answer"),
-            ":material/support_agent:",
-            complaints.draw,
-        ),
-        _Dashboard(
-            "campaign-return",
-            marked("Campaign return"),
-            marked("What marketing costs and what it brings, under every attribution model"),
-            ":material/campaign:",
-            campaign_return.draw,
-        ),
-        _Dashboard(
-            "staff",
-            marked("Staff"),
-            marked("A fair comparison: chance is shown, nobody is ranked"),
-            ":material/groups:",
-            staff.draw,
-        ),
-    ),
-    marked("Data"): (
-        _Dashboard(
-            "data-status",
-            marked("Data status"),
-            marked("How fresh and how sound the numbers are"),
-            ":material/database:",
-            data_status.draw,
-            has_filters=False,
-        ),
-    ),
-}
 
 
 def main() -> None:
@@ -145,16 +72,16 @@ def _pages(desk: Desk, theme: str) -> dict[str, list[StreamlitPage]]:
     t = desk.t
     groups: dict[str, list[StreamlitPage]] = {"": []}
     open_: dict[str, StreamlitPage] = {}
-    by_group: dict[str, list[tuple[_Dashboard | Entry, bool]]] = {}
+    by_group: dict[str, list[tuple[Dashboard | Entry, bool]]] = {}
     for group, entries in MENU.items():
         by_group.setdefault(group, []).extend((entry, entry.is_listed) for entry in entries)
-    for group, dashboards in _DASHBOARDS.items():
+    for group, dashboards in DASHBOARDS.items():
         by_group.setdefault(group, []).extend((entry, True) for entry in dashboards)
     for group, listed in by_group.items():
         for entry, is_listed in listed:
             may_open = _may_open(desk, entry.path)
             is_visible = may_open and is_listed
-            draw = partial(_show, entry, desk, theme) if isinstance(entry, _Dashboard) else partial(_work, entry, desk)
+            draw = partial(_show, entry, desk, theme) if isinstance(entry, Dashboard) else partial(_work, entry, desk)
             page = st.Page(
                 draw,
                 title=t(entry.title),
@@ -230,7 +157,7 @@ def _work(entry: Entry, desk: Desk) -> None:
         entry.draw(desk)
 
 
-def _show(entry: _Dashboard, desk: Desk, theme: str) -> None:
+def _show(entry: Dashboard, desk: Desk, theme: str) -> None:
     """Draw a page of decision support."""
     t, language = desk.t, desk.language
     if not _may_open(desk, entry.path):

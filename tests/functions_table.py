@@ -9,6 +9,7 @@ import ast
 import sys
 from pathlib import Path
 
+from dashboards.menu import DASHBOARDS
 from data_entry.pages.menu import MENU
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -69,6 +70,14 @@ FUNCTIONS: dict[str, dict[str, str]] = {
         "5.iv": "Customer care",
         "5.v": "Demands assigned to named staff, with their progress",
     },
+    "6 Decision support": {
+        "6.i": "Customers: composition and distribution",
+        "6.ii": "Demands: types, complaint rate, satisfaction",
+        "6.iii": "Market effect: source × market type, source × plan",
+        "6.iv": "Cost: expense, return on expense",
+        "6.v": "Sales: over time, per employee, class, source, feature",
+        "6.vi": "Staff quality",
+    },
     "7 Office": {
         "7.a": "Documents and report approval",
         "7.b": "Tasks and delegation",
@@ -76,7 +85,16 @@ FUNCTIONS: dict[str, dict[str, str]] = {
     },
 }
 # Done on pages of statistics, which stand outside of the CRM's menu: id → address.
-STATISTICS = {"4.i": ("overview",), "4.viii": ("campaign-return", "conversion")}
+STATISTICS = {
+    "4.i": ("customer-structure",),
+    "4.viii": ("campaign-return", "conversion"),
+    "6.i": ("customer-structure",),
+    "6.ii": ("complaints",),
+    "6.iii": ("campaign-return",),
+    "6.iv": ("campaign-return",),
+    "6.v": ("sales", "property-fees"),
+    "6.vi": ("staff",),
+}
 
 
 def pages() -> dict[str, list[tuple[str, str]]]:
@@ -86,8 +104,9 @@ def pages() -> dict[str, list[tuple[str, str]]]:
         for entry in entries:
             for function in entry.functions:
                 found.setdefault(function, []).append((entry.title, entry.path))
+    titles = {dashboard.path: dashboard.title for dashboards in DASHBOARDS.values() for dashboard in dashboards}
     for function, paths in STATISTICS.items():
-        found.setdefault(function, []).extend((path.replace("-", " ").capitalize(), path) for path in paths)
+        found.setdefault(function, []).extend((titles[path], path) for path in paths)
     return found
 
 

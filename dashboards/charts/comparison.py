@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -38,8 +39,7 @@ from loupan.ui.palette import COLOURS
 
 ROW = 30
 """Height of one row of a horizontal chart, in pixels."""
-_AXIS_ROOM = 44
-_CELLS_WITH_TEXT = 8
+AXIS_ROOM = 44
 
 
 def stages(view: View, names: Sequence[str], counts: Sequence[float]) -> Drawing:
@@ -112,6 +112,8 @@ def ranked_bars(
     most: int = 12,
     share: bool = False,
     cumulative: bool = False,
+    is_ranked: bool = True,
+    names: Callable[[Any], str] | None = None,
 ) -> Drawing:
     """Draw a metric by the values of a dimension as horizontal bars, largest first.
 
@@ -124,6 +126,8 @@ def ranked_bars(
         most: how many bars; the rest is summed up as one where summing makes sense (`share`).
         share: whether the parts add up, so that shares can be written and the rest summed.
         cumulative: write the running share too, as in a Pareto chart.
+        is_ranked: False sorts by name, for people.
+        names: writes a value of the dimension; `value_label` by default.
     """
     data = frame[[dimension, metric]].dropna(subset=[metric]).astype({metric: float})
     data = data[data[metric] != 0].sort_values(metric, ascending=False, kind="stable")
@@ -131,14 +135,16 @@ def ranked_bars(
         return NOTHING
     colours, unit = COLOURS[view.theme], view.unit(metric)
     total = float(data[metric].sum())
-    names = [value_label(view.t, dimension, v) for v in data[dimension]]
-    values = data[metric].tolist()
+    data["name"] = data[dimension].map(names or partial(value_label, view.t, dimension), na_action=None)
+    if not is_ranked:
+        data = data.head(most).sort_values("name", kind="stable")
+    shown, values = data["name"].tolist(), data[metric].tolist()
     is_chosen = [not chosen or str(v) in chosen for v in data[dimension]]
     if len(values) > most and share:
-        names = [*names[: most - 1], view.t("{number} others", number=len(values) - most + 1)]
+        shown = [*shown[: most - 1], view.t("{number} others", number=len(values) - most + 1)]
         values = [*values[: most - 1], float(sum(values[most - 1 :]))]
         is_chosen = [*is_chosen[: most - 1], not chosen]
-    names, values, is_chosen = names[:most], values[:most], is_chosen[:most]
+    shown, values, is_chosen = shown[:most], values[:most], is_chosen[:most]
     running = np.cumsum(values) / total
     labels = []
     for i, value in enumerate(values):
@@ -148,7 +154,7 @@ def ranked_bars(
         if cumulative and i:
             label += f" (Σ {view.formats.value(running[i], 'percent')})"
         labels.append(label)
-    top = max(values)
+    top = max(0.0, *values)
     fills = [colours.main if c else colours.faint for c in is_chosen]
     trace = {
         "type": "bar",
@@ -161,7 +167,7 @@ def ranked_bars(
         **bar_text(fills, 12, view.theme),
         "cliponaxis": False,
         "marker": {"color": fills, "cornerradius": 3},
-        "customdata": [hover([safe(n), label]) for n, label in zip(names, labels, strict=True)],
+        "customdata": [hover([safe(n), label]) for n, label in zip(shown, labels, strict=True)],
         "hovertemplate": HOVER,
     }
     drawn = figure(
@@ -169,10 +175,13 @@ def ranked_bars(
         [trace],
         ROW * len(values) + 12,
         xaxis={"visible": False, "range": [min(0.0, *values), top * 1.02]},
-        yaxis=label_axis(names),
+        yaxis=label_axis(shown),
     )
-    alt = view.t("{metric}: most for {name} with {value}.", metric=view.label(metric), name=names[0], value=labels[0])
-    columns = {dimension_title(view.t, dimension): names, view.label(metric): labels}
+    most_of = int(np.argmax(values))
+    alt = view.t(
+        "{metric}: most for {name} with {value}.", metric=view.label(metric), name=shown[most_of], value=labels[most_of]
+    )
+    columns = {dimension_title(view.t, dimension): shown, view.label(metric): labels}
     return Drawing(drawn, alt, pd.DataFrame(columns))
 
 
@@ -244,7 +253,7 @@ def estimates(
     drawn = figure(
         view.theme,
         [trace],
-        ROW * len(shown) + _AXIS_ROOM,
+        ROW * len(shown) + AXIS_ROOM,
         xaxis=value_axis(formats, unit, 0.0, top, view.theme, is_tight=True),
         yaxis=label_axis(shown["name"].tolist())
         | {"ticktext": [_label_with_n(n, d) for n, d in zip(shown["name"], shown["denominator"], strict=True)]},
@@ -369,75 +378,6 @@ def funnel_plot(
     return Drawing(drawn, alt, ratio_table(view, ordered, metric, dimension_title(view.t, dimension)), note)
 
 
-def heatmap(view: View, frame: pd.DataFrame, rows: str, metric: str, quarters: Sequence[str]) -> Drawing:
-    """Draw a ratio by a dimension and quarter as shaded cells; those with fewer than 30 in the denominator stay empty.
-
-    Args:
-        view: the reader's view.
-        frame: columns `rows`, ``quarter``, `metric` and its denominator.
-        rows: the dimension down the side.
-        metric: a ratio.
-        quarters: the labels (YYYY-Qn) across, in order.
-    """
-    if frame.empty or f"{metric}__denominator" not in frame:
-        return NOTHING
-    enough = frame[frame[f"{metric}__denominator"].astype(float).fillna(0) >= ENOUGH]
-    if enough.empty:
-        return NOTHING
-    grid = enough.pivot(index=rows, columns="quarter", values=metric).reindex(columns=list(quarters)).astype(float)
-    grid = grid.loc[grid.mean(axis=1).sort_values(ascending=False).index]
-    formats, colours, unit = view.formats, COLOURS[view.theme], view.unit(metric)
-    names = [value_label(view.t, rows, v) for v in grid.index]
-    labels = [formats.period_label(q) for q in quarters]
-    shade = [[i / (len(colours.heat) - 1), colour] for i, colour in enumerate(colours.heat)]
-    written = [["" if is_missing(v) else formats.value(v, unit) for v in line] for line in grid.to_numpy()]
-    trace = {
-        "type": "heatmap",
-        "z": [[None if is_missing(v) else float(v) for v in line] for line in grid.to_numpy()],
-        "x": list(range(len(labels))),
-        "y": list(range(len(names))),
-        "zmin": 0,
-        "colorscale": shade,
-        "showscale": False,
-        "xgap": 3,
-        "ygap": 3,
-        "text": written,
-        "texttemplate": "%{text}" if len(quarters) <= _CELLS_WITH_TEXT else "",
-        "textfont": {"size": 12},
-        "customdata": [
-            [
-                hover([safe(name), label, text or view.t("Fewer than 30")])
-                for label, text in zip(labels, line, strict=True)
-            ]
-            for name, line in zip(names, written, strict=True)
-        ],
-        "hovertemplate": HOVER,
-    }
-    step = 1 + (len(quarters) - 1) // _CELLS_WITH_TEXT
-    drawn = figure(
-        view.theme,
-        [trace],
-        ROW * len(names) + _AXIS_ROOM + 8,
-        xaxis={
-            "tickvals": list(range(0, len(quarters), step)),
-            "ticktext": [formats.short_quarter(q) for q in quarters[::step]],
-            "tickangle": 0,
-        },
-        yaxis=label_axis(names),
-    )
-    table = pd.DataFrame(written, columns=labels)
-    table.insert(0, dimension_title(view.t, rows), names)
-    row, place = np.unravel_index(int(np.nanargmax(grid.to_numpy())), grid.shape)
-    alt = view.t(
-        "{metric}: highest for {name} in {period} with {value}.",
-        metric=view.label(metric),
-        name=names[row],
-        period=labels[place],
-        value=written[row][place],
-    )
-    return Drawing(drawn, alt, table)
-
-
 def ranges(view: View, frame: pd.DataFrame, dimension: str, metric: str, *, model: str, most: int = 14) -> Drawing:
     """Draw a credited metric under the chosen attribution model as bars, with the range over all models as a line.
 
@@ -492,7 +432,7 @@ def ranges(view: View, frame: pd.DataFrame, dimension: str, metric: str, *, mode
     drawn = figure(
         view.theme,
         [trace],
-        ROW * len(names) + _AXIS_ROOM,
+        ROW * len(names) + AXIS_ROOM,
         xaxis=value_axis(formats, unit, 0.0, float(high.max()), view.theme, is_tight=True),
         yaxis=label_axis(names),
     )

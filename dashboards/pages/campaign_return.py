@@ -8,6 +8,7 @@ import pandas as pd
 
 from dashboards import filters, layout
 from dashboards.charts.comparison import ranges, ranked_bars
+from dashboards.charts.grid import crossed
 from dashboards.charts.series import lines_by_month
 from dashboards.memory import remembered
 from dashboards.view import View
@@ -38,6 +39,8 @@ _RETURNS = (
     "roi",
 )
 _CUTS = ("source", "market_type", "plan", "activity")
+_EFFECTS = ("leads", "attributed_contracts", "attributed_amount")
+_ACROSS = ("market_type", "plan")
 
 
 def draw(view: View, tables: bool) -> None:
@@ -89,6 +92,26 @@ def draw(view: View, tables: bool) -> None:
         tables=True,
         is_switchable=False,
     )
+    ui.section(t("What the market answers to"))
+    metric = filters.choice("effect", _effects(view), "leads", t("Measure"), view.label)
+    for column, other in zip(ui.columns(1, 1), _ACROSS, strict=True):
+        with column:
+            layout.card(
+                view,
+                t(
+                    "{metric} by {rows} and {columns}",
+                    metric=view.label(metric),
+                    rows=dimension_title(t, "source"),
+                    columns=dimension_title(t, other),
+                ),
+                effect,
+                metric,
+                other,
+                model,
+                key=f"effect_{other}",
+                measures=(metric,),
+                tables=tables,
+            )
     left, right = ui.columns(1, 1)
     with left:
         layout.card(
@@ -149,6 +172,19 @@ def returns(view: View, cut: str, model: str) -> Drawing:
         }
     )
     return Drawing(None, table=table)
+
+
+def _effects(view: View) -> list[str]:
+    return [metric for metric in _EFFECTS if {"source", *_ACROSS} <= view.gateway.dimensions(metric)] or ["leads"]
+
+
+@remembered()
+def effect(view: View, metric: str, other: str, model: str) -> Drawing:
+    """A metric by source and market type or plan: which source answers to what."""
+    if not {"source", other} <= view.gateway.dimensions(metric):
+        return NOTHING
+    frame = view.ask(metric, by=("source", other), where={MODEL: [model]})
+    return crossed(view, frame, "source", other, metric, most=(12, 6))
 
 
 @remembered()

@@ -6,7 +6,8 @@ import pandas as pd
 import streamlit as st
 
 from dashboards import filters, layout
-from dashboards.charts.comparison import estimates, heatmap, ranked_bars
+from dashboards.charts.comparison import estimates, ranked_bars
+from dashboards.charts.grid import heatmap
 from dashboards.charts.series import control_chart, lines_by_month, rate_by_month
 from dashboards.memory import remembered
 from dashboards.view import View

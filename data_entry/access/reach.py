@@ -399,7 +399,8 @@ def reach_by_keys(actor: Actor, action: str, resource: str) -> Condition:
     for clause in condition.clauses:
         is_of_keys = isinstance(clause, sa.BinaryExpression) and clause.left is key
         if is_of_keys and isinstance(clause.right, sa.ScalarSelect):
-            keys.append(clause.right.element)
+            # A union within a union has brackets, which SQLite does not know.
+            keys.append(sa.select(clause.right.element.subquery()))
         else:
             keys.append(sa.select(key).where(clause).correlate(None))
     return key.in_(sa.union(*keys))

@@ -87,8 +87,8 @@ READY_MADE: dict[str, ReadyMade] = {
             (("expense",), ("approve",), "all"),
             (("attachment",), READ, "all"),
             _pages(
-                "overview", "conversion", "complaints", "campaign-return", "staff", "plans", "expenses", "surveys",
-                "competition-analysis",
+                "overview", "sales", "customer-structure", "conversion", "complaints", "campaign-return",
+                "property-fees", "staff", "plans", "expenses", "surveys", "competition-analysis",
             ),
         ),
     ),
@@ -105,7 +105,7 @@ READY_MADE: dict[str, ReadyMade] = {
             (("attachment",), ("read", "create"), "all"),
             _pages(
                 "plans", "expenses", "feedback", "competition-entry", "competition-analysis", "records", "overview",
-                "conversion", "campaign-return",
+                "sales", "customer-structure", "conversion", "campaign-return",
             ),
         ),
     ),
@@ -138,8 +138,8 @@ READY_MADE: dict[str, ReadyMade] = {
             ((*REPORTS, *WORK), ("read", "personal", "update"), "department"),
             (("attachment",), READ, "department"),
             _pages(
-                "customers", "customer", "deals", "demands", "estate-board", "overview", "conversion",
-                "complaints", "staff", "records",
+                "customers", "customer", "deals", "demands", "estate-board", "overview", "sales",
+                "customer-structure", "conversion", "complaints", "staff", "records",
             ),
         ),
     ),
@@ -154,7 +154,7 @@ READY_MADE: dict[str, ReadyMade] = {
             (FEES, (*WRITE, "run"), "project"),
             ((*SERVICES, "service_class", "fee_type"), WRITE, "all"),
             (TASKS, (*WRITE, "personal", "assign"), "department"),
-            _pages("owners", "customer", "demands", "fees", "service-items", "records"),
+            _pages("owners", "customer", "demands", "fees", "service-items", "property-fees", "records"),
         ),
     ),
     "service": ReadyMade(
@@ -178,8 +178,8 @@ READY_MADE: dict[str, ReadyMade] = {
             ((*CUSTOMERS, *LEADS, *DEALS, *DEMANDS, *MARKETING, *SURVEYS, *FEES, *CARE), READ, "all"),
             (("import", "backup", "refresh"), ("run", "read"), "all"),
             _pages(
-                "data-status", "overview", "conversion", "complaints", "campaign-return", "staff", "records",
-                "imports", "backups",
+                "data-status", "overview", "sales", "customer-structure", "conversion", "complaints",
+                "campaign-return", "property-fees", "staff", "records", "imports", "backups",
             ),
         ),
     ),

@@ -21,6 +21,11 @@ DIMENSION_TITLES = {
     "age_band": marked("Age"),
     "income_band": marked("Income"),
     "education": marked("Education"),
+    "gender": marked("Gender"),
+    "personality": marked("Personality"),
+    "intent_level": marked("Intention"),
+    "customer_kind": marked("Kind of customer"),
+    "fee_type": marked("Type of fee"),
     "occupation": marked("Occupation"),
     "district": marked("District"),
     "demand_category": marked("Demand category"),
@@ -94,17 +99,23 @@ _CODES = {
         "urgent": marked("Urgent"),
         "critical": marked("Critical"),
     },
+    "gender": {"female": marked("Female"), "male": marked("Male"), "other": marked("Other")},
+    "customer_kind": {"person": marked("Person"), "company": marked("Company")},
     "phase": {"sales": marked("Sales phase"), "property": marked("Property phase")},
 }
 
 
+def is_unknown(value: object) -> bool:
+    """Say whether a dimension's value says that nothing is known."""
+    return value is None or bool(pd.isna(value)) or str(value) in ("", "unknown")  # type: ignore[call-overload]
+
+
 def value_label(t: Translator, dimension: str, value: object) -> str:
     """Return what a reader is shown for a value of a dimension; a missing one is named unknown."""
-    if value is None or pd.isna(value) or value == "":  # type: ignore[call-overload]
+    if is_unknown(value):
         return t(UNKNOWN)
-    text = str(value)
-    message = UNKNOWN if text == "unknown" else _CODES.get(dimension, {}).get(text)
-    return t(message) if message else text
+    message = _CODES.get(dimension, {}).get(str(value))
+    return t(message) if message else str(value)
 
 
 def date_basis(t: Translator, code: str) -> str:

@@ -8,7 +8,16 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboards.gateway import Period, open_gateway
-from dashboards.pages import campaign_return, complaints, conversion, overview, staff
+from dashboards.pages import (
+    campaign_return,
+    complaints,
+    conversion,
+    customer_structure,
+    overview,
+    property_fees,
+    sales,
+    staff,
+)
 from dashboards.seat import stand_in
 from dashboards.server import SCRIPT
 from dashboards.view import View, company_date, last_months
@@ -78,6 +87,18 @@ def test_every_chart_of_the_sample_is_drawn_with_words_and_a_table(use, language
         "expense": campaign_return.expense(view),
         "expense_categories": campaign_return.categories(view),
         "people": staff.people(view, "conversion_rate"),
+        "effect by type": campaign_return.effect(view, "leads", "market_type", "linear"),
+        "effect by plan": campaign_return.effect(view, "attributed_amount", "plan", "linear"),
+        "reconciliation": sales.reconciliation(view),
+        "pipeline": sales.pipeline(view),
+        "collected": sales.collected(view),
+        "sell-through": sales.share_by_project(view, "sell_through_rate"),
+        "collection": sales.share_by_project(view, "collection_rate"),
+        "fees": property_fees.flows(view),
+        "arrears": property_fees.by_cut(view, "fee_arrears", "fee_type"),
+        "income": customer_structure.conversion(view, "income_band"),
+        **{f"sales by {cut}": sales.by_cut(view, "contract_amount", cut) for cut in sales._CUTS if cut != "plan"},
+        **{f"structure {d}": customer_structure.structure(view, d) for d in customer_structure._ABOUT},
         **{
             f"cut {c}": conversion.by_cut(view, "conversion_rate", c)
             for c in ("source", "project", "employee", "age_band")
@@ -94,6 +115,30 @@ def test_every_chart_of_the_sample_is_drawn_with_words_and_a_table(use, language
         assert chart.table.notna().all().all(), name
     tables = {"returns": campaign_return.returns(view, "source", "linear"), "work": staff.work(view)}
     assert all(len(chart.table) for chart in tables.values())
+
+
+def test_the_way_from_gross_to_restated_is_that_of_the_gateway(use):
+    use(sample_installation())
+    view = view_of()
+    frame = view.ask(*sales._LEDGER, sales._RESTATED).iloc[0].fillna(0)
+    (bars,) = sales.reconciliation(view).figure.data
+    assert list(bars.measure) == ["absolute", "relative", "relative", "absolute", "relative", "absolute"]
+    gross, amended, cancelled, net, later, restated = bars.x
+    assert (gross, amended, -cancelled, net) == pytest.approx(tuple(frame[list(sales._LEDGER)]))
+    assert gross + amended + cancelled == pytest.approx(net)
+    assert net + later == pytest.approx(restated) == pytest.approx(frame[sales._RESTATED])
+
+
+def test_the_structure_of_customers_counts_everybody_once(use):
+    use(sample_installation())
+    view = view_of()
+    leads = view.ask("leads")["leads"].iloc[0]
+    for dimension in customer_structure._ABOUT:
+        chart = customer_structure.structure(view, dimension)
+        assert [sum(trace.x) for trace in chart.figure.data] == pytest.approx([1, 1]), dimension
+        assert sum(int(n.replace(",", "")) for n in chart.table["Leads"]) == leads, dimension
+    ages = customer_structure.structure(view, "age_band").table["Age"].tolist()
+    assert ages == [*sorted(ages[:-1]), "Unknown"]
 
 
 def test_a_month_that_is_not_over_looks_like_none_that_is(use):

@@ -5,6 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from dashboards import menu
 from data_entry.access.roles import READY_MADE
 from data_entry.pages.menu import MENU
 from tests.end_to_end.conftest import settle
@@ -13,7 +14,7 @@ from tests.support.installation import passwords_at
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 PAGES = [entry.path for entries in MENU.values() for entry in entries]
-DASHBOARDS = ["overview", "conversion", "complaints", "campaign-return", "staff", "data-status"]
+DASHBOARDS = [dashboard.path for dashboards in menu.DASHBOARDS.values() for dashboard in dashboards]
 
 
 def opens(role):

@@ -20,9 +20,12 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 PAGES = {
     "overview": ("Overview", "经营总览"),
+    "sales": ("Sales", "销售"),
+    "customer-structure": ("Customer structure", "客户结构"),
     "conversion": ("Conversion", "转化分析"),
     "complaints": ("Complaints", "投诉分析"),
     "campaign-return": ("Campaign return", "营销回报"),
+    "property-fees": ("Property fees", "物业费用"),
     "staff": ("Staff", "人员分析"),
     "data-status": ("Data status", "数据状态"),
 }

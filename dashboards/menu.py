@@ -1,0 +1,115 @@
+"""The pages of statistics: address, words, and what draws each.
+
+Whether a person may open one says the permission ``open`` on the resource ``page:<path>``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from dashboards.pages import (
+    campaign_return,
+    complaints,
+    conversion,
+    customer_structure,
+    data_status,
+    overview,
+    property_fees,
+    sales,
+    staff,
+)
+from dashboards.view import View
+from loupan.i18n import marked
+
+
+@dataclass(frozen=True)
+class Dashboard:
+    """A page of statistics in the menu.
+
+    Attributes:
+        path: its address.
+        title, lead: what it is called and, in one line, for.
+        icon: a Material symbol.
+        draw: draws what stands under the filters; given the view and whether tables are preferred.
+        has_filters: whether period, project, source and department mean anything on it.
+    """
+
+    path: str
+    title: str
+    lead: str
+    icon: str
+    draw: Callable[[View, bool], None]
+    has_filters: bool = True
+
+
+DASHBOARDS: dict[str, tuple[Dashboard, ...]] = {
+    marked("Decision support"): (
+        Dashboard(
+            "overview",
+            marked("Overview"),
+            marked("Sales, prospects and complaints at a glance"),
+            ":material/monitoring:",
+            overview.draw,
+        ),
+        Dashboard(
+            "sales",
+            marked("Sales"),
+            marked("What was sold, what of it stands, what is still free, what has been paid"),
+            ":material/real_estate_agent:",
+            sales.draw,
+        ),
+        Dashboard(
+            "customer-structure",
+            marked("Customer structure"),
+            marked("Who asks, who buys, and how well each group converts"),
+            ":material/diversity_3:",
+            customer_structure.draw,
+        ),
+        Dashboard(
+            "conversion",
+            marked("Conversion"),
+            marked("How many prospects become customers, and where they are lost"),
+            ":material/filter_alt:",
+            conversion.draw,
+        ),
+        Dashboard(
+            "complaints",
+            marked("Complaints"),
+            marked("How often customers complain, about what, and how we answer"),
+            ":material/support_agent:",
+            complaints.draw,
+        ),
+        Dashboard(
+            "campaign-return",
+            marked("Campaign return"),
+            marked("What marketing costs and what it brings, under every attribution model"),
+            ":material/campaign:",
+            campaign_return.draw,
+        ),
+        Dashboard(
+            "property-fees",
+            marked("Property fees"),
+            marked("What was billed, what came in, and what is owed"),
+            ":material/receipt_long:",
+            property_fees.draw,
+        ),
+        Dashboard(
+            "staff",
+            marked("Staff"),
+            marked("A fair comparison: chance is shown, nobody is ranked"),
+            ":material/groups:",
+            staff.draw,
+        ),
+    ),
+    marked("Data"): (
+        Dashboard(
+            "data-status",
+            marked("Data status"),
+            marked("How fresh and how sound the numbers are"),
+            ":material/database:",
+            data_status.draw,
+            has_filters=False,
+        ),
+    ),
+}

@@ -1,0 +1,203 @@
+"""Sales: what was sold, to whom and by whom, what of it stands, what is still free, and what has been paid."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from dashboards import filters, layout
+from dashboards.charts.comparison import ranked_bars
+from dashboards.charts.composition import Step, waterfall
+from dashboards.charts.series import lines_by_month
+from dashboards.memory import remembered
+from dashboards.pages import overview
+from dashboards.pages.people import employee_names
+from dashboards.view import View
+from loupan import ui
+from loupan.i18n.codes import dimension_title
+from loupan.ui.drawing import NOTHING, Drawing
+
+_TILES = (
+    "contract_amount",
+    "contracts",
+    "contract_area",
+    "cancel_rate",
+    "sell_through_rate",
+    "collected_amount",
+    "collection_rate",
+)
+_MEASURES = ("contract_amount", "contracts", "contract_area", "contract_amount_gross", "contract_amount_cancelled")
+_CUTS = (
+    "project",
+    "department",
+    "employee",
+    "customer_class",
+    "source",
+    "market_type",
+    "plan",
+    "activity",
+    "age_band",
+    "income_band",
+    "occupation",
+    "education",
+    "personality",
+    "gender",
+    "customer_kind",
+    "district",
+)
+_LEDGER = ("contract_amount_gross", "contract_amount_amended", "contract_amount_cancelled", "contract_amount")
+_RESTATED = "contract_amount_restated"
+_PIPELINE = ("small_bookings", "bookings", "contracts")
+
+
+def draw(view: View, tables: bool) -> None:
+    """Draw the page."""
+    t = view.t
+    layout.tiles(view, _TILES)
+    left, right = ui.columns(1.4, 1)
+    with left:
+        layout.card(
+            view,
+            t("Contract amount by month"),
+            overview.monthly_amount,
+            key="amount",
+            measures=("contract_amount",),
+            caption=t("Gross, cancelled and net, in the month it happened."),
+            tables=tables,
+        )
+    with right:
+        layout.card(
+            view,
+            t("From gross to what stands today"),
+            reconciliation,
+            key="reconciliation",
+            measures=(*_LEDGER, _RESTATED),
+            caption=t(
+                "Ledger: each change on its own day. Restated: today's amounts, by the day of the first contract."
+            ),
+            tables=tables,
+        )
+    ui.section(t("Who buys, and who sells"))
+    metric = filters.choice("measure", _known(view), "contract_amount", t("Measure"), view.label)
+    cuts = [cut for cut in _CUTS if cut in view.gateway.dimensions(metric)] or ["project"]
+    cut = filters.selection("cut", cuts, "project", t("Cut by"), partial(dimension_title, t))
+    layout.card(
+        view,
+        t("{metric} by {dimension}", metric=view.label(metric), dimension=dimension_title(t, cut)),
+        by_cut,
+        metric,
+        cut,
+        key="by_cut",
+        measures=(metric,),
+        caption=t("By name, not ranked: what people sell depends on what they are given.") if cut == "employee" else "",
+        tables=tables,
+    )
+    ui.section(t("Pipeline, stock and money"))
+    left, right = ui.columns(1, 1)
+    with left:
+        layout.card(
+            view,
+            t("Bookings and contracts by month"),
+            pipeline,
+            key="pipeline",
+            measures=_PIPELINE,
+            caption=t("Net of what was cancelled. A booking is no sale yet."),
+            tables=tables,
+        )
+        layout.card(
+            view,
+            t("Sell-through by project"),
+            share_by_project,
+            "sell_through_rate",
+            key="sell_through",
+            measures=("sell_through_rate",),
+            caption=t("Units under a live deal, of those that may be sold; as of the data's date."),
+            tables=tables,
+        )
+    with right:
+        layout.card(
+            view,
+            t("Collected amount by month"),
+            collected,
+            key="collected",
+            measures=("collected_amount",),
+            caption=t("Payments by the day they were received."),
+            tables=tables,
+        )
+        layout.card(
+            view,
+            t("Collection rate by project"),
+            share_by_project,
+            "collection_rate",
+            key="collection",
+            measures=("collection_rate",),
+            caption=t("Received, of what was due by then, of live contracts; the rest is in arrears."),
+            tables=tables,
+        )
+
+
+def _known(view: View) -> list[str]:
+    return [metric for metric in _MEASURES if view.gateway.has(metric)]
+
+
+@remembered()
+def reconciliation(view: View) -> Drawing:
+    """The way from the gross amount to the net one of the ledger, and on to the restated one."""
+    frame = view.ask(*_LEDGER, _RESTATED)
+    if frame.empty or "contract_amount" not in frame:
+        return NOTHING
+    gross, amended, cancelled, net, restated = (
+        float(frame[metric].fillna(0).iloc[0]) if metric in frame else 0.0 for metric in (*_LEDGER, _RESTATED)
+    )
+    steps = [
+        Step(view.label("contract_amount_gross"), gross, is_total=True),
+        Step(view.label("contract_amount_amended"), amended),
+        Step(view.label("contract_amount_cancelled"), -cancelled),
+        Step(view.label("contract_amount"), net, is_total=True),
+        # What was signed in the period and changed after it, less what was signed before and changed in it.
+        Step(view.t("Changes in other periods"), restated - net),
+        Step(view.label(_RESTATED), restated, is_total=True),
+    ]
+    return waterfall(view, steps, "currency")
+
+
+@remembered()
+def by_cut(view: View, metric: str, cut: str) -> Drawing:
+    """A volume by the values of a dimension; people by name."""
+    frame = view.ask(metric, by=(cut,), without=(cut,))
+    if frame.empty or metric not in frame:
+        return NOTHING
+    is_people = cut == "employee"
+    return ranked_bars(
+        view,
+        frame,
+        cut,
+        metric,
+        chosen=dict(view.where).get(cut, ()),
+        most=40 if is_people else 15,
+        share=not is_people,
+        is_ranked=not is_people,
+        names=employee_names(view).__getitem__ if is_people else None,
+    )
+
+
+@remembered()
+def pipeline(view: View) -> Drawing:
+    """Small bookings, bookings and contracts by month, net."""
+    return lines_by_month(view, view.ask(*_PIPELINE, by=("month",)), _PIPELINE)
+
+
+@remembered()
+def collected(view: View) -> Drawing:
+    """Payments received by month."""
+    return lines_by_month(view, view.ask("collected_amount", by=("month",)), ("collected_amount",))
+
+
+@remembered()
+def share_by_project(view: View, metric: str) -> Drawing:
+    """A share that is a state and no sample, by project."""
+    if "project" not in view.gateway.dimensions(metric):
+        return NOTHING
+    frame = view.ask(metric, by=("project",), without=("project",))
+    if frame.empty or metric not in frame:
+        return NOTHING
+    return ranked_bars(view, frame, "project", metric, chosen=dict(view.where).get("project", ()))
