@@ -67,8 +67,10 @@ def _tile(view: View, metric: str, where: dict[str, list[str]]) -> None:
     before_period = view.period.previous()
     with guarded(view):
         now = view.ask(metric, where=where)
-        before = view.ask(metric, where=where, period=before_period)
-        by_month = view.ask(metric, by=("month",), where=where)
+        nothing = pd.DataFrame()
+        is_state = view.is_state(metric)
+        before = nothing if is_state else view.ask(metric, where=where, period=before_period)
+        by_month = nothing if is_state else view.ask(metric, by=("month",), where=where)
         value, earlier = _only(now, metric), _only(before, metric)
         n = _only(now, f"{metric}__denominator")
         _definition(view, definition, n, before_period)
@@ -94,10 +96,13 @@ def _definition(view: View, definition: Metric, n: float | None, before: Period)
             ]
         if n is not None and not is_missing(n):
             rows.append(("n", f"{n:,.0f}"))
+        rows.append((t("Date basis"), date_basis(t, definition.date_basis)))
+        if not view.is_state(definition.name):
+            rows += [
+                (t("Period"), f"{formats.day(view.period.start)} – {formats.day(view.period.end)}"),
+                (t("Compared with"), f"{formats.day(before.start)} – {formats.day(before.end)}"),
+            ]
         rows += [
-            (t("Date basis"), date_basis(t, definition.date_basis)),
-            (t("Period"), f"{formats.day(view.period.start)} – {formats.day(view.period.end)}"),
-            (t("Compared with"), f"{formats.day(before.start)} – {formats.day(before.end)}"),
             (t("Data as of"), formats.moment(view.gateway.as_of, view.gateway.time_zone)),
             (t("Name"), definition.name),
         ]
@@ -113,6 +118,8 @@ def _change(view: View, change: str | None, value: float | None, before: float |
         # Older cohorts have had longer to decide: set beside them, young ones would always look worse.
         if not view.gateway.is_recorded(metric.name):
             reason = view.t("not recorded")
+        elif view.is_state(metric.name):
+            reason = view.t("as of the data's date")
         else:
             reason = view.t("cohorts still maturing") if view.is_maturing(metric.name) else view.t("no comparison")
         return f"<p class='lp-change'><span>{html.escape(reason)}</span></p>"

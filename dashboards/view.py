@@ -106,9 +106,16 @@ class View:
         filters = {
             name: values for name, values in self.where if name not in without and name in self.applicable(*metrics)
         }
+        # What is a state as of the data's date is in no period, or only by chance in the last.
+        all_time = all_time or all(self.is_state(metric) for metric in metrics)
         known = self.gateway.dimensions(*metrics)
         further = {name: values for name, values in (where or {}).items() if name in known}
         return self.gateway.ask(metrics, by, {**filters, **further}, None if all_time else period or self.period)
+
+    def is_state(self, metric: str) -> bool:
+        """Say whether a metric tells how things stand as of the data's date, whatever the period."""
+        found = self.gateway.metric(metric)
+        return found is not None and found.date_basis == "as_of"
 
     def applicable(self, *metrics: str) -> frozenset[str]:
         """Return the filters that can be put on all the metrics."""

@@ -97,15 +97,15 @@ def made_up(view: View, frames: Mapping[str, pd.DataFrame], dimension: str, most
     """
     counts = pd.DataFrame(
         {
-            metric: frame.set_index(dimension)[metric].astype(float)
+            metric: frame.groupby(frame[dimension].map(_value, na_action=None))[metric].sum().astype(float)
             for metric, frame in frames.items()
             if metric in frame
         }
     ).fillna(0.0)
     if counts.empty or not counts.to_numpy().any():
         return NOTHING
-    has_no_value = counts.index.map(is_unknown).to_numpy(dtype=bool)
-    unknown, known = counts[has_no_value].sum(), counts[~has_no_value]
+    is_known = counts.index != ""
+    unknown, known = counts[~is_known].sum(), counts[is_known]
     first = counts.columns[0]
     if dimension in _BANDS:
         known = known.loc[sorted(known.index, key=_bounds)]
@@ -120,6 +120,10 @@ def made_up(view: View, frames: Mapping[str, pd.DataFrame], dimension: str, most
         names.append(view.t(UNKNOWN))
         rows.append(unknown.tolist())
     return _side_by_side(view, dimension, names, pd.DataFrame(rows, columns=counts.columns), unknown)
+
+
+def _value(value: object) -> str:
+    return "" if is_unknown(value) else str(value)
 
 
 def _bounds(band: str) -> tuple[float, int, str]:

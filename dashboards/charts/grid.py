@@ -16,6 +16,7 @@ from loupan.ui.drawing import HOVER, NOTHING, Drawing, figure, hover, label_axis
 from loupan.ui.palette import COLOURS
 
 _CELLS_WITH_TEXT = 8
+_ANGLED_ROOM = 96
 
 
 def heatmap(view: View, frame: pd.DataFrame, rows: str, metric: str, quarters: Sequence[str]) -> Drawing:
@@ -94,6 +95,7 @@ def crossed(view: View, frame: pd.DataFrame, rows: str, columns: str, metric: st
         labels=labels,
         short_labels=[shortened(label, 12) for label in labels],
         empty="–",
+        angle=-45,
     )
 
 
@@ -107,8 +109,12 @@ def _cells(
     labels: Sequence[str],
     short_labels: Sequence[str],
     empty: str,
+    angle: int = 0,
 ) -> Drawing:
-    """Draw a grid of values, which is not empty; a missing one has no colour and is called `empty`."""
+    """Draw a grid of values, which is not empty; a missing one has no colour and is called `empty`.
+
+    `angle` is that of the labels across, in degrees; at 0 they must be short.
+    """
     formats, colours, unit = view.formats, COLOURS[view.theme], view.unit(metric)
     values = grid.to_numpy(dtype=float)
     written = [["" if is_missing(v) else formats.value(v, unit) for v in line] for line in values]
@@ -136,11 +142,11 @@ def _cells(
     drawn = figure(
         view.theme,
         [trace],
-        ROW * len(names) + AXIS_ROOM + 8,
+        ROW * len(names) + (AXIS_ROOM + 8 if angle == 0 else _ANGLED_ROOM),
         xaxis={
             "tickvals": list(range(0, len(labels), step)),
             "ticktext": list(short_labels[::step]),
-            "tickangle": 0,
+            "tickangle": angle,
         },
         yaxis=label_axis(names),
     )

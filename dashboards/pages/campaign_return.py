@@ -184,7 +184,7 @@ def effect(view: View, metric: str, other: str, model: str) -> Drawing:
     if not {"source", other} <= view.gateway.dimensions(metric):
         return NOTHING
     frame = view.ask(metric, by=("source", other), where={MODEL: [model]})
-    return crossed(view, frame, "source", other, metric, most=(12, 6))
+    return crossed(view, frame, "source", other, metric, most=(12, 8))
 
 
 @remembered()

@@ -57,10 +57,10 @@ def flows(view: View) -> Drawing:
 
 @remembered()
 def by_cut(view: View, metric: str, cut: str) -> Drawing:
-    """Fees by the values of a dimension; arrears are a state, whatever the period."""
+    """Fees by the values of a dimension."""
     if cut not in view.gateway.dimensions(metric):
         return NOTHING
-    frame = view.ask(metric, by=(cut,), without=(cut,), all_time=metric == _ARREARS)
+    frame = view.ask(metric, by=(cut,), without=(cut,))
     if frame.empty or metric not in frame:
         return NOTHING
     return ranked_bars(view, frame, cut, metric, chosen=dict(view.where).get(cut, ()), share=True)

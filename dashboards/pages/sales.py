@@ -148,14 +148,15 @@ def reconciliation(view: View) -> Drawing:
     gross, amended, cancelled, net, restated = (
         float(frame[metric].fillna(0).iloc[0]) if metric in frame else 0.0 for metric in (*_LEDGER, _RESTATED)
     )
+    t = view.t
     steps = [
-        Step(view.label("contract_amount_gross"), gross, is_total=True),
-        Step(view.label("contract_amount_amended"), amended),
-        Step(view.label("contract_amount_cancelled"), -cancelled),
-        Step(view.label("contract_amount"), net, is_total=True),
+        Step(t("Gross"), gross, is_total=True),
+        Step(t("Amended"), amended),
+        Step(t("Cancelled"), -cancelled),
+        Step(t("Net, ledger"), net, is_total=True),
         # What was signed in the period and changed after it, less what was signed before and changed in it.
-        Step(view.t("Changes in other periods"), restated - net),
-        Step(view.label(_RESTATED), restated, is_total=True),
+        Step(t("Other periods"), restated - net),
+        Step(t("Restated"), restated, is_total=True),
     ]
     return waterfall(view, steps, "currency")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import tempfile
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from data_entry.database import create_engine_for
 from tests.end_to_end.test_demands import enter
-from tests.support.installation import copy_crm, crm_installation, run_loupan, running_server
+from tests.support.installation import run_loupan, running_server, sample_installation
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -28,10 +28,8 @@ def rates(data_dir: Path, metric: str, by: str, *arguments: str) -> dict[str, tu
 
 
 @pytest.mark.function("5.ii")
-def test_a_complaint_entered_in_the_browser_is_in_the_right_rates(browser, open_page):
-    data_dir = Path(tempfile.mkdtemp(prefix="loupan-complaint-"))
-    copy_crm(crm_installation(), data_dir)
-    run_loupan(data_dir, "refresh")
+def test_a_complaint_entered_in_the_browser_is_in_the_right_rates(browser, open_page, tmp_path):
+    data_dir = shutil.copytree(sample_installation(), tmp_path / "company")
     before = rates(data_dir, "complaint_rate", "project"), rates(data_dir, "complaints_per_100_served", "employee")
     engine = create_engine_for(f"sqlite:///{data_dir / 'crm.sqlite'}")
     with engine.connect() as crm:

@@ -38,12 +38,19 @@ def metrics(sample_dir):
     return open_current(Settings(data_dir=sample_dir))
 
 
-@pytest.mark.parametrize(
-    ("language", "theme", "width"),
-    # Each two of language, theme and width meet.
-    [("en", "light", 1440), ("en", "dark", 390), ("zh", "light", 390), ("zh", "dark", 1440)],
+# Every page in both languages, themes and widths; over all pages, each two of them meet.
+LOOKS = (
+    [("en", "light", 1440), ("zh", "dark", 390)],
+    [("en", "dark", 1440), ("zh", "light", 390)],
+    [("en", "dark", 390), ("zh", "light", 1440)],
+    [("en", "light", 390), ("zh", "dark", 1440)],
 )
-@pytest.mark.parametrize("path", list(PAGES))
+
+
+@pytest.mark.parametrize(
+    ("path", "language", "theme", "width"),
+    [(path, *look) for number, path in enumerate(PAGES) for look in LOOKS[number % len(LOOKS)]],
+)
 def test_every_page_opens(open_page, address, path, language, theme, width):
     page = open_page(address, f"{path}?lang={language}", theme=theme, width=width)
     assert page.locator("h1").inner_text() == PAGES[path][language == "zh"]

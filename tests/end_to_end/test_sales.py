@@ -131,6 +131,8 @@ def test_the_manager_changes_a_price_and_history_is_kept(signed_in):
     dialog.get_by_text("Change price or state").click()
     fill(page, "unit_list_price", "98765432")
     press(page, "unit_price")
+    dialog.wait_for(state="detached")
+    settle(page)
     page.locator("[class*='st-key-lp_unit_available_'] button").first.click()
     settle(page)
     page.get_by_role("dialog").get_by_text("¥98,765,432").first.wait_for()
