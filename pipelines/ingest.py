@@ -71,7 +71,7 @@ def ingest(
     as_of: dt.datetime,
     full: bool = False,
     overlap_minutes: int = 15,
-    progress: Callable[[TableLoad], None] = lambda _: None,
+    progress: Callable[[str], None] = lambda _: None,
 ) -> IngestReport:
     """Load the CRM's tables into the warehouse.
 
@@ -82,7 +82,7 @@ def ingest(
         as_of: the moment the statistics speak of; naive is UTC. Stored in ``raw.refresh``, it filters nothing here.
         full: load every table in full. The result is the same as that of an incremental load.
         overlap_minutes: how far before the last cursor an incremental load begins.
-        progress: called with what became of each table when it has been loaded (as many times as there are tables).
+        progress: called with the name of each table when it has been loaded (as many times as there are tables).
 
     Raises:
         IngestError: if the CRM cannot be read or the warehouse not be written. The warehouse is then as before.
@@ -126,7 +126,7 @@ class _Load:
         connection: duckdb.DuckDBPyConnection,
         contract: Contract,
         crm: Crm,
-        progress: Callable[[TableLoad], None],
+        progress: Callable[[str], None],
         messages: list[str],
     ) -> None:
         self._connection, self._contract, self._crm = connection, contract, crm
@@ -163,7 +163,7 @@ class _Load:
         loads = {}
         for table in self._contract.tables:
             loads[table.name] = loader.load(table, states.get(table.name), why)
-            self._progress(loads[table.name])
+            self._progress(table.name)
         return loads
 
     def _is_other_source(self) -> bool:

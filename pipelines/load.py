@@ -10,9 +10,8 @@ from loupan.refresh_state import RefreshState, now, write_state
 from loupan.settings import Settings
 from pipelines.contract import Contract
 from pipelines.ingest import IngestReport, ingest
-from pipelines.landing import TableLoad
 from pipelines.progress import Reporter
-from pipelines.quality import CheckResult, check_loaded, prepare_suites
+from pipelines.quality import CheckResult, check_loaded
 from pipelines.transform import OWNERS
 from pipelines.warehouse_lock import WarehouseLock
 
@@ -103,12 +102,6 @@ def build_load_assets(settings: Settings, contract: Contract, descriptions: dict
         write_state(settings, state)
         as_of = dt.datetime.fromisoformat(config.as_of) if config.as_of else dt.datetime.now(dt.UTC)
         step = reporter.step("Loading the CRM", total=len(contract.tables))
-
-        def loaded(table: TableLoad) -> None:
-            if table.changed:
-                prepare_suites()
-            step.advance(detail=table.table)
-
         report = ingest(
             contract,
             settings.crm_database_url,
@@ -116,7 +109,7 @@ def build_load_assets(settings: Settings, contract: Contract, descriptions: dict
             as_of=as_of,
             full=config.full,
             overlap_minutes=settings.overlap_minutes,
-            progress=loaded,
+            progress=lambda table: step.advance(detail=table),
         )
         step.finish()
         for message in report.messages:

@@ -13,11 +13,9 @@ from __future__ import annotations
 import logging
 import math
 import os
-import threading
 import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -234,14 +232,7 @@ class _Checks:
             self._connection.execute("commit")
 
 
-@cache
-def prepare_suites() -> None:
-    """Begin to import Great Expectations (4 s), once, beside work that mostly waits for databases, e.g. the load."""
-    threading.Thread(target=_great_expectations, name="import of Great Expectations", daemon=True).start()
-
-
-@cache
-def _great_expectations() -> Any:
+def _import_great_expectations() -> Any:
     # Read at import: it would send a message with each use.
     os.environ["GX_ANALYTICS_ENABLED"] = "False"
     with warnings.catch_warnings():
@@ -258,7 +249,7 @@ class Suites:
     """Great Expectations, imported when first needed."""
 
     def __init__(self) -> None:
-        self._gx = _great_expectations()
+        self._gx = _import_great_expectations()
         self._context = self._gx.get_context(mode="ephemeral")
         no_bars: Any = {"globally": False, "metric_calculations": False}
         self._context.variables.progress_bars = no_bars
