@@ -185,6 +185,23 @@ def ranked_bars(
     return Drawing(drawn, alt, pd.DataFrame(columns))
 
 
+def ranked(view: View, metric: str, dimension: str, **options: Any) -> Drawing:
+    """Draw `ranked_bars` of a metric by a dimension, the values that the reader has filtered by in colour.
+
+    Args:
+        view: the reader's view.
+        metric: what the bars measure.
+        dimension: what they are; its own filter is left aside.
+        options: of `ranked_bars`.
+    """
+    if dimension not in view.gateway.dimensions(metric):
+        return NOTHING
+    frame = view.ask(metric, by=(dimension,), without=(dimension,))
+    if frame.empty or metric not in frame:
+        return NOTHING
+    return ranked_bars(view, frame, dimension, metric, chosen=dict(view.where).get(dimension, ()), **options)
+
+
 def estimates(
     view: View,
     frame: pd.DataFrame,

@@ -7,7 +7,7 @@ from functools import partial
 import pandas as pd
 
 from dashboards import filters, layout
-from dashboards.charts.comparison import ranges, ranked_bars
+from dashboards.charts.comparison import ranges, ranked
 from dashboards.charts.grid import crossed
 from dashboards.charts.series import lines_by_month
 from dashboards.memory import remembered
@@ -196,11 +196,4 @@ def expense(view: View) -> Drawing:
 @remembered()
 def categories(view: View) -> Drawing:
     """Marketing expense by category."""
-    if "expense_category" not in view.gateway.dimensions("marketing_expense"):
-        return NOTHING
-    frame = view.ask("marketing_expense", by=("expense_category",))
-    return (
-        NOTHING
-        if frame.empty
-        else ranked_bars(view, frame, "expense_category", "marketing_expense", most=9, share=True)
-    )
+    return ranked(view, "marketing_expense", "expense_category", most=9, share=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from dashboards import filters, layout
-from dashboards.charts.comparison import estimates, ranked_bars
+from dashboards.charts.comparison import estimates, ranked
 from dashboards.charts.series import lines_by_month, rate_by_month
 from dashboards.memory import remembered
 from dashboards.pages import overview
@@ -14,7 +14,7 @@ from dashboards.view import View
 from loupan import ui
 from loupan.i18n import marked
 from loupan.i18n.codes import dimension_title
-from loupan.ui.drawing import NOTHING, Drawing
+from loupan.ui.drawing import Drawing
 
 _TILES = ("leads", "conversion_rate", "conversion_rate_90d", "gross_conversion_rate", "loss_rate", "days_to_contract")
 _WINDOWS = {
@@ -144,10 +144,7 @@ def by_cut(view: View, metric: str, cut: str) -> Drawing:
 @remembered()
 def loss_reasons(view: View) -> Drawing:
     """Leads of the period that were lost, by the reason given."""
-    frame = view.ask("lost_leads", by=("reason",)) if "reason" in view.gateway.dimensions("lost_leads") else None
-    if frame is None or frame.empty:
-        return NOTHING
-    return ranked_bars(view, frame, "reason", "lost_leads", most=8, share=True)
+    return ranked(view, "lost_leads", "reason", most=8, share=True)
 
 
 @remembered()

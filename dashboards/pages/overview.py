@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dashboards import layout
-from dashboards.charts.comparison import ranked_bars, stages
+from dashboards.charts.comparison import ranked, stages
 from dashboards.charts.series import Bars, columns_and_line, control_chart
 from dashboards.memory import remembered
 from dashboards.view import View
@@ -119,20 +119,13 @@ def funnel(view: View) -> Drawing:
 @remembered()
 def source_structure(view: View) -> Drawing:
     """Leads by source."""
-    frame = view.ask("leads", by=("source",), without=("source",))
-    if frame.empty:
-        return NOTHING
-    return ranked_bars(view, frame, "source", "leads", chosen=dict(view.where).get("source", ()), most=9, share=True)
+    return ranked(view, "leads", "source", most=9, share=True)
 
 
 @remembered()
 def projects(view: View) -> Drawing:
     """Net contract amount by project, the chosen ones in colour."""
-    frame = view.ask("contract_amount", by=("project",), without=("project",))
-    if frame.empty:
-        return NOTHING
-    chosen = dict(view.where).get("project", ())
-    return ranked_bars(view, frame, "project", "contract_amount", chosen=chosen, most=9)
+    return ranked(view, "contract_amount", "project", most=9)
 
 
 @remembered()

@@ -5,13 +5,13 @@ from __future__ import annotations
 from functools import partial
 
 from dashboards import filters, layout
-from dashboards.charts.comparison import ranked_bars
+from dashboards.charts.comparison import ranked
 from dashboards.charts.series import lines_by_month
 from dashboards.memory import remembered
 from dashboards.view import View
 from loupan import ui
 from loupan.i18n.codes import dimension_title
-from loupan.ui.drawing import NOTHING, Drawing
+from loupan.ui.drawing import Drawing
 
 _FLOWS = ("fee_billed", "fee_collected")
 _ARREARS = "fee_arrears"
@@ -58,9 +58,4 @@ def flows(view: View) -> Drawing:
 @remembered()
 def by_cut(view: View, metric: str, cut: str) -> Drawing:
     """Fees by the values of a dimension."""
-    if cut not in view.gateway.dimensions(metric):
-        return NOTHING
-    frame = view.ask(metric, by=(cut,), without=(cut,))
-    if frame.empty or metric not in frame:
-        return NOTHING
-    return ranked_bars(view, frame, cut, metric, chosen=dict(view.where).get(cut, ()), share=True)
+    return ranked(view, metric, cut, share=True)

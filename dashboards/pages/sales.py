@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from dashboards import filters, layout
-from dashboards.charts.comparison import ranked_bars
+from dashboards.charts.comparison import ranked
 from dashboards.charts.composition import Step, waterfall
 from dashboards.charts.series import lines_by_month
 from dashboards.memory import remembered
@@ -164,21 +164,9 @@ def reconciliation(view: View) -> Drawing:
 @remembered()
 def by_cut(view: View, metric: str, cut: str) -> Drawing:
     """A volume by the values of a dimension; people by name."""
-    frame = view.ask(metric, by=(cut,), without=(cut,))
-    if frame.empty or metric not in frame:
-        return NOTHING
-    is_people = cut == "employee"
-    return ranked_bars(
-        view,
-        frame,
-        cut,
-        metric,
-        chosen=dict(view.where).get(cut, ()),
-        most=40 if is_people else 15,
-        share=not is_people,
-        is_ranked=not is_people,
-        names=employee_names(view).__getitem__ if is_people else None,
-    )
+    if cut == "employee":
+        return ranked(view, metric, cut, most=40, is_ranked=False, names=employee_names(view).__getitem__)
+    return ranked(view, metric, cut, most=15, share=True)
 
 
 @remembered()
@@ -196,9 +184,4 @@ def collected(view: View) -> Drawing:
 @remembered()
 def share_by_project(view: View, metric: str) -> Drawing:
     """A share that is a state and no sample, by project."""
-    if "project" not in view.gateway.dimensions(metric):
-        return NOTHING
-    frame = view.ask(metric, by=("project",), without=("project",))
-    if frame.empty or metric not in frame:
-        return NOTHING
-    return ranked_bars(view, frame, "project", metric, chosen=dict(view.where).get("project", ()))
+    return ranked(view, metric, "project")

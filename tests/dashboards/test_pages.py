@@ -242,6 +242,24 @@ def test_an_empty_crm_has_no_numbers_rather_than_zeros(use, language):
     assert set(shown.values()) == {"–"}
 
 
+def test_an_empty_crm_has_no_charts_either(use):
+    use(empty_installation())
+    view = view_of()
+    charts = {
+        "reconciliation": sales.reconciliation(view),
+        "pipeline": sales.pipeline(view),
+        "collected": sales.collected(view),
+        "effect": campaign_return.effect(view, "leads", "plan", "linear"),
+        "fees": property_fees.flows(view),
+        **{f"sales by {cut}": sales.by_cut(view, "contracts", cut) for cut in sales._CUTS},
+        **{f"share of {m}": sales.share_by_project(view, m) for m in ("sell_through_rate", "collection_rate")},
+        **{f"arrears by {cut}": property_fees.by_cut(view, "fee_arrears", cut) for cut in property_fees._CUTS},
+        **{f"structure {d}": customer_structure.structure(view, d) for d in customer_structure._ABOUT},
+        **{f"conversion {d}": customer_structure.conversion(view, d) for d in customer_structure._ABOUT},
+    }
+    assert [name for name, chart in charts.items() if not chart.is_empty] == []
+
+
 def test_an_imported_sales_funnel_shows_its_own_numbers_and_no_others(use, shared_data):
     use(imported_installation("olist_funnel", shared_data / "olist_funnel", "2018-12-31T00:00:00"))
     shown = values_of(drawn(lang="en", period="all"))

@@ -2,6 +2,7 @@
 
 import ast
 import re
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -12,15 +13,7 @@ from babel.messages.pofile import denormalize, read_po
 import dashboards
 import data_entry
 import loupan
-from dashboards.pages import (
-    campaign_return,
-    complaints,
-    conversion,
-    customer_structure,
-    overview,
-    property_fees,
-    sales,
-)
+from dashboards.menu import DASHBOARDS
 from data_entry.schema import labels
 from loupan.i18n import CATALOGUES, LANGUAGES, translator
 from loupan.settings import get_settings
@@ -47,8 +40,8 @@ def written_in_templates():
 
 def definitions_of_metrics():
     """What the metrics shown as key figures say of themselves."""
-    pages = (overview, sales, customer_structure, conversion, complaints, campaign_return, property_fees)
-    shown = {metric for page in pages for metric in page._TILES}
+    pages = [sys.modules[page.draw.__module__] for pages in DASHBOARDS.values() for page in pages]
+    shown = {metric for page in pages for metric in getattr(page, "_TILES", ())}
     for path in (get_settings().dbt_project_dir / "models").rglob("*.yml"):
         for metric in yaml.safe_load(path.read_text(encoding="utf-8")).get("metrics") or ():
             if metric["name"] in shown:

@@ -254,10 +254,11 @@ def test_refreshes_wait_for_each_other_and_ctrl_c_ends_one_and_no_other(company:
     assert company.current() == before
 
 
-def test_another_crm_that_holds_nothing_is_published_only_if_it_is_asked_for(
-    company: Installation, tmp_path: Path
-) -> None:
+def test_a_crm_that_lost_its_rows_is_not_published(company: Installation, tmp_path: Path) -> None:
     before = company.current()
+    company.change_crm("UPDATE payment SET deleted_at = updated_at")
+    assert "at least half" in company.refresh(code=REFUSED)
+    # Nor is another CRM that holds nothing, e.g. by a mistake in the URL.
     company.environment["LOUPAN_CRM_URL"] = f"sqlite:///{tmp_path / 'empty.sqlite'}"
     company.run("crm", "init")
     out = company.refresh(code=REFUSED)

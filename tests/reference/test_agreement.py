@@ -27,7 +27,7 @@ from tests.reference.compute import Reference
 from tests.reference.random_crm import random_crm
 from tests.support.crm import create_crm
 
-EXAMPLES = int(os.environ.get("AGREEMENT_EXAMPLES", "4"))
+EXAMPLES = int(os.environ.get("AGREEMENT_EXAMPLES", "6"))
 # Of many differences the first few say enough.
 SHOWN = 20
 

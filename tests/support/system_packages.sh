@@ -9,7 +9,7 @@ command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2
 fc-list :lang=zh 2>/dev/null | grep -q . || missing+=(fonts-wqy-microhei fontconfig)
 [ ${#missing[@]} -eq 0 ] && exit 0
 if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
-  echo "Not installed: ${missing[*]}; the tests that need them will be skipped."
+  echo "Not installed: ${missing[*]}; the tests that need them are skipped, or use chromium in its place."
   exit 0
 fi
 echo "Installing ${missing[*]} …"

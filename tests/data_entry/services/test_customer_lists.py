@@ -219,7 +219,7 @@ def random_company(crm_url: str) -> Iterator[sa.Engine]:
     engine.dispose()
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(4))
 def test_lists_find_what_rows_say(seed: int, sqlite_url: str) -> None:
     engine = create_engine_for(sqlite_url)
     create_crm(engine)
@@ -231,7 +231,7 @@ def test_lists_find_what_rows_say(seed: int, sqlite_url: str) -> None:
 
 
 @pytest.mark.postgres
-@pytest.mark.parametrize("seed", [100])
+@pytest.mark.parametrize("seed", [100, 101])
 def test_lists_find_what_rows_say_on_postgresql(seed: int, postgres_url: str) -> None:
     engine = create_engine_for(postgres_url)
     create_crm(engine)
