@@ -129,6 +129,15 @@ def test_the_way_from_gross_to_restated_is_that_of_the_gateway(use):
     assert net + later == pytest.approx(restated) == pytest.approx(frame[sales._RESTATED])
 
 
+def test_everybody_who_sold_is_shown_by_name(use):
+    use(sample_installation())
+    view = view_of(months=36)
+    sold = view.ask("contracts", by=("employee",))["contracts"]
+    shown = sales.by_cut(view, "contracts", "employee").table["Employee"].tolist()
+    assert len(shown) == (sold.fillna(0) != 0).sum()
+    assert shown == sorted(shown)
+
+
 def test_what_is_a_state_is_the_same_in_every_period(use):
     use(sample_installation())
     view = view_of()
