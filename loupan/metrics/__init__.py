@@ -10,14 +10,17 @@ from loupan.metrics.errors import (
     InvalidCombination,
     InvalidFilter,
     InvalidPeriod,
+    OutOfScope,
     QueryError,
     UnknownDimension,
     UnknownMetric,
     UnusableManifest,
 )
 from loupan.metrics.gateway import Metrics, check_manifest, open_current
+from loupan.metrics.scope import EVERYTHING, Scope
 
 __all__ = [
+    "EVERYTHING",
     "Dimension",
     "InvalidCombination",
     "InvalidFilter",
@@ -25,7 +28,9 @@ __all__ = [
     "Metric",
     "MetricChange",
     "Metrics",
+    "OutOfScope",
     "QueryError",
+    "Scope",
     "UnknownDimension",
     "UnknownMetric",
     "UnusableManifest",

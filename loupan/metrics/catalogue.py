@@ -8,6 +8,10 @@ from typing import Any
 
 from loupan.metrics.errors import UnknownDimension, UnknownMetric, UnusableManifest, nearest
 
+RECORD = "record"
+"""The name by which the key of the CRM's record that a row rests on is asked for."""
+RECORD_ENTITY = "record_"
+"""How the entities begin that hold such a key; the rest of the name is the CRM's table."""
 # Aggregations whose value over no rows is 0; of any other (median, average …) it is unknown.
 _ADDITIVE = frozenset({"sum", "count", "count_distinct", "sum_boolean"})
 
@@ -36,6 +40,7 @@ class Metric:
         is_additive: whether no rows mean 0 (counts and sums) rather than unknown.
         expression: formula of a derived metric over the names of ``inputs``; else empty.
         inputs: name in the formula → metric.
+        record: table of the CRM with the records that the rows of a simple metric rest on; None where none is declared.
         resolve_dimensions: finds the dimensions of a metric by its name.
     """
 
@@ -60,6 +65,7 @@ class Metric:
     is_additive: bool
     expression: str
     inputs: Mapping[str, str]
+    record: str | None
     resolve_dimensions: Callable[[str], tuple[str, ...]] = field(repr=False, compare=False)
 
     @property
@@ -102,6 +108,7 @@ class _Measure:
     model: str
     aggregation: str
     grain: str
+    record: str | None
 
 
 class Catalogue:
@@ -191,7 +198,10 @@ def _measure(model: dict[str, Any], measure: dict[str, Any]) -> _Measure:
     )
     if grain not in TIME_DIMENSIONS:
         raise UnusableManifest(f"Measure {measure['name']} is dated by {grain}; the gateway knows day and coarser.")
-    return _Measure(model["name"], measure["agg"], grain)
+    records = [e["name"].removeprefix(RECORD_ENTITY) for e in model["entities"] if e["name"].startswith(RECORD_ENTITY)]
+    if len(records) > 1:
+        raise UnusableManifest(f"Rows of {model['name']} rest on one record each; {', '.join(records)} are declared.")
+    return _Measure(model["name"], measure["agg"], grain, records[0] if records else None)
 
 
 def _metric(
@@ -240,6 +250,7 @@ def _metric(
         is_additive=measure is not None and measure.aggregation in _ADDITIVE,
         expression=expression,
         inputs=inputs,
+        record=measure.record if measure else None,
         resolve_dimensions=resolve_dimensions,
     )
 

@@ -28,6 +28,10 @@ class InvalidFilter(QueryError):
     """A filter value that no database text can equal."""
 
 
+class OutOfScope(QueryError):
+    """A metric that cannot be limited to the rows that the reader may see."""
+
+
 class InvalidPeriod(QueryError):
     """A start or end that is no date, or an end before the start."""
 

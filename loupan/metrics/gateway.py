@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 import re
@@ -10,8 +11,9 @@ from datetime import date, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from loupan.metrics.catalogue import Catalogue, Dimension, Metric
+from loupan.metrics.catalogue import RECORD, Catalogue, Dimension, Metric
 from loupan.metrics.errors import InvalidFilter, InvalidPeriod, QueryError, UnknownDimension, nearest
+from loupan.metrics.scope import EVERYTHING, Scope
 from loupan.settings import Settings, get_settings
 from loupan.snapshot import DamagedSnapshot, Snapshot, current
 
@@ -42,7 +44,7 @@ Answer = tuple[list[str], list[tuple[Any, ...]]]
 
 
 class Metrics:
-    """The metrics of one snapshot; safe to share between threads.
+    """The metrics of one snapshot, for who may see the rows of `scope`; safe to share between threads.
 
     Groups that have no row in any table asked do not appear. Where a group has rows for one metric and none for
     another, counts and sums are 0 and everything else is None. A ratio over a zero denominator is None.
@@ -63,13 +65,42 @@ class Metrics:
             raise DamagedSnapshot(
                 f"Cannot read {snapshot.semantic_manifest_path}: {error!r}. Run `loupan snapshots rollback`."
             ) from error
+        self.scope = EVERYTHING
         self._connection = snapshot.connect()
         # Read while it is there: these metrics go on answering when their folder has been pruned.
         _ = snapshot.report
 
+    def within(self, scope: Scope) -> Metrics:
+        """Return the same snapshot's metrics for a reader who may see the rows of a scope, and no others.
+
+        Raises:
+            UnknownDimension: if the scope names no dimension, or a period.
+        """
+        for name in scope.dimensions:
+            if self._catalogue.dimension(name).is_time:
+                raise UnknownDimension(f"{name!r} is a period; it cannot say which rows a reader may see.")
+        bounded = copy.copy(self)
+        bounded.scope = scope
+        return bounded
+
     def list(self, hidden: bool = False) -> Sequence[Metric]:
-        """Return the metrics by name; the helpers too if ``hidden``."""
-        return [metric for _, metric in sorted(self._catalogue.metrics.items()) if hidden or not metric.hidden]
+        """Return the metrics by name that can be limited to the scope; the helpers too if ``hidden``."""
+        return [
+            metric
+            for name, metric in sorted(self._catalogue.metrics.items())
+            if (hidden or not metric.hidden) and not self.is_withheld(name)
+        ]
+
+    def is_withheld(self, name: str) -> bool:
+        """Say whether a metric cannot be limited to the scope, so that it is not answered.
+
+        Raises:
+            UnknownMetric: if there is none of that name.
+        """
+        self.describe(name)
+        if self.scope.is_everything:
+            return False
+        return self.scope.dimensions.isdisjoint(self._resolved_dimensions.of_every_part(name))
 
     def describe(self, name: str) -> Metric:
         """Return one metric.
@@ -94,11 +125,15 @@ class Metrics:
     def dimension_values(self, dimension: str) -> Sequence[Value]:
         """Return the distinct values of a dimension, sorted, None (no value recorded) last.
 
+        Who may see some rows only learns the values of those.
+
         Raises:
             UnknownDimension: if there is none of that name, or if it is a period.
         """
         if self._catalogue.dimension(dimension).is_time:
             raise UnknownDimension(f"{dimension!r} is a period; ask for it with start and end.")
+        if not self.scope.is_everything:
+            return self._values_within(dimension)
         return [value for (value,) in self._fetch(self._layer.compile_values(dimension), {})[1]]
 
     def unknown_values(self, where: Where) -> Sequence[str]:
@@ -152,7 +187,7 @@ class Metrics:
         """
         import pandas as pd
 
-        dimensions = _names(by)
+        dimensions = self._dimensions(by)
         names, rows = self._answer(metrics, dimensions, where, start, end)
         columns = zip(*rows, strict=True) if rows else ((),) * len(names)
         return pd.DataFrame(
@@ -171,8 +206,61 @@ class Metrics:
         end: date | str | None = None,
     ) -> Records:
         """Return what ``query`` returns as one dictionary per row, with exact numbers: sums of money as ``Decimal``."""
-        names, rows = self._answer(metrics, _names(by), where, start, end)
+        names, rows = self._answer(metrics, self._dimensions(by), where, start, end)
         return [dict(zip(names, row, strict=True)) for row in rows]
+
+    def parts(self, name: str) -> Sequence[str]:
+        """Return the names of the metrics whose rows, listed, make up a metric: itself where its rows rest on one kind of record.
+
+        A ratio has those of its numerator and of its denominator; parts that rest on no record are left out.
+
+        Raises:
+            UnknownMetric: if there is none of that name.
+        """
+        metric = self.describe(name)
+        if metric.is_ratio:
+            found = [*self.parts(str(metric.numerator)), *self.parts(str(metric.denominator))]
+        elif metric.kind == "simple":
+            found = [name] if metric.record else []
+        else:
+            below = [part for operand in metric.inputs.values() for part in self.parts(operand)]
+            found = [name] if self.record_of(name) else below
+        return list(dict.fromkeys(found))
+
+    def record_of(self, name: str) -> str | None:
+        """Return the CRM's table of the records that the rows of a metric rest on; None where there are several."""
+        metric = self.describe(name)
+        if metric.kind == "simple":
+            return metric.record
+        tables = {self.record_of(operand) for operand in metric.inputs.values()}
+        return tables.pop() if len(tables) == 1 else None
+
+    def rows(
+        self,
+        metric: str,
+        by: Iterable[str] = (),
+        where: Where | None = None,
+        start: date | str | None = None,
+        end: date | str | None = None,
+    ) -> Records:
+        """Return the rows that a metric is made of: what each record of the CRM and each group of ``by`` adds to it.
+
+        Args:
+            metric: one of `parts`.
+            by: further columns, such as ``day`` and ``project``.
+            where, start, end: as in ``query``.
+
+        Returns:
+            A dictionary per row: ``record`` (the key in the table `record_of`), ``by`` and the metric. Those that add
+            nothing are left out, so the rows of a sum add up to it.
+
+        Raises:
+            QueryError: as ``query``, and where the metric rests on no record of one kind.
+        """
+        if self.record_of(metric) is None:
+            raise QueryError(f"Metric {metric} does not rest on records of one kind; ask for one of its parts.")
+        names, rows = self._answer([metric], (RECORD, *_names(by)), where, start, end)
+        return [dict(zip(names, row, strict=True)) for row in rows if row[-1]]
 
     def _answer(
         self,
@@ -191,11 +279,30 @@ class Metrics:
         if first and last and last < first:
             raise InvalidPeriod(f"The period ends ({last}) before it starts ({first}).")
         filters = tuple(sorted((name, _accepted(name, values)) for name, values in (where or {}).items()))
-        for name in (*by, *(name for name, _ in filters)):
+        for name, _ in filters:
             self._catalogue.dimension(name)
         plan = Plan(self._catalogue, self._layer, self._resolved_dimensions)
-        statement: Statement = plan.statement(asked, Question(by, filters), first, last)
+        statement: Statement = plan.statement(asked, Question(by, filters), first, last, self.scope)
         return self._fetch(statement.sql, statement.parameters)
+
+    def _dimensions(self, by: Iterable[str]) -> tuple[str, ...]:
+        names = _names(by)
+        for name in names:
+            self._catalogue.dimension(name)
+        return names
+
+    def _values_within(self, dimension: str) -> Sequence[Value]:
+        # One metric of each table is enough: its groups are the values of all the rows.
+        by_table = {
+            metric.model: metric.name
+            for metric in self.list(hidden=True)
+            if metric.kind == "simple" and not metric.default_where and dimension in metric.dimensions
+        }
+        values = {
+            row[0] for name in by_table.values() for row in self._answer([name], (dimension,), None, None, None)[1]
+        }
+        known = [value for value in values if value is not None]
+        return [*sorted(known, key=str), *([None] if None in values else [])]
 
     def _fetch(self, sql: str, parameters: dict[str, object]) -> Answer:
         import duckdb

@@ -11,11 +11,12 @@ NULL; then derived metrics and ratios are calculated group by group, so every ra
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from loupan.metrics.catalogue import TIME_DIMENSIONS, Catalogue, Metric
-from loupan.metrics.errors import InvalidCombination, UnusableManifest, nearest
+from loupan.metrics.catalogue import RECORD, TIME_DIMENSIONS, Catalogue, Metric
+from loupan.metrics.errors import InvalidCombination, OutOfScope, UnusableManifest, nearest
+from loupan.metrics.scope import EVERYTHING, Scope
 from loupan.metrics.semantic_layer import Conditions, label
 
 if TYPE_CHECKING:
@@ -31,26 +32,37 @@ class Question:
     Attributes:
         by: dimensions that cut it, in order.
         where: pairs of dimension and accepted values.
+        reach: the part of the reader's scope that the metric can be bounded by: pairs of dimension and values of which
+            a row must have one; None where every row counts.
     """
 
     by: tuple[str, ...]
     where: tuple[tuple[str, Values], ...]
+    reach: tuple[tuple[str, Values], ...] | None = None
 
     @property
     def dimensions(self) -> frozenset[str]:
-        """Every dimension that cuts or filters."""
-        return frozenset(self.by) | {dimension for dimension, _ in self.where}
+        """Every dimension that cuts, filters or bounds."""
+        return frozenset(self.by) | {dimension for dimension, _ in (*self.where, *(self.reach or ()))}
 
     def within(self, dimensions: frozenset[str]) -> Question:
         """The question without the dimensions that are not among these."""
         return Question(
             tuple(name for name in self.by if name in dimensions),
             tuple((name, values) for name, values in self.where if name in dimensions),
+            # What bounds the rows bounds every part: it is chosen so that all of them have it.
+            self.reach,
         )
 
     def narrowed(self, name: str, values: Values) -> Question:
         """The question with one more filter."""
-        return Question(self.by, (*self.where, (name, values)))
+        return replace(self, where=(*self.where, (name, values)))
+
+    def bounded(self, scope: Scope, dimensions: frozenset[str]) -> Question:
+        """The question about the rows of a scope, of a metric all of whose parts have these dimensions."""
+        if scope.reach is None:
+            return self
+        return replace(self, reach=tuple((name, values) for name, values in scope.reach if name in dimensions))
 
 
 @dataclass(frozen=True)
@@ -82,10 +94,19 @@ class Dimensions:
 
     def of_table(self, name: str) -> frozenset[str]:
         """Return the dimensions that the table of a simple metric itself reaches."""
-        items = frozenset(self._layer.items(name)) & frozenset(self._catalogue.dimensions)
+        items = frozenset(self._layer.items(name)) & {*self._catalogue.dimensions, RECORD}
         # What is recorded by month has no days or weeks.
         periods = list(TIME_DIMENSIONS)
         return items | frozenset(periods[periods.index(self._catalogue.metric(name).grain) :])
+
+    def of_every_part(self, name: str) -> frozenset[str]:
+        """Return the dimensions that every simple metric has which a metric may be made of: what can bound its rows."""
+        metric = self._catalogue.metric(name)
+        operands = {metric.numerator, metric.denominator, *metric.inputs.values(), *metric.variants.values()} - {None}
+        parts = [self.of_every_part(str(operand)) for operand in operands]
+        if metric.kind == "simple":
+            parts.append(self.of_table(name))
+        return frozenset.intersection(*parts)
 
     def _resolve(self, metric: Metric) -> frozenset[str]:
         if metric.kind == "simple":
@@ -120,17 +141,26 @@ class Plan:
         self._calculations: dict[tuple[str, Question], tuple[str, str, Mapping[str, str]]] = {}
         self._filters: dict[tuple[str, Values], str] = {}
 
-    def statement(self, metrics: tuple[str, ...], question: Question, start: str | None, end: str | None) -> Statement:
+    def statement(
+        self,
+        metrics: tuple[str, ...],
+        asked: Question,
+        start: str | None,
+        end: str | None,
+        scope: Scope = EVERYTHING,
+    ) -> Statement:
         """Return the SQL for some metrics.
 
         Raises:
             UnknownMetric, UnknownDimension: for a name that does not exist.
             InvalidCombination: if a metric lacks one of the dimensions, or several views are asked for as one.
+            OutOfScope: if nothing in the scope bounds all the rows that a metric rests on.
         """
-        self._refuse_several_views(question)
+        self._refuse_several_views(asked)
         outputs: list[tuple[str, str]] = []
         for name in metrics:
             metric = self._catalogue.metric(name)
+            question = self._bounded(metric, asked, scope)
             if metric.is_ratio:
                 terms = self._terms(metric, question)
                 outputs.append((name, self._ratio(metric, question, terms)))
@@ -142,7 +172,18 @@ class Plan:
         for (_, values), parameter in self._filters.items():
             parameters[parameter] = [value for value in values if value is not None]
             parameters[f"{parameter}_null"] = None in values
-        return Statement(self._sql(outputs, question.by, metrics, period), parameters)
+        return Statement(self._sql(outputs, asked.by, metrics, period), parameters)
+
+    def _bounded(self, metric: Metric, question: Question, scope: Scope) -> Question:
+        if scope.is_everything:
+            return question
+        bounded = question.bounded(scope, self._dimensions.of_every_part(metric.name))
+        if not bounded.reach:
+            raise OutOfScope(
+                f"Metric {metric.name} cannot be limited to the rows that you may see: not all it rests on is recorded "
+                f"by {' or '.join(sorted(scope.dimensions)) or 'anything you are assigned to'}."
+            )
+        return bounded
 
     def _column(self, metric: Metric, question: Question) -> str:
         """Plan a metric and return the name of its column."""
@@ -161,7 +202,7 @@ class Plan:
         key = (metric.name, question)
         if key not in self._leaves:
             self._leaves[key] = f"_m{len(self._leaves)}"
-            for name, values in question.where:
+            for name, values in (*question.where, *(question.reach or ())):
                 self._filters.setdefault((name, values), f"f{len(self._filters)}")
             self._parts.setdefault((metric.model, metric.grain, question), []).append(metric.name)
         return self._leaves[key]
@@ -222,7 +263,7 @@ class Plan:
         self._catalogue.dimension(dimension)
         known = self._dimensions.of(metric.name)
         periods = [name for name in TIME_DIMENSIONS if name in known]
-        has = sorted(known - TIME_DIMENSIONS.keys())
+        has = sorted(known - TIME_DIMENSIONS.keys() - {RECORD})
         problem = (
             f"Metric {metric.name} counts whole {periods[0]}s, so it has no {dimension!r}."
             if dimension in TIME_DIMENSIONS
@@ -245,6 +286,9 @@ class Plan:
                 "start" in period,
                 "end" in period,
                 grain,
+                None
+                if question.reach is None
+                else tuple((name, self._filters[name, values]) for name, values in question.reach),
             )
             part = f"_p{index}"
             tables.append(f"{part} as (\n{self._layer.compile(tuple(names), question.by, conditions)}\n)")

@@ -21,7 +21,7 @@ from metricflow_semantics.model.linkable_element_property import GroupByItemProp
 from metricflow_semantics.model.semantic_manifest_lookup import SemanticManifestLookup
 from metricflow_semantics.model.semantics.linkable_element import LinkableElementType
 
-from loupan.metrics.catalogue import TIME_DIMENSIONS
+from loupan.metrics.catalogue import RECORD, RECORD_ENTITY, TIME_DIMENSIONS
 from loupan.metrics.errors import UnusableManifest
 
 # MetricFlow numbers the aliases of its SQL from one counter of the process.
@@ -48,12 +48,15 @@ class Conditions:
             ``$<parameter>_null`` whether an empty value is accepted.
         has_start, has_end: whether ``$start`` and ``$end`` bound the metric's own date, both included.
         grain: the finest period that the rows are dated by; each one that the bounds touch counts whole.
+        reach: pairs of dimension and the name of its parameter, as in `values`, of which a row must meet one; None
+            where every row counts.
     """
 
     values: tuple[tuple[str, str], ...] = ()
     has_start: bool = False
     has_end: bool = False
     grain: str = "day"
+    reach: tuple[tuple[str, str], ...] | None = None
 
 
 class _Renderer:
@@ -87,6 +90,8 @@ class SemanticLayer:
     def _items(self, metric: str) -> Mapping[str, str]:
         """Return short dimension name → MetricFlow's group-by item, for a simple metric.
 
+        The record that a row rests on goes by the name `RECORD`, where the table has one.
+
         The item with the shortest path of joins counts, at equal length the one of the metric's own table.
 
         Raises:
@@ -98,6 +103,12 @@ class SemanticLayer:
             )
             candidates: dict[str, set[tuple[int, bool, str]]] = {}
             for item in reachable.annotated_specs:
+                is_record = item.element_type is LinkableElementType.ENTITY and item.element_name.startswith(
+                    RECORD_ENTITY
+                )
+                if is_record and not _LOCAL.isdisjoint(item.property_set):
+                    rank = (len(item.spec.entity_links), False, item.spec.dunder_name)
+                    candidates.setdefault(RECORD, set()).add(rank)
                 if item.element_type is LinkableElementType.DIMENSION:
                     is_joined = _LOCAL.isdisjoint(item.property_set)
                     rank = (len(item.spec.entity_links), is_joined, item.spec.dunder_name)
@@ -120,6 +131,9 @@ class SemanticLayer:
         """
         items = {name: f"{_METRIC_TIME}__{name}" for name in TIME_DIMENSIONS} | dict(self.items(metrics[0]))
         where = [_accepts(name, items[name], parameter) for name, parameter in conditions.values]
+        if conditions.reach is not None:
+            # One constraint: MetricFlow joins several by AND.
+            where.append(" or ".join(f"({_accepts(n, items[n], p)})" for n, p in conditions.reach) or "false")
         begin = f"{{{{ TimeDimension('{_METRIC_TIME}', '{conditions.grain}') }}}}"
         if conditions.has_start:
             where.append(f"{begin} >= date_trunc('{conditions.grain}', cast($start as date))")
