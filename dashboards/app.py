@@ -12,13 +12,14 @@ from pathlib import Path
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
-from dashboards import cookies, filters, layout, seat
+from dashboards import cookies, filters, layout, reader, seat
 from dashboards.gateway import open_gateway
 from dashboards.menu import DASHBOARDS, Dashboard
 from data_entry.pages import links
 from data_entry.pages.desk import Desk
 from data_entry.pages.menu import MENU, Entry
 from data_entry.pages.role_names import role_title
+from data_entry.schema import metadata
 from data_entry.services.errors import Forbidden, ServiceError
 from loupan import ui
 from loupan.errors import LoupanError
@@ -95,7 +96,7 @@ def _pages(desk: Desk, theme: str) -> dict[str, list[StreamlitPage]]:
     # The start has a page of its own, which leads on: a menu's default page could not be reached by its address.
     start = st.Page(partial(_start, desk), title="Loupan", url_path="start", default=True, visibility="hidden")
     groups[""].insert(0, start)
-    links.register(open_)
+    links.register(open_, [table for table in metadata.tables if desk.actor.may("read", table)])
     return _landing_first(desk, groups, open_)
 
 
@@ -160,17 +161,24 @@ def _work(entry: Entry, desk: Desk) -> None:
 def _show(entry: Dashboard, desk: Desk, theme: str) -> None:
     """Draw a page of decision support."""
     t, language = desk.t, desk.language
-    if not _may_open(desk, entry.path):
+    with st.sidebar:
+        reader.choice(desk)
+    try:
+        who = reader.of(desk, entry.path)
+    except LoupanError:
         ui.head(t(entry.title), t(entry.lead))
         with _saying_errors(desk):
-            _require_open(desk, entry.path)
+            raise
         return
     with st.sidebar:
         tables = filters.tables_switch(t)
     try:
-        gateway = open_gateway()
+        gateway = open_gateway(who.scope)
         as_of = Formats(language, gateway.currency).moment(gateway.as_of, gateway.time_zone)
         ui.head(t(entry.title), t(entry.lead), t("Data as of {moment}", moment=as_of))
+        reader.notice(desk, who)
+        if who.scope.is_nothing:
+            return
         view = (
             filters.bar(gateway, language, theme) if entry.has_filters else filters.unfiltered(gateway, language, theme)
         )

@@ -10,7 +10,8 @@ import pandas as pd
 
 from dashboards.memory import forget, remembered
 from loupan.formats import is_missing
-from loupan.metrics import Metric, Metrics, open_current
+from loupan.metrics import EVERYTHING, Metric, Metrics, Scope, open_current
+from loupan.metrics.gateway import Records
 from loupan.settings import get_settings
 
 FILTERS = ("project", "source", "department")
@@ -51,7 +52,10 @@ class Question:
 
 @dataclass(frozen=True)
 class Gateway:
-    """One snapshot's metrics. Equal for equal versions, so that drawings can be remembered by it."""
+    """One snapshot's metrics within a reader's scope.
+
+    Equal for equal versions and scopes, so that drawings can be remembered by it.
+    """
 
     version: str
     as_of: datetime
@@ -60,18 +64,27 @@ class Gateway:
     metrics: Metrics
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Gateway) and self.version == other.version
+        return isinstance(other, Gateway) and (self.version, self.scope) == (other.version, other.scope)
 
     def __hash__(self) -> int:
-        return hash(self.version)
+        return hash((self.version, self.scope))
+
+    @property
+    def scope(self) -> Scope:
+        """Which rows count."""
+        return self.metrics.scope
 
     def metric(self, name: str) -> Metric | None:
-        """Return a metric's definition, or None where this snapshot has no such metric."""
+        """Return a metric's definition, or None where this snapshot has no such metric, or not for this reader."""
         return _catalogue(self).get(name)
 
     def has(self, *names: str) -> bool:
-        """Say whether all the metrics are defined."""
+        """Say whether all the metrics are defined, and can be limited to the reader's scope."""
         return all(name in _catalogue(self) for name in names)
+
+    def withholds(self, *names: str) -> bool:
+        """Say whether one of the metrics is defined, but cannot be limited to the reader's scope."""
+        return not self.scope.is_everything and any(name in _withheld(self) for name in names)
 
     def dimensions(self, *names: str) -> frozenset[str]:
         """Return the dimensions that all the metrics can be cut by; empty when one is unknown."""
@@ -108,6 +121,18 @@ class Gateway:
         chosen = tuple(sorted((name, tuple(values)) for name, values in (where or {}).items() if values))
         return _answer(self, Question(recorded, tuple(by), chosen, period))
 
+    def parts(self, name: str) -> tuple[str, ...]:
+        """Return the metrics whose rows make up a metric; none where it is not known."""
+        return tuple(self.metrics.parts(name)) if self.has(name) else ()
+
+    def record_of(self, part: str) -> str | None:
+        """Return the CRM's table of the records that a part rests on."""
+        return self.metrics.record_of(part)
+
+    def rows(self, part: str, question: Question) -> Records:
+        """Return the rows that a part is made of; they are not remembered here, being many."""
+        return self.metrics.rows(part, question.by, dict(question.where), *_bounds(question.period))
+
     def is_recorded(self, name: str) -> bool:
         """Say whether there is anything at all a metric could count, in any period.
 
@@ -121,8 +146,8 @@ class Gateway:
         return _span(self)
 
 
-def open_gateway() -> Gateway:
-    """Return the gateway to the snapshot in force.
+def open_gateway(scope: Scope) -> Gateway:
+    """Return the gateway to the snapshot in force, for who may see the rows of a scope.
 
     Raises:
         NoSnapshot: when none is published yet.
@@ -137,7 +162,7 @@ def open_gateway() -> Gateway:
         as_of if as_of.tzinfo else as_of.replace(tzinfo=UTC),
         report.get("time_zone", settings.time_zone),
         report.get("currency", settings.currency),
-        metrics,
+        metrics.within(scope),
     )
 
 
@@ -147,9 +172,15 @@ def _forget_others(version: str) -> None:
         _IN_FORCE["version"] = version
 
 
-@remembered(4)
+@remembered(64)
 def _catalogue(gateway: Gateway) -> dict[str, Metric]:
     return {metric.name: metric for metric in gateway.metrics.list(hidden=True)}
+
+
+@remembered(64)
+def _withheld(gateway: Gateway) -> frozenset[str]:
+    everything = gateway.metrics.within(EVERYTHING).list(hidden=True)
+    return frozenset(metric.name for metric in everything) - _catalogue(gateway).keys()
 
 
 @remembered(512)
@@ -180,7 +211,7 @@ def _is_recorded(gateway: Gateway, name: str) -> bool:
     return has_any(f"{name}__denominator") and (not needs_numerator or has_any(f"{name}__numerator"))
 
 
-@remembered(4)
+@remembered(64)
 def _span(gateway: Gateway) -> tuple[date | None, date | None]:
     months: list[str] = []
     for metric in _ACTIVITY:
@@ -194,11 +225,15 @@ def _span(gateway: Gateway) -> tuple[date | None, date | None]:
 
 @remembered(2048)
 def _answer(gateway: Gateway, question: Question) -> pd.DataFrame:
-    period = question.period
+    start, end = _bounds(question.period)
     return gateway.metrics.query(
         question.metrics,
         by=question.by,
         where=dict(question.where),
-        start=period.start if period else None,
-        end=period.end if period else None,
+        start=start,
+        end=end,
     )
+
+
+def _bounds(period: Period | None) -> tuple[date | None, date | None]:
+    return (period.start, period.end) if period else (None, None)

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 import pandas as pd
 import streamlit as st
 
+from dashboards import drill
 from dashboards.gateway import Period
 from dashboards.view import View
 from loupan import ui
@@ -111,6 +112,7 @@ def _definition(view: View, definition: Metric, n: float | None, before: Period)
             rows.append((t("Filters without effect"), t(", ").join(dimension_title(t, name) for name in ignored)))
         body = "".join(f"<dt>{html.escape(k)}</dt><dd>{html.escape(v)}</dd>" for k, v in rows)
         st.html(f"<dl class='lp-definition'>{body}</dl>")
+        drill.button(view, (definition.name,), definition.name)
 
 
 def _change(view: View, change: str | None, value: float | None, before: float | None, metric: Metric) -> str:
@@ -230,7 +232,9 @@ def card(
 
 def no_data(view: View, measures: Sequence[str] = ()) -> None:
     """Say that there is nothing to show, and whether there ever was: never a zero, which would be a statement."""
-    if measures and not any(view.gateway.is_recorded(m) for m in measures):
+    if view.gateway.withholds(*measures):
+        reason = view.t("These records do not say whose they are, so this cannot be limited to what you may see.")
+    elif measures and not any(view.gateway.is_recorded(m) for m in measures):
         reason = view.t("The data holds nothing of this kind.")
     else:
         reason = view.t("No data for this period and these filters.")

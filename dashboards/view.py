@@ -10,9 +10,10 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 
-from dashboards.gateway import FILTERS, Gateway, Period
+from dashboards.gateway import FILTERS, Gateway, Period, Question
 from loupan.formats import Formats
 from loupan.i18n import Translator, translator
+from loupan.metrics.gateway import Records
 
 # Most contracts come within half a year; what a younger cohort has reached to date is bound to change.
 MATURE_AFTER = timedelta(days=180)
@@ -111,6 +112,17 @@ class View:
         known = self.gateway.dimensions(*metrics)
         further = {name: values for name, values in (where or {}).items() if name in known}
         return self.gateway.ask(metrics, by, {**filters, **further}, None if all_time else period or self.period)
+
+    def rows(self, part: str, by: Sequence[str]) -> Records:
+        """Return the rows a metric is made of, in the period and under the filters that apply to it.
+
+        Args:
+            part: one of the gateway's `parts` of a metric.
+            by: what is told of each row beside the key of its record.
+        """
+        applicable = self.applicable(part)
+        where = tuple((name, values) for name, values in self.where if name in applicable)
+        return self.gateway.rows(part, Question((), tuple(by), where, None if self.is_state(part) else self.period))
 
     def is_state(self, metric: str) -> bool:
         """Say whether a metric tells how things stand as of the data's date, whatever the period."""

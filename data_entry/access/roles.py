@@ -1,9 +1,9 @@
 """The ready-made roles: what each may do, with which tables, how far. Administrators change them in the app.
 
 A permission is an action on a resource in a scope. Resources are tables, and pages as ``page:<path>`` with the action
-``open``. Actions on tables: ``read``, ``personal`` (read names, phones, addresses and free text), ``create``,
-``update``, ``delete`` (and restore), and those of the working processes: ``assign``, ``merge``, ``cancel``,
-``approve``, ``issue``, ``run``.
+``open``; on a page of figures its scope says whose rows count. Actions on tables: ``read``, ``personal`` (read names,
+phones, addresses and free text), ``create``, ``update``, ``delete`` (and restore), and those of the working processes:
+``assign``, ``merge``, ``cancel``, ``approve``, ``issue``, ``run``.
 """
 
 from __future__ import annotations
@@ -48,9 +48,12 @@ Grant = tuple[Iterable[str], Iterable[str], str]
 """Resources, actions, scope."""
 
 
-def _pages(*paths: str) -> Grant:
-    return tuple(f"page:{path}" for path in paths), ("open",), "all"
+def _pages(*paths: str, scope: str = "all") -> Grant:
+    return tuple(f"page:{path}" for path in paths), ("open",), scope
 
+
+# Figures of sales for who leads a department in some estates.
+_SALES_FIGURES = ("overview", "sales", "customer-structure", "conversion", "complaints", "staff")
 
 # What everybody who works in the company does: read what is agreed, do the tasks given, write, discuss, plan.
 _EVERYBODY: tuple[Grant, ...] = (
@@ -88,7 +91,7 @@ READY_MADE: dict[str, ReadyMade] = {
             (("attachment",), READ, "all"),
             _pages(
                 "overview", "sales", "customer-structure", "conversion", "complaints", "campaign-return",
-                "property-fees", "staff", "plans", "expenses", "surveys", "competition-analysis",
+                "property-fees", "staff", "plans", "expenses", "surveys", "competition-analysis", "records",
             ),
         ),
     ),
@@ -137,10 +140,9 @@ READY_MADE: dict[str, ReadyMade] = {
             (TASKS, (*WRITE, "personal", "assign"), "department"),
             ((*REPORTS, *WORK), ("read", "personal", "update"), "department"),
             (("attachment",), READ, "department"),
-            _pages(
-                "customers", "customer", "deals", "demands", "estate-board", "overview", "sales",
-                "customer-structure", "conversion", "complaints", "staff", "records",
-            ),
+            _pages("customers", "customer", "deals", "demands", "estate-board", "records"),
+            _pages(*_SALES_FIGURES, scope="project"),
+            _pages(*_SALES_FIGURES, scope="department"),
         ),
     ),
     "property": ReadyMade(
@@ -154,7 +156,8 @@ READY_MADE: dict[str, ReadyMade] = {
             (FEES, (*WRITE, "run"), "project"),
             ((*SERVICES, "service_class", "fee_type"), WRITE, "all"),
             (TASKS, (*WRITE, "personal", "assign"), "department"),
-            _pages("owners", "customer", "demands", "fees", "service-items", "property-fees", "records"),
+            _pages("owners", "customer", "demands", "fees", "service-items", "records"),
+            _pages("property-fees", scope="project"),
         ),
     ),
     "service": ReadyMade(

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
-_PAGES = "lp_pages"
+_PAGES, _READABLE = "lp_pages", "lp_readable"
+# Where a record has a page made for it; all others are shown among the records of their table.
+_PAGE_OF = {"customer": "customer", "deal": "deals", "demand": "demands"}
+_RECORDS = "records"
 
 
-def register(pages: Mapping[str, StreamlitPage]) -> None:
-    """Remember the pages of this run by their paths; called by the app before it runs one of them."""
-    st.session_state[_PAGES] = dict(pages)
+def register(pages: Mapping[str, StreamlitPage], readable: Collection[str]) -> None:
+    """Remember the pages of this run by their paths, and the tables that may be read at all.
+
+    Called by the app before it runs one of the pages.
+    """
+    st.session_state[_PAGES], st.session_state[_READABLE] = dict(pages), frozenset(readable)
 
 
 def is_open(path: str) -> bool:
@@ -35,6 +41,21 @@ def go(path: str, **query: Any) -> None:
         if (language := st.query_params.get("lang")) is not None:
             shown.setdefault("lang", language)
         st.switch_page(st.session_state[_PAGES][path], query_params=shown)
+
+
+def leads_to(table: str) -> bool:
+    """Say whether the person may open a page that shows a record of a table; the page decides about the very record."""
+    return table in st.session_state.get(_READABLE, ()) and (is_open(_PAGE_OF.get(table, "")) or is_open(_RECORDS))
+
+
+def go_to_record(table: str, key: int) -> None:
+    """Open the page that shows a record, and end this run; nothing happens where the person may open none."""
+    if not leads_to(table):
+        return
+    page = _PAGE_OF.get(table, "")
+    if is_open(page):
+        go(page, id=key)
+    go(_RECORDS, table=table, id=key)
 
 
 def chosen(name: str = "id") -> int | None:

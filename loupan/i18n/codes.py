@@ -9,6 +9,8 @@ from loupan.i18n import Translator, marked
 UNKNOWN = marked("Unknown")
 
 DIMENSION_TITLES = {
+    "day": marked("Day"),
+    "month": marked("Month"),
     "project": marked("Project"),
     "source": marked("Source"),
     "department": marked("Department"),

@@ -88,6 +88,7 @@ class Dimension:
         label, label_zh: what people read, in English and Chinese.
         description: what its values mean.
         is_time: whether it is a period of the metric's own date.
+        is_key: whether it is the key of a record, which lists leave out; it bounds the rows that a reader may see.
     """
 
     name: str
@@ -95,6 +96,7 @@ class Dimension:
     label_zh: str
     description: str
     is_time: bool
+    is_key: bool = False
 
 
 TIME_DIMENSIONS = {
@@ -139,7 +141,7 @@ class Catalogue:
 
         def in_order(name: str) -> tuple[str, ...]:
             found = resolve_dimensions(name)
-            return tuple(dimension for dimension in self.dimensions if dimension in found)
+            return tuple(name for name, known in self.dimensions.items() if name in found and not known.is_key)
 
         self.metrics = {declared["name"]: _metric(declared, measures, in_order) for declared in manifest["metrics"]}
         self.views = frozenset(name for metric in self.metrics.values() for name in metric.default_where)
@@ -182,6 +184,7 @@ class Catalogue:
                 label_zh=_meta(declared).get("label_zh") or declared.get("label") or name,
                 description=(declared.get("description") or "").strip(),
                 is_time=False,
+                is_key=bool(_meta(declared).get("is_key")),
             )
 
     def _check_references(self, metric: Metric) -> None:

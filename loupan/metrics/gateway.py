@@ -118,7 +118,7 @@ class Metrics:
         """
         known = self._catalogue.dimensions
         if not metrics:
-            return list(known.values())
+            return [dimension for dimension in known.values() if not dimension.is_key]
         shared = frozenset.intersection(*(frozenset(self.describe(name).dimensions) for name in metrics))
         return [known[name] for name in known if name in shared]
 
@@ -210,9 +210,10 @@ class Metrics:
         return [dict(zip(names, row, strict=True)) for row in rows]
 
     def parts(self, name: str) -> Sequence[str]:
-        """Return the names of the metrics whose rows, listed, make up a metric: itself where its rows rest on one kind of record.
+        """Return the names of the metrics whose rows make up a metric.
 
-        A ratio has those of its numerator and of its denominator; parts that rest on no record are left out.
+        That is the metric itself where its rows rest on one kind of record. A ratio has those of its numerator and of
+        its denominator; parts that rest on no record are left out.
 
         Raises:
             UnknownMetric: if there is none of that name.
