@@ -82,7 +82,9 @@ def choice(name: str, options: Sequence[str], default: str, label: str, write: C
     return current
 
 
-def selection(name: str, options: Sequence[str], default: str, label: str, write: Callable[[str], str]) -> str:
+def selection(
+    name: str, options: Sequence[str], default: str, label: str, write: Callable[[str], str], width: int = 320
+) -> str:
     """Offer one of many options of a page in a list, kept in the URL, and return the one in force.
 
     Args:
@@ -91,6 +93,7 @@ def selection(name: str, options: Sequence[str], default: str, label: str, write
         default: the code in force when the URL has none or an unknown one; it is left out of the URL.
         label: what is chosen.
         write: writes a code for the reader.
+        width: in pixels.
     """
     asked = st.query_params.get(name, default)
     key = f"lp_choose_{name}"
@@ -100,7 +103,7 @@ def selection(name: str, options: Sequence[str], default: str, label: str, write
         chosen = st.session_state[key]
         _set(name, [chosen] if chosen != default else [])
 
-    st.selectbox(label, options, key=key, format_func=write, on_change=changed, width=320)
+    st.selectbox(label, options, key=key, format_func=write, on_change=changed, width=width)
     return str(st.session_state[key])
 
 

@@ -10,9 +10,10 @@ import pandas as pd
 
 from dashboards.memory import forget, remembered
 from loupan.formats import is_missing
-from loupan.metrics import EVERYTHING, Metric, Metrics, Scope, open_current
+from loupan.metrics import EVERYTHING, Metric, Metrics, Scope, open_current, open_snapshot
 from loupan.metrics.gateway import Records
 from loupan.settings import get_settings
+from loupan.snapshot import Snapshot, find, list_snapshots
 
 FILTERS = ("project", "source", "department")
 _IN_FORCE = {"version": ""}
@@ -155,6 +156,26 @@ def open_gateway(scope: Scope) -> Gateway:
     """
     metrics = open_current()
     _forget_others(metrics.snapshot.version)
+    return _gateway(metrics, scope)
+
+
+def earlier_versions(gateway: Gateway) -> Mapping[str, Snapshot]:
+    """Return the kept snapshots that are older than the gateway's by their versions, newest first."""
+    kept = list_snapshots(get_settings())
+    return {snapshot.version: snapshot for snapshot in kept if snapshot.version < gateway.version}
+
+
+def open_earlier(gateway: Gateway, version: str) -> Gateway:
+    """Return the gateway to an earlier snapshot for the same reader.
+
+    Raises:
+        UnknownSnapshot: when it is not kept any more.
+        SnapshotError: when it is damaged.
+    """
+    return _gateway(open_snapshot(find(get_settings(), version)), gateway.scope)
+
+
+def _gateway(metrics: Metrics, scope: Scope) -> Gateway:
     report, settings = metrics.snapshot.report, get_settings()
     as_of = datetime.fromisoformat(str(report["as_of"]))
     return Gateway(

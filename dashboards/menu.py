@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from dashboards.pages import (
     campaign_return,
+    changes,
     complaints,
     conversion,
     customer_structure,
@@ -51,6 +52,14 @@ DASHBOARDS: dict[str, tuple[Dashboard, ...]] = {
             marked("Sales, prospects and complaints at a glance"),
             ":material/monitoring:",
             overview.draw,
+        ),
+        Dashboard(
+            "changes",
+            marked("What changed"),
+            marked("Then and now: what is new since an earlier snapshot, and what became another number"),
+            ":material/difference:",
+            changes.draw,
+            has_filters=False,
         ),
         Dashboard(
             "sales",

@@ -85,11 +85,18 @@ class Formats:
         if value is None or before is None or is_missing(value) or is_missing(before):
             return None
         if unit == "percent":
-            t = translator(self.language)
-            return t("{points} pp", points=_signed((float(value) - float(before)) * 100))
+            return self.difference(float(value) - float(before), unit)
         if float(before) <= 0:
             return None
         return f"{_signed((float(value) / float(before) - 1) * 100)}%"
+
+    def difference(self, amount: float, unit: str) -> str:
+        """Write a difference of two values with its sign: in the metric's unit, percentage points for rates."""
+        if unit == "percent":
+            t = translator(self.language)
+            return t("{points} pp", points=_signed(amount * 100))
+        text = self.value(amount, unit)
+        return f"+{text}" if amount > 0 and any(digit in text for digit in "123456789") else text
 
     def interval(self, low: float | None, high: float | None, unit: str) -> str:
         """Write an interval, such as ``8.9%–10.6%``."""

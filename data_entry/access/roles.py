@@ -53,7 +53,7 @@ def _pages(*paths: str, scope: str = "all") -> Grant:
 
 
 # Figures of sales for who leads a department in some estates.
-_SALES_FIGURES = ("overview", "sales", "customer-structure", "conversion", "complaints", "staff")
+_SALES_FIGURES = ("overview", "changes", "sales", "customer-structure", "conversion", "complaints", "staff")
 
 # What everybody who works in the company does: read what is agreed, do the tasks given, write, discuss, plan.
 _EVERYBODY: tuple[Grant, ...] = (
@@ -90,7 +90,7 @@ READY_MADE: dict[str, ReadyMade] = {
             (("expense",), ("approve",), "all"),
             (("attachment",), READ, "all"),
             _pages(
-                "overview", "sales", "customer-structure", "conversion", "complaints", "campaign-return",
+                "overview", "changes", "sales", "customer-structure", "conversion", "complaints", "campaign-return",
                 "property-fees", "staff", "plans", "expenses", "surveys", "competition-analysis", "records",
             ),
         ),
@@ -108,7 +108,7 @@ READY_MADE: dict[str, ReadyMade] = {
             (("attachment",), ("read", "create"), "all"),
             _pages(
                 "plans", "expenses", "feedback", "competition-entry", "competition-analysis", "records", "overview",
-                "sales", "customer-structure", "conversion", "campaign-return",
+                "changes", "sales", "customer-structure", "conversion", "campaign-return",
             ),
         ),
     ),
@@ -181,7 +181,7 @@ READY_MADE: dict[str, ReadyMade] = {
             ((*CUSTOMERS, *LEADS, *DEALS, *DEMANDS, *MARKETING, *SURVEYS, *FEES, *CARE), READ, "all"),
             (("import", "backup", "refresh"), ("run", "read"), "all"),
             _pages(
-                "data-status", "overview", "sales", "customer-structure", "conversion", "complaints",
+                "data-status", "overview", "changes", "sales", "customer-structure", "conversion", "complaints",
                 "campaign-return", "property-fees", "staff", "records", "imports", "backups",
             ),
         ),

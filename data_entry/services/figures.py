@@ -75,8 +75,8 @@ def described(work: Work, reached: Mapping[str, Collection[int]]) -> Reached:
 
 
 def may_view_as(actor: Actor) -> bool:
-    """Say whether somebody may look at figures as another account sees them."""
-    return "all" in actor.scopes(VIEW_AS, "account")
+    """Say whether somebody may look at figures as another account sees them: a person, whom the trail can name."""
+    return actor.account_id is not None and "all" in actor.scopes(VIEW_AS, "account")
 
 
 def view_as(work: Work, account_id: int) -> Actor:

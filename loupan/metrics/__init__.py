@@ -16,7 +16,7 @@ from loupan.metrics.errors import (
     UnknownMetric,
     UnusableManifest,
 )
-from loupan.metrics.gateway import Metrics, check_manifest, open_current
+from loupan.metrics.gateway import Metrics, check_manifest, open_current, open_snapshot
 from loupan.metrics.scope import EVERYTHING, Scope
 
 __all__ = [
@@ -37,4 +37,5 @@ __all__ = [
     "check_manifest",
     "compare",
     "open_current",
+    "open_snapshot",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -43,13 +44,18 @@ class MetricChange:
         return float(self.absolute) / abs(float(self.before))
 
 
-def compare(before: Metrics, after: Metrics) -> list[MetricChange]:
+def compare(before: Metrics, after: Metrics, among: Collection[str] | None = None) -> list[MetricChange]:
     """Return every number that differs: for each metric its total, then its months.
 
     A metric whose months changed while its total did not is in the list with its months alone.
+
+    Args:
+        before, after: two snapshots' metrics.
+        among: names of the metrics that are compared; by default all that lists show.
     """
-    names = sorted({metric.name for metric in before.list()} | {metric.name for metric in after.list()})
-    old, new = _numbers(before), _numbers(after)
+    known = sorted({metric.name for metric in before.list()} | {metric.name for metric in after.list()})
+    names = [name for name in known if among is None or name in among]
+    old, new = _numbers(before, names), _numbers(after, names)
     months = sorted({month for _, month in old.keys() | new.keys() if month is not None})
     return [
         MetricChange(name, month, old.get((name, month)), new.get((name, month)))
@@ -66,8 +72,8 @@ def _equal(before: Number, after: Number) -> bool:
     return before == after
 
 
-def _numbers(metrics: Metrics) -> dict[tuple[str, str | None], Number]:
+def _numbers(metrics: Metrics, among: Collection[str]) -> dict[tuple[str, str | None], Number]:
     """(metric, month, or None for the total) → number."""
-    names = [metric.name for metric in metrics.list()]
+    names = [metric.name for metric in metrics.list() if metric.name in among]
     rows = [*metrics.records(names), *metrics.records(names, by=["month"])] if names else []
     return {(name, row.get("month")): row[name] for row in rows for name in names}

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from loupan.metrics.plan import Dimensions, Statement
     from loupan.metrics.semantic_layer import SemanticLayer
 
-_OPEN_SNAPSHOTS = 2
+_OPEN_SNAPSHOTS = 3
 _MANIFESTS = 4
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 # How a period is written, and how that is said.
@@ -349,6 +349,15 @@ def open_current(settings: Settings | None = None) -> Metrics:
             # Between reading CURRENT and opening the files, later publications may have pruned them.
             if current(settings) == snapshot:
                 raise
+
+
+def open_snapshot(snapshot: Snapshot) -> Metrics:
+    """Return the metrics of any kept snapshot; the last few stay open.
+
+    Raises:
+        DamagedSnapshot: if it cannot be read.
+    """
+    return _open(snapshot)
 
 
 def check_manifest(manifest_json: str) -> None:

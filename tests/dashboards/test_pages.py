@@ -1,11 +1,9 @@
 """The pages without a browser, on whole installations: what stands on them, and that nothing misleads."""
 
-import re
 import shutil
 from datetime import timedelta
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from dashboards.gateway import Period, open_gateway
 from dashboards.pages import (
@@ -18,44 +16,16 @@ from dashboards.pages import (
     sales,
     staff,
 )
-from dashboards.seat import stand_in
-from dashboards.server import SCRIPT
 from dashboards.view import View, company_date, last_months
-from data_entry.access import SYSTEM
-from loupan.settings import get_settings
+from loupan.metrics import EVERYTHING
 from tests.support.installation import empty_installation, imported_installation, sample_installation
+from tests.support.pages import drawn, values_of
 
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture
-def use(monkeypatch):
-    """Let this process read an installation's data folder."""
-
-    def choose(data_dir):
-        monkeypatch.setenv("LOUPAN_DATA_DIR", str(data_dir))
-        get_settings.cache_clear()
-
-    return choose
-
-
-def drawn(**query):
-    run = AppTest.from_file(str(SCRIPT), default_timeout=120)
-    for name, value in query.items():
-        run.query_params[name] = value
-    with stand_in(SYSTEM):
-        run.run()
-    assert not run.exception
-    return "\n".join(element.value for kind in ("html", "markdown", "subheader", "code") for element in run.get(kind))
-
-
-def values_of(text):
-    """Key figure → what is written under it."""
-    return dict(re.findall(r"data-metric='(\w+)'><p class='lp-value'>([^<]*)</p>", text))
-
-
 def view_of(language="en", months=12):
-    gateway = open_gateway()
+    gateway = open_gateway(EVERYTHING)
     return View(gateway, language, "light", last_months(months, gateway.span()[1] or company_date(gateway)))
 
 
@@ -162,7 +132,7 @@ def test_the_structure_of_customers_counts_everybody_once(use):
 
 def test_a_month_that_is_not_over_looks_like_none_that_is(use):
     use(sample_installation())
-    gateway = open_gateway()
+    gateway = open_gateway(EVERYTHING)
     last = company_date(gateway)
     over = View(gateway, "en", "light", last_months(6, last.replace(day=1) - timedelta(days=1)))
     running = View(gateway, "en", "light", last_months(6, last + timedelta(days=31)))
@@ -236,12 +206,12 @@ def test_a_damaged_snapshot_is_said_so(use, tmp_path):
 def test_a_rollback_changes_the_page_at_once(use, tmp_path):
     shutil.copytree(sample_installation() / "snapshots", tmp_path / "snapshots")
     use(tmp_path)
-    before = open_gateway()
+    before = open_gateway(EVERYTHING)
     (first,) = tmp_path.glob("snapshots/2*")
     later = first.with_name("20991231T000000000000Z")
     shutil.copytree(first, later)
     (tmp_path / "snapshots" / "CURRENT").write_text(f"{later.name}\n")
-    assert open_gateway() != before
+    assert open_gateway(EVERYTHING) != before
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])

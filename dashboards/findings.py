@@ -1,0 +1,181 @@
+"""What needs a decision: findings computed from the figures, each beyond what chance explains or a plain amount due."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from dashboards.charts.comparison import ratio_frame
+from dashboards.gateway import Period
+from dashboards.intervals import ENOUGH, proportion_limits, rate_limits
+from dashboards.memory import remembered
+from dashboards.view import View
+from loupan.formats import is_missing
+from loupan.i18n.codes import value_label
+
+# Two-sided: one project in a thousand lies above by chance alone.
+LEVEL = 0.998
+# A plan's leads need a while to decide.
+_PLAN_MONTHS = 3
+_MOST_PLANS = 3
+# Below these shares, what is owed is no matter for a decision.
+_OVERDUE_SHARE, _ARREARS_SHARE = 0.02, 0.05
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing to decide about.
+
+    Attributes:
+        weight: what is most urgent has the largest.
+        text: the finding with its numbers, in the reader's language.
+        page: path of the page that shows more.
+        filters: what to set there, by filter of the address.
+    """
+
+    weight: float
+    text: str
+    page: str
+    filters: tuple[tuple[str, str], ...] = ()
+
+
+@remembered(64)
+def findings(view: View) -> tuple[Finding, ...]:
+    """Return the findings of a view, the most urgent first."""
+    found = [finding for search in _SEARCHES for finding in search(view)]
+    return tuple(sorted(found, key=lambda finding: -finding.weight))
+
+
+def _beyond_chance(
+    view: View, metric: str, dimension: str, *, wanted_high: bool
+) -> Iterator[tuple[str, float, float, float]]:
+    """Yield the groups whose ratio lies on the bad side of the limits of chance around the common one.
+
+    Yields:
+        The group, its ratio, the common ratio, and how often the group's distance is the limit's.
+    """
+    if dimension not in view.gateway.dimensions(metric):
+        return
+    data = ratio_frame(view.ask(metric, by=(dimension,)), dimension, metric).dropna(subset=[dimension])
+    data = data[data["denominator"] >= ENOUGH]
+    definition = view.gateway.metric(metric)
+    if len(data) < 2 or definition is None:
+        return
+    common = float(data["numerator"].sum() / data["denominator"].sum())
+    limits = proportion_limits if definition.unit == "percent" else rate_limits
+    low, high = limits(common, data["denominator"].to_numpy(), LEVEL)
+    rates = (data["numerator"] / data["denominator"]).to_numpy()
+    limit = low if wanted_high else high
+    distance = np.abs(rates - common) / np.maximum(np.abs(limit - common), 1e-12)
+    is_bad = rates < low if wanted_high else rates > high
+    for position in np.flatnonzero(is_bad):
+        yield (
+            str(data[dimension].iloc[position]),
+            definition.scale * rates[position],
+            definition.scale * common,
+            float(distance[position]),
+        )
+
+
+def _complaints(view: View) -> Iterator[Finding]:
+    for project, rate, common, distance in _beyond_chance(view, "complaint_rate", "project", wanted_high=False):
+        text = view.t(
+            "{project}: {rate} valid complaints per 100 customer-months, more than chance explains ({common} overall).",
+            project=project,
+            rate=view.write(rate, "complaint_rate"),
+            common=view.write(common, "complaint_rate"),
+        )
+        yield Finding(3 + distance, text, "complaints", (("project", project),))
+
+
+def _replies(view: View) -> Iterator[Finding]:
+    for project, rate, common, distance in _beyond_chance(view, "reply_timeliness_rate", "project", wanted_high=True):
+        text = view.t(
+            "{project}: {rate} of demands were replied to in time, fewer than chance explains ({common} overall).",
+            project=project,
+            rate=view.write(rate, "reply_timeliness_rate"),
+            common=view.write(common, "reply_timeliness_rate"),
+        )
+        yield Finding(2 + distance, text, "complaints", (("project", project),))
+
+
+def _conversion(view: View) -> Iterator[Finding]:
+    metric = "conversion_rate_90d"
+    for source, rate, common, distance in _beyond_chance(view, metric, "source", wanted_high=True):
+        text = view.t(
+            "{source}: {rate} of leads sign within 90 days, fewer than chance explains ({common} overall).",
+            source=value_label(view.t, "source", source),
+            rate=view.write(rate, metric),
+            common=view.write(common, metric),
+        )
+        yield Finding(1 + distance, text, "conversion", (("source", source),))
+
+
+def _plans(view: View) -> Iterator[Finding]:
+    """Plans that have cost money long enough ago and brought nothing."""
+    cost, gain = "marketing_expense", "attributed_contracts"
+    if "plan" not in view.gateway.dimensions(cost, gain):
+        return
+    # What the last months cost may still bring something; contracts count up to the data's date.
+    end = (pd.Timestamp(view.period.end) - pd.DateOffset(months=_PLAN_MONTHS)).date()
+    if end < view.period.start:
+        return
+    spent = view.ask(cost, by=("plan",), period=Period(view.period.start, end))
+    brought = view.ask(gain, by=("plan",), period=Period(view.period.start, view.as_of_on))
+    if spent.empty or cost not in spent:
+        return
+    gains = brought.set_index("plan")[gain] if gain in brought else pd.Series(dtype=float)
+    idle = spent.dropna(subset=["plan"])
+    idle = idle[(idle["plan"].map(gains).fillna(0) == 0) & (idle[cost].astype(float) > 0)]
+    total = float(spent[cost].astype(float).sum())
+    for plan, amount in idle.astype({cost: float}).nlargest(_MOST_PLANS, cost)[["plan", cost]].itertuples(index=False):
+        text = view.t(
+            "{plan}: has cost {amount} up to {day} and brought no contract yet.",
+            plan=plan,
+            amount=view.write(amount, cost),
+            day=view.formats.day(end),
+        )
+        yield Finding(1 + amount / total, text, "campaign-return")
+
+
+def _overdue(view: View) -> Iterator[Finding]:
+    metric = "collection_rate"
+    if "project" not in view.gateway.dimensions(metric):
+        return
+    data = ratio_frame(view.ask(metric, by=("project",), all_time=True), "project", metric)
+    for project, rate, received, due in data.dropna(subset=["project"]).itertuples(index=False):
+        if (due - received) / due > _OVERDUE_SHARE:
+            text = view.t(
+                "{project}: {amount} of what buyers owed by now has not come in ({rate} has).",
+                project=project,
+                amount=view.formats.value(due - received, "currency"),
+                rate=view.write(rate, metric),
+            )
+            yield Finding(2 + (due - received) / due, text, "sales", (("project", str(project)),))
+
+
+def _arrears(view: View) -> Iterator[Finding]:
+    if "project" not in view.gateway.dimensions("fee_arrears", "fee_billed"):
+        return
+    frame = view.ask("fee_arrears", by=("project",))
+    billed = view.gateway.ask(("fee_billed",), by=("project",))
+    if frame.empty or billed.empty or "fee_arrears" not in frame or "fee_billed" not in billed:
+        return
+    totals = billed.set_index("project")["fee_billed"].astype(float)
+    for project, arrears in frame.dropna(subset=["project"])[["project", "fee_arrears"]].itertuples(index=False):
+        if is_missing(arrears) or float(arrears) <= _ARREARS_SHARE * totals.get(project, 0.0):
+            continue
+        text = view.t(
+            "{project}: {amount} of property fees are due and unpaid.",
+            project=project,
+            amount=view.write(float(arrears), "fee_arrears"),
+        )
+        yield Finding(1.5, text, "property-fees", (("project", str(project)),))
+
+
+_SEARCHES: tuple[Callable[[View], Iterator[Finding]], ...] = (
+    _complaints, _replies, _conversion, _plans, _overdue, _arrears,
+)  # fmt: skip
