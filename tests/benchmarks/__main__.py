@@ -1,4 +1,7 @@
-"""``make bench``: print what a refresh and a metric query cost, each against the bare work of the same run."""
+"""``make bench``: print what refreshes, questions, lists and pages cost, each against the bare work of the same run.
+
+It takes about an hour; ``python -m tests.benchmarks refresh`` measures one part alone.
+"""
 
 from __future__ import annotations
 
@@ -6,24 +9,52 @@ import argparse
 import os
 import platform
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from rich.console import Console
 
-from tests.benchmarks import gateway, refresh
+from tests.benchmarks import gateway, lists, pages, refresh
+from tests.support.installation import demonstrate
+
+CUSTOMERS_PER_SCALE = 100_000
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="make bench")
-    parser.add_argument("--scale", type=float, default=1.0, help="scale of the sample company")
-    scale = parser.parse_args().scale
-    console = Console()
-    machine = f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
-    console.print(f"Scale {scale:g}; {machine}\n")
+def _refresh(console: Console, scale: float) -> None:
     with tempfile.TemporaryDirectory(prefix="loupan-bench-") as folder:
         settings = refresh.prepare(Path(folder), scale)
         for table in (*refresh.measure(settings), gateway.measure(settings)):
             console.print(table)
+
+
+def _pages(console: Console, scale: float) -> None:
+    with tempfile.TemporaryDirectory(prefix="loupan-bench-") as folder:
+        demonstrate(Path(folder), scale)
+        for table in pages.measure(Path(folder)):
+            console.print(table)
+
+
+def _lists(console: Console, scale: float) -> None:
+    for table in lists.measure_engines(int(scale * CUSTOMERS_PER_SCALE)):
+        console.print(table)
+
+
+PARTS: dict[str, Callable[[Console, float], None]] = {"refresh": _refresh, "pages": _pages, "lists": _lists}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"any of {', '.join(PARTS)}; all of them by default")
+    parser.add_argument("--scale", type=float, default=1.0, help="scale of the sample company")
+    arguments = parser.parse_args()
+    unknown = sorted(set(arguments.parts) - PARTS.keys())
+    if unknown:
+        parser.error(f"{', '.join(unknown)}: choose from {', '.join(PARTS)}")
+    console = Console()
+    machine = f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
+    console.print(f"Scale {arguments.scale:g}; {machine}\n")
+    for part in arguments.parts or PARTS:
+        PARTS[part](console, arguments.scale)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""``python -m tests.benchmarks.lists``: what a page turn costs among 100,000 customers and demands, on both engines.
+"""What a page turn costs among 100,000 customers and demands, on both engines.
 
 The service is timed, from the open connection to the rows with their captions; drawing is not. The roles differ in what
 bounds the rows they see: nothing, an estate, the own customers, those of a department.
@@ -6,7 +6,6 @@ bounds the rows they see: nothing, an estate, the own customers, those of a depa
 
 from __future__ import annotations
 
-import argparse
 import datetime as dt
 import random
 import statistics
@@ -17,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from rich.console import Console
 from rich.table import Table
 
 from data_entry.access import SYSTEM, Actor
@@ -178,13 +176,11 @@ def _calls(work: Work, count: int) -> Iterator[tuple[str, Callable[[], object]]]
         yield "demands: who has what", lambda: demand_list.loads(work, Filters())
 
 
-def measure(engine: sa.Engine, actor: Actor, count: int, only: str = "") -> dict[str, tuple[float, float]]:
+def measure(engine: sa.Engine, actor: Actor, count: int) -> dict[str, tuple[float, float]]:
     """Return median and 95th percentile in milliseconds, by what is done."""
     times: dict[str, list[float]] = {}
     with reading(engine, actor, clock=lambda: _NOW) as work:
         for name, call in _calls(work, count):
-            if not name.startswith(only):
-                continue
             work.session.expunge_all()
             start = time.perf_counter()
             call()
@@ -210,31 +206,22 @@ def _actors() -> dict[str, Actor]:
     }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.lists")
-    parser.add_argument("--customers", type=int, default=100_000)
-    parser.add_argument("--only", default="", help="measure what begins so, e.g. customers: or demands:")
-    arguments = parser.parse_args()
-    count = arguments.customers
-    console = Console()
-
-    def run(name: str, url: str) -> None:
-        engine = create_engine_for(url)
-        create_schema(engine)
-        fill(engine, count)
-        found = {who: measure(engine, actor, count, arguments.only) for who, actor in _actors().items()}
-        engine.dispose()
-        table = Table("median / p95 in ms", *found, title=f"{name}: a page turn among {count:,} customers and demands")
-        for what in next(iter(found.values())):
-            table.add_row(what, *("{:.0f} / {:.0f}".format(*times[what]) for times in found.values()))
-        console.print(table)
-
+def measure_engines(count: int) -> Iterator[Table]:
+    """Yield what a page turn costs among so many customers and demands, on SQLite and, if it is there, PostgreSQL."""
     with tempfile.TemporaryDirectory(prefix="loupan-lists-") as folder:
-        run("SQLite", f"sqlite:///{Path(folder) / 'crm.sqlite'}")
+        yield _measured("SQLite", f"sqlite:///{Path(folder) / 'crm.sqlite'}", count)
     if missing_programs() is None:
         with running_server() as server:
-            run("PostgreSQL", server.create_database())
+            yield _measured("PostgreSQL", server.create_database(), count)
 
 
-if __name__ == "__main__":
-    main()
+def _measured(name: str, url: str, count: int) -> Table:
+    engine = create_engine_for(url)
+    create_schema(engine)
+    fill(engine, count)
+    found = {who: measure(engine, actor, count) for who, actor in _actors().items()}
+    engine.dispose()
+    table = Table("median / p95 in ms", *found, title=f"{name}: a page turn among {count:,} customers and demands")
+    for what in next(iter(found.values())):
+        table.add_row(what, *("{:.0f} / {:.0f}".format(*times[what]) for times in found.values()))
+    return table

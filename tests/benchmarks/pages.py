@@ -1,4 +1,4 @@
-"""``python -m tests.benchmarks.pages``: what the overview costs its readers, beside a plain page of the same charts.
+"""What the overview costs its readers, beside a plain page of the same charts.
 
 In headless Chromium: when the first and the last chart stand. Over websockets, without a browser: how long a rerun
 takes while 1 to 100 people work, each changing the period every few seconds; how much memory a session keeps.
@@ -6,7 +6,6 @@ takes while 1 to 100 people work, each changing the period every few seconds; ho
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import contextlib
 import os
@@ -16,7 +15,6 @@ import socket
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator, Sequence
@@ -25,14 +23,13 @@ from pathlib import Path
 
 import websockets
 from playwright.sync_api import BrowserContext, sync_playwright
-from rich.console import Console
 from rich.table import Table
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from loupan.settings import Settings
 from loupan.snapshot import current
-from tests.support.installation import AS_OF, passwords_at, run_loupan, running_server
+from tests.support.installation import passwords_at, running_server
 
 CHARTS = 6
 PERIODS = ("3m", "6m", "12m", "24m", "36m")
@@ -246,27 +243,14 @@ async def _once(site: Site, period: str) -> None:
         await session.rerun(period)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.pages")
-    parser.add_argument("--scale", type=float, default=1.0, help="scale of the sample company")
-    parser.add_argument("--seconds", type=float, default=60.0, help="how long people work, for each load")
-    parser.add_argument("--data-dir", type=Path, help="an installation with demo accounts that is published already")
-    arguments = parser.parse_args()
-    console = Console()
-    with contextlib.ExitStack() as stack:
-        folder = arguments.data_dir
-        if folder is None:
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="loupan-bench-")))
-            run_loupan(folder, "crm", "init")
-            run_loupan(folder, "sample", "--scale", f"{arguments.scale:g}", "--seed", "1", "--as-of", AS_OF)
-            run_loupan(folder, "account", "demo")
-            run_loupan(folder, "refresh", "--as-of", f"{AS_OF}T16:00:00")
-        address = stack.enter_context(running_server(folder))
+def measure(folder: Path, seconds: float = 60.0) -> Iterator[Table]:
+    """Serve an installation with demonstration accounts and a plain page beside it, and yield what each costs.
+
+    Args:
+        folder: the installation's data folder; something must be published.
+        seconds: how long people work, for each load.
+    """
+    with running_server(folder) as address, plain_site(Settings(data_dir=folder)) as plain:
         ours = Site("Loupan", address, "overview", process=_listener(address.rpartition(":")[2]))
-        plain = stack.enter_context(plain_site(Settings(data_dir=folder)))
-        console.print(in_the_browser([ours, plain]))
-        console.print(side_by_side([ours, plain], arguments.seconds))
-
-
-if __name__ == "__main__":
-    main()
+        yield in_the_browser([ours, plain])
+        yield side_by_side([ours, plain], seconds)

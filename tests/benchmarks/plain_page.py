@@ -1,6 +1,6 @@
 """The overview's six charts as a plain Streamlit page draws them: queries and figures made anew in every run.
 
-Run by ``python -m tests.benchmarks.pages``; the marts are named by the environment variable ``PLAIN_MARTS``.
+Served by `tests.benchmarks.pages`; the marts are named by the environment variable ``PLAIN_MARTS``.
 """
 
 from __future__ import annotations

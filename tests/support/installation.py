@@ -39,6 +39,14 @@ def _make_crm(data_dir: Path) -> None:
     run_loupan(data_dir, "account", "demo")
 
 
+def demonstrate(data_dir: Path, scale: float) -> None:
+    """Make a published sample company of a scale with an account per role."""
+    run_loupan(data_dir, "crm", "init")
+    run_loupan(data_dir, "sample", "--scale", f"{scale:g}", "--seed", "1", "--as-of", AS_OF)
+    run_loupan(data_dir, "account", "demo")
+    run_loupan(data_dir, "refresh", "--as-of", f"{AS_OF}T16:00:00")
+
+
 def crm_installation() -> Path:
     """Return the data folder of a sample CRM with an account per role and nothing published."""
     return made_once("crm", _make_crm)
