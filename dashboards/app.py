@@ -183,7 +183,8 @@ def _show(entry: Dashboard, desk: Desk, theme: str) -> None:
         )
         screen.chosen(view)
         entry.draw(view, tables)
-        screen.definitions(view, exhibits)
+        with layout.guarded(view):
+            screen.definitions(view, exhibits)
     except NoSnapshot:
         ui.head(t(entry.title), t(entry.lead))
         layout.nothing_published(t)

@@ -51,7 +51,8 @@ def is_pressed(kind: str, label: str, icon: str, key: str) -> bool:
         key: unique on the page.
     """
     data = {"kind": kind, "label": label, "icon": icon}
-    result = _component()(key=key, data=data, on_pressed_change=_nothing)
+    width = "stretch" if kind == "enter" else "content"
+    result = _component()(key=key, data=data, width=width, on_pressed_change=_nothing)
     return bool(result.get("pressed"))
 
 

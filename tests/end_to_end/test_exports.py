@@ -31,7 +31,6 @@ def downloaded(page, button):
     return download.value.suggested_filename, download.value.path().read_bytes()
 
 
-@pytest.mark.function("6.v")
 def test_a_chart_can_be_taken_away(open_page, address, by_project):
     page = open_page(address, "overview?lang=zh")
     page.locator(".st-key-lp_menu_projects").get_by_role("button").click()
@@ -58,7 +57,6 @@ def test_a_chart_can_be_taken_away(open_page, address, by_project):
     assert "2025年7月1日" in dialog.inner_text()
 
 
-@pytest.mark.function("6.v")
 def test_a_page_can_be_taken_away_printed_and_shown_to_a_meeting(open_page, address):
     page = open_page(address, "overview?lang=en", theme="dark")
     page.locator(".st-key-lp_menu_page").get_by_role("button").click()

@@ -85,8 +85,8 @@ export default function (component) {
   button.textContent = data.label;
   button.dataset.icon = data.icon;
   button.onclick = async () => {
-    if (button.ariaBusy === "true") return;
-    button.ariaBusy = "true";
+    if (button.getAttribute("aria-busy") === "true") return;
+    button.setAttribute("aria-busy", "true");
     status.textContent = "";
     try {
       const link = document.createElement("a");
@@ -98,7 +98,7 @@ export default function (component) {
       console.error(error);
       status.textContent = data.failed;
     } finally {
-      button.ariaBusy = "false";
+      button.removeAttribute("aria-busy");
     }
   };
 }
