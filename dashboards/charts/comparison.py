@@ -310,7 +310,7 @@ def estimates(
     note = view.t("Line: the common rate, {rate}. Bars: 95% intervals.", rate=formats.value(common, unit))
     if data["is_few"].any():
         note += " " + view.t("Grey and unranked: fewer than 30.")
-    return Drawing(drawn, alt, table, note, columns)
+    return Drawing(drawn, alt, table, note, columns=columns)
 
 
 def funnel_plot(
@@ -412,7 +412,7 @@ def funnel_plot(
     ordered = data.sort_values("name", kind="stable")
     title = dimension_title(view.t, dimension)
     columns = ratio_columns(view, ordered, metric, Column(title, ordered["name"].tolist()))
-    return Drawing(drawn, alt, ratio_table(view, ordered, metric, title), note, columns)
+    return Drawing(drawn, alt, ratio_table(view, ordered, metric, title), note, columns=columns)
 
 
 def ranges(view: View, frame: pd.DataFrame, dimension: str, metric: str, *, model: str, most: int = 14) -> Drawing:
@@ -485,7 +485,7 @@ def ranges(view: View, frame: pd.DataFrame, dimension: str, metric: str, *, mode
         low=formats.value(low.iloc[0], unit),
         high=formats.value(high.iloc[0], unit),
     )
-    return Drawing(drawn, alt, written(formats, columns), columns=columns)
+    return Drawing(drawn, alt, written(formats, columns=columns), columns=columns)
 
 
 def ratio_frame(frame: pd.DataFrame, dimension: str, metric: str) -> pd.DataFrame:

@@ -202,4 +202,4 @@ def _side_by_side(
             share=formats.value(1 - unknown[first] / totals[first], "percent"),
             metric=view.label(first),
         )
-    return Drawing(drawn, f"{alt}.", written(formats, columns), note, columns)
+    return Drawing(drawn, f"{alt}.", written(formats, columns), note, columns=columns)

@@ -92,7 +92,7 @@ def columns_and_line(view: View, bars: Sequence[Bars], line: Bars, height: int =
         Column(view.t("Month"), months, MONTHS),
         *(Column(view.label(b.metric), b.values.tolist(), unit, b.metric) for b in series),
     ]
-    return Drawing(drawn, alt, written(formats, columns), _unfinished(view), columns)
+    return Drawing(drawn, alt, written(formats, columns), _unfinished(view), columns=columns)
 
 
 def rate_by_month(view: View, frame: pd.DataFrame, metric: str, height: int = 300) -> Drawing:
@@ -148,7 +148,7 @@ def rate_by_month(view: View, frame: pd.DataFrame, metric: str, height: int = 30
             "Hollow points are young cohorts: many of their leads are still undecided, so the rate will change."
         )
     table, columns = _rates(view, metric, data, low, high)
-    return Drawing(drawn, _rate_alt(view, metric, data), table, note, columns)
+    return Drawing(drawn, _rate_alt(view, metric, data), table, note, columns=columns)
 
 
 def control_chart(view: View, frame: pd.DataFrame, metric: str, height: int = 300) -> Drawing:
@@ -209,7 +209,7 @@ def control_chart(view: View, frame: pd.DataFrame, metric: str, height: int = 30
         unusual = view.t(", ").join(formats.period_label(m) for m in data.index[outside])
         note = f"{view.t('Outside the limits of chance: {months}.', months=unusual)} {note}".strip()
     table, columns = _rates(view, metric, data, low, high)
-    return Drawing(drawn, f"{alt} {note}".strip(), table, note, columns)
+    return Drawing(drawn, f"{alt} {note}".strip(), table, note, columns=columns)
 
 
 def lines_by_month(view: View, frame: pd.DataFrame, metrics: Sequence[str], height: int = 300) -> Drawing:
@@ -252,7 +252,7 @@ def lines_by_month(view: View, frame: pd.DataFrame, metrics: Sequence[str], heig
         *(Column(view.label(m), data[m].tolist(), view.unit(m), m) for m in shown),
     ]
     alt = view.t("; ").join(_in_words(view, m, data[m].dropna()) for m in shown) + "."
-    return Drawing(drawn, alt, written(formats, columns), _unfinished(view), columns)
+    return Drawing(drawn, alt, written(formats, columns), _unfinished(view), columns=columns)
 
 
 def _course(
