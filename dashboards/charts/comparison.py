@@ -485,7 +485,7 @@ def ranges(view: View, frame: pd.DataFrame, dimension: str, metric: str, *, mode
         low=formats.value(low.iloc[0], unit),
         high=formats.value(high.iloc[0], unit),
     )
-    return Drawing(drawn, alt, written(formats, columns=columns), columns=columns)
+    return Drawing(drawn, alt, written(formats, columns), columns=columns)
 
 
 def ratio_frame(frame: pd.DataFrame, dimension: str, metric: str) -> pd.DataFrame:
