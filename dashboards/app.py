@@ -12,9 +12,11 @@ from pathlib import Path
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
-from dashboards import cookies, filters, layout, reader, seat
+from dashboards import cookies, filters, layout, reader, screen, seat, shown
 from dashboards.gateway import open_gateway
 from dashboards.menu import DASHBOARDS, Dashboard
+from dashboards.page_menu import page_menu
+from dashboards.view import company_date
 from data_entry.pages import links
 from data_entry.pages.desk import Desk
 from data_entry.pages.menu import MENU, Entry
@@ -36,7 +38,7 @@ def main() -> None:
     """Draw one run of the app."""
     filters.keep_address()
     st.set_page_config(page_title="Loupan", page_icon=_MARK, layout="wide")
-    theme = "dark" if st.context.theme.type == "dark" else "light"
+    theme = screen.theme()
     ui.style(theme)
     st.logo(_LOGO, size="large", icon_image=_MARK)
     try:
@@ -175,14 +177,22 @@ def _show(entry: Dashboard, desk: Desk, theme: str) -> None:
     try:
         gateway = open_gateway(who.scope)
         as_of = Formats(language, gateway.currency).moment(gateway.as_of, gateway.time_zone)
-        ui.head(t(entry.title), t(entry.lead), t("Data as of {moment}", moment=as_of))
+        exhibits = shown.begin()
+        screen.bar(t)
+        with st.container(horizontal=True, vertical_alignment="bottom", key="lp_head"):
+            ui.head(t(entry.title), t(entry.lead), t("Data as of {moment}", moment=as_of))
+            if not screen.mode():
+                page_menu(t, t(entry.title), company_date(gateway), exhibits)
         reader.notice(desk, who)
         if who.scope.is_nothing:
             return
         view = (
             filters.bar(gateway, language, theme) if entry.has_filters else filters.unfiltered(gateway, language, theme)
         )
+        screen.chosen(view)
         entry.draw(view, tables)
+        with layout.guarded(view):
+            screen.definitions(view, exhibits)
     except NoSnapshot:
         ui.head(t(entry.title), t(entry.lead))
         layout.nothing_published(t)

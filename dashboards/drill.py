@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import streamlit as st
 
+from dashboards.downloads import downloads
+from dashboards.export.exhibit import Exhibit
 from dashboards.memory import remembered
 from dashboards.pages.people import employee_names
 from dashboards.view import View
@@ -17,6 +19,8 @@ from loupan import ui
 from loupan.formats import is_missing
 from loupan.i18n import marked
 from loupan.i18n.codes import dimension_title, value_label
+from loupan.ui.drawing import NOTHING, Drawing, written
+from loupan.ui.drawing import Column as NumberColumn
 
 PAGE = 50
 _COLUMNS = ("day", "project", "source", "plan", "employee", "reason", "channel", "severity", "fee_type")
@@ -25,15 +29,20 @@ _KEY = "lp_rows"
 Rows = tuple[tuple[Any, ...], ...]
 
 
+def has_rows(view: View, metrics: Sequence[str]) -> bool:
+    """Say whether there are records behind any of the metrics."""
+    return any(view.gateway.parts(metric) for metric in metrics)
+
+
 def button(view: View, metrics: Sequence[str], key: str) -> None:
     """Offer the rows behind some metrics, where there are records behind any of them."""
-    if any(view.gateway.parts(metric) for metric in metrics) and st.button(
+    if has_rows(view, metrics) and st.button(
         view.t(marked("Rows behind it")), key=f"{_KEY}_of_{key}", type="tertiary", icon=":material/list_alt:"
     ):
         show(view, tuple(metrics))
 
 
-def show(view: View, metrics: tuple[str, ...]) -> None:
+def show(view: View, metrics: Sequence[str]) -> None:
     """Open the dialog with the rows of some metrics in the view's period and under its filters."""
     st.session_state[f"{_KEY}_page"], st.session_state[f"{_KEY}_sort"] = 1, ("day", True)
 
@@ -58,7 +67,33 @@ def rows_behind(view: View, part: str) -> Rows:
     return tuple(tuple(row.values()) for row in view.rows(part, columns_of(view, part)))
 
 
-def _draw(view: View, metrics: tuple[str, ...]) -> None:
+def listed(view: View, part: str) -> Drawing:
+    """Return the rows of a metric as a drawing without a picture, for files: what is told of each, the record's key."""
+    names, rows, t = columns_of(view, part), rows_behind(view, part), view.t
+    if not rows:
+        return NOTHING
+    keys, *others, amounts = zip(*rows, strict=True)
+    people = employee_names(view) if "employee" in names else {}
+    columns = [
+        NumberColumn(t("Record"), [str(key) for key in keys]),
+        *(
+            NumberColumn(dimension_title(t, name), [_told(view, people, name, value) for value in values])
+            for name, values in zip(names, others, strict=True)
+        ),
+        NumberColumn(view.label(part), [float(amount) for amount in amounts], view.unit(part), part),
+    ]
+    return Drawing(None, "", written(view.formats, columns), "", columns)
+
+
+def _told(view: View, people: Mapping[Any, str], name: str, value: Any) -> str:
+    if name == "employee":
+        return people[value]
+    if name in ("day", "month"):
+        return str(value or "")
+    return value_label(view.t, name, value)
+
+
+def _draw(view: View, metrics: Sequence[str]) -> None:
     t = view.t
     parts = list(dict.fromkeys(part for metric in metrics for part in view.gateway.parts(metric)))
     part = parts[0]
@@ -75,6 +110,9 @@ def _draw(view: View, metrics: tuple[str, ...]) -> None:
     number = view.ask(part)
     ui.facts([(t("Rows"), f"{len(rows):,}"), (view.label(part), view.write(number[part].iloc[0], part))])
     _page(view, part, record, columns, rows)
+    title = t("Rows behind {metric}", metric=view.label(part))
+    with st.container(horizontal=True):
+        downloads(Exhibit(view, title, listed, (part,), (part,)), _KEY)
 
 
 def _page(view: View, part: str, record: str, columns: tuple[str, ...], rows: Rows) -> None:
@@ -89,12 +127,10 @@ def _page(view: View, part: str, record: str, columns: tuple[str, ...], rows: Ro
     page = min(st.session_state.get(f"{_KEY}_page", 1), pages) - 1
     people = employee_names(view) if "employee" in columns else {}
 
-    def written(name: str, value: Any) -> str:
-        if name == "employee":
-            return people[value]
-        if name in ("day", "month"):
-            return view.formats.period_label(value) if value else ""
-        return value_label(t, name, value)
+    def text(name: str, value: Any) -> str:
+        if name in ("day", "month") and value:
+            return view.formats.period_label(value)
+        return _told(view, people, name, value)
 
     heads = [
         *(Column(name, dimension_title(t, name)) for name in columns),
@@ -102,7 +138,7 @@ def _page(view: View, part: str, record: str, columns: tuple[str, ...], rows: Ro
     ]
     shown = {
         number: [
-            *(Cell(written(name, value)) for name, value in zip(columns, row[1:-1], strict=True)),
+            *(Cell(text(name, value)) for name, value in zip(columns, row[1:-1], strict=True)),
             Cell(view.write(float(row[-1]), part)),
         ]
         for number, row in enumerate(ordered[page * PAGE : (page + 1) * PAGE])

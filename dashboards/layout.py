@@ -11,14 +11,18 @@ from contextlib import contextmanager
 import pandas as pd
 import streamlit as st
 
-from dashboards import drill
+from dashboards import drill, screen, shown
+from dashboards.card_menu import card_menu
+from dashboards.enlarged import enlarged
+from dashboards.export.exhibit import Exhibit
+from dashboards.export.key_figures import key_figures
 from dashboards.gateway import Period
 from dashboards.view import View
 from loupan import ui
 from loupan.errors import LoupanError
 from loupan.formats import is_missing
 from loupan.i18n import Translator
-from loupan.i18n.codes import date_basis, dimension_title
+from loupan.i18n.codes import date_basis, dimension_title, value_label
 from loupan.metrics import Metric
 from loupan.ui.drawing import Drawing
 from loupan.ui.palette import COLOURS
@@ -54,6 +58,10 @@ def tiles(view: View, metrics: Sequence[str], where: dict[str, list[str]] | None
     known = [m for m in metrics if view.gateway.has(m)]
     if not known:
         return
+    t, restrictions = view.t, tuple((name, tuple(values)) for name, values in (where or {}).items())
+    choices = [(dimension_title(t, n), t(", ").join(value_label(t, n, v) for v in vs)) for n, vs in restrictions]
+    figures = Exhibit(view, t("Key figures"), key_figures, (tuple(known), restrictions), choices=choices)
+    shown.add(f"tiles_{known[0]}", figures)
     with st.container(key="lp_tiles"):
         cells = st.grid(columns=min(len(known), 7), min_column_width=140, gap=12)
         for metric in known:
@@ -180,6 +188,7 @@ def card(
     caption: str = "",
     tables: bool = False,
     is_switchable: bool = True,
+    choices: Sequence[tuple[str, str]] = (),
 ) -> None:
     """Show a chart in a frame, with a button that turns it into a table and back.
 
@@ -193,12 +202,16 @@ def card(
         caption: a sentence under the title: the date basis, a caution.
         tables: whether the reader prefers tables everywhere.
         is_switchable: False for what is a table only.
+        choices: choices of the page that the title does not tell: what is chosen, and the chosen.
     """
     t = view.t
+    exhibit = Exhibit(view, title, draw, arguments, measures, caption, choices)
+    shown.add(key, exhibit)
+    mode = screen.mode()
     with st.container(border=True, key=f"lp_card_{key}", height="stretch"):
         as_table = st.session_state.get(f"lp_as_table_{key}", tables)
-        with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-            st.html(f"<h3 class='lp-title'>{html.escape(title)}</h3>", width="content")
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.html(f"<h3 class='lp-title'>{html.escape(title)}</h3>")
             if is_switchable and st.button(
                 t("Chart") if as_table else t("Table"),
                 key=f"lp_switch_{key}",
@@ -210,6 +223,11 @@ def card(
             ):
                 st.session_state[f"lp_as_table_{key}"] = not as_table
                 st.rerun(scope="fragment")
+            if not mode:
+                with guarded(view):
+                    card_menu(exhibit, key)
+        if mode:
+            caption = " ".join([caption, *(f"{what}{t(': ')}{chosen}" for what, chosen in choices)]).strip()
         ignored = view.ignored(*measures) if measures else ()
         if ignored:
             names = t(", ").join(dimension_title(t, name) for name in ignored)
@@ -223,8 +241,9 @@ def card(
             elif as_table or drawing.figure is None:
                 ui.table(drawing.table, title)
             else:
+                figure = enlarged(drawing.figure, screen.ENLARGEMENT) if mode == screen.FULL else drawing.figure
                 st.plotly_chart(
-                    drawing.figure, theme=None, config=_PLOTLY, alt=f"{title}. {drawing.alt}", key=f"lp_chart_{key}"
+                    figure, theme=None, config=_PLOTLY, alt=f"{title}. {drawing.alt}", key=f"lp_chart_{key}"
                 )
             if drawing.note and not drawing.is_empty:
                 st.html(f"<p class='lp-note'>{html.escape(drawing.note)}</p>")

@@ -166,7 +166,11 @@ class CompressedAssets:
 
 # Routes of other parts, in front of Streamlit: name "module:function" of what returns them. Their addresses stand in
 # `dashboards.gate.PUBLIC` where they are open to everybody; all others are behind the gate.
-FURTHER_ROUTES: tuple[str, ...] = ("dashboards.files:routes", "dashboards.public_survey:routes")
+FURTHER_ROUTES: tuple[str, ...] = (
+    "dashboards.files:routes",
+    "dashboards.plotly_script:routes",
+    "dashboards.public_survey:routes",
+)
 
 
 def further_routes() -> list[BaseRoute]:

@@ -13,8 +13,8 @@ from typing import Annotated, Any
 
 import typer
 
-# A spreadsheet takes a cell that begins so for a formula.
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+from loupan.spreadsheet import inert
+
 # Off a terminal nothing may be folded or cut.
 _UNLIMITED_WIDTH = 10_000
 
@@ -124,5 +124,5 @@ def csv_cell(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, str):
-        return f"'{value}" if value.startswith(_FORMULA_STARTS) else value
+        return inert(value)
     return _json(value)

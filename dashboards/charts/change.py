@@ -12,7 +12,7 @@ from dashboards.charts.comparison import ROW
 from dashboards.view import View
 from loupan.formats import is_missing
 from loupan.i18n.codes import dimension_title, value_label
-from loupan.ui.drawing import HOVER, NOTHING, Drawing, bar_text, figure, hover, label_axis, safe
+from loupan.ui.drawing import HOVER, NOTHING, Column, Drawing, bar_text, figure, hover, label_axis, safe
 from loupan.ui.palette import COLOURS
 
 # How far the axis goes beyond the longest bar, for its label, on a telephone.
@@ -84,7 +84,11 @@ def parts_of_change(
     table = pd.DataFrame(
         {dimension_title(view.t, change.dimension): [name for name, _ in shown], view.t("Part of the change"): labels}
     )
-    return Drawing(drawn, alt, table, note)
+    columns = [
+        Column(dimension_title(view.t, change.dimension), [name for name, _ in shown]),
+        Column(view.t("Part of the change"), [amount for _, amount in shown], unit, change.metric),
+    ]
+    return Drawing(drawn, alt, table, note, columns)
 
 
 def _tone(colours: Any, amount: float, better: str) -> str:

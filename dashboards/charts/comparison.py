@@ -26,6 +26,7 @@ from loupan.i18n.codes import dimension_title, value_label
 from loupan.ui.drawing import (
     HOVER,
     NOTHING,
+    Column,
     Drawing,
     bar_text,
     figure,
@@ -34,6 +35,7 @@ from loupan.ui.drawing import (
     safe,
     shortened,
     value_axis,
+    written,
 )
 from loupan.ui.palette import COLOURS
 
@@ -99,7 +101,13 @@ def stages(view: View, names: Sequence[str], counts: Sequence[float]) -> Drawing
             view.t("Share of the stage before"): [formats.value(s, "percent") for s in of_previous],
         }
     )
-    return Drawing(drawn, alt, table)
+    columns = [
+        Column(view.t("Stage"), list(names)),
+        Column(view.t("Number"), list(counts), "count"),
+        Column(view.t("Share of the first stage"), of_first, "percent"),
+        Column(view.t("Share of the stage before"), of_previous, "percent"),
+    ]
+    return Drawing(drawn, alt, table, columns=columns)
 
 
 def ranked_bars(
@@ -181,8 +189,16 @@ def ranked_bars(
     alt = view.t(
         "{metric}: most for {name} with {value}.", metric=view.label(metric), name=shown[most_of], value=labels[most_of]
     )
-    columns = {dimension_title(view.t, dimension): shown, view.label(metric): labels}
-    return Drawing(drawn, alt, pd.DataFrame(columns))
+    table = pd.DataFrame({dimension_title(view.t, dimension): shown, view.label(metric): labels})
+    columns = [
+        Column(dimension_title(view.t, dimension), shown),
+        Column(view.label(metric), values, unit, metric),
+    ]
+    if share and total > 0:
+        columns.append(Column(view.t("Share of the total"), [value / total for value in values], "percent"))
+    if cumulative:
+        columns.append(Column(view.t("Running share"), running.tolist(), "percent"))
+    return Drawing(drawn, alt, table, columns=columns)
 
 
 def ranked(view: View, metric: str, dimension: str, **options: Any) -> Drawing:
@@ -288,11 +304,13 @@ def estimates(
             low_name=worst["name"],
             low=formats.value(worst["rate"], unit),
         )
-    table = ratio_table(view, data, metric, dimension_title(view.t, dimension))
+    title = dimension_title(view.t, dimension)
+    table = ratio_table(view, data, metric, title)
+    columns = ratio_columns(view, data, metric, Column(title, data["name"].tolist()))
     note = view.t("Line: the common rate, {rate}. Bars: 95% intervals.", rate=formats.value(common, unit))
     if data["is_few"].any():
         note += " " + view.t("Grey and unranked: fewer than 30.")
-    return Drawing(drawn, alt, table, note)
+    return Drawing(drawn, alt, table, note, columns=columns)
 
 
 def funnel_plot(
@@ -392,7 +410,9 @@ def funnel_plot(
         "Differences in who was served are not taken out yet: a point outside is a question, not a verdict."
     )
     ordered = data.sort_values("name", kind="stable")
-    return Drawing(drawn, alt, ratio_table(view, ordered, metric, dimension_title(view.t, dimension)), note)
+    title = dimension_title(view.t, dimension)
+    columns = ratio_columns(view, ordered, metric, Column(title, ordered["name"].tolist()))
+    return Drawing(drawn, alt, ratio_table(view, ordered, metric, title), note, columns=columns)
 
 
 def ranges(view: View, frame: pd.DataFrame, dimension: str, metric: str, *, model: str, most: int = 14) -> Drawing:
@@ -453,15 +473,10 @@ def ranges(view: View, frame: pd.DataFrame, dimension: str, metric: str, *, mode
         xaxis=value_axis(formats, unit, 0.0, float(high.max()), view.theme, is_tight=True),
         yaxis=label_axis(names),
     )
-    table = pd.DataFrame(
-        {
-            dimension_title(view.t, dimension): names,
-            **{
-                value_label(view.t, "attribution_model", m): [formats.value(v, unit) for v in grid[m]]
-                for m in grid.columns
-            },
-        }
-    )
+    columns = [
+        Column(dimension_title(view.t, dimension), names),
+        *(Column(value_label(view.t, "attribution_model", m), grid[m].tolist(), unit, metric) for m in grid.columns),
+    ]
     alt = view.t(
         "{metric}: most for {name} with {value}; {low} to {high} depending on the model.",
         metric=view.label(metric),
@@ -470,7 +485,7 @@ def ranges(view: View, frame: pd.DataFrame, dimension: str, metric: str, *, mode
         low=formats.value(low.iloc[0], unit),
         high=formats.value(high.iloc[0], unit),
     )
-    return Drawing(drawn, alt, table)
+    return Drawing(drawn, alt, written(formats, columns), columns=columns)
 
 
 def ratio_frame(frame: pd.DataFrame, dimension: str, metric: str) -> pd.DataFrame:
@@ -515,6 +530,28 @@ def ratio_table(view: View, data: pd.DataFrame, metric: str, title: str) -> pd.D
             view.t("Out of"): [f"{v:,.0f}" for v in data["denominator"]],
         }
     )
+
+
+def ratio_columns(view: View, data: pd.DataFrame, metric: str, heads: Column) -> list[Column]:
+    """Return rates as they are: what heads the rows, rate, both ends of the interval, numerator, denominator.
+
+    Args:
+        view: the reader's view.
+        data: columns rate, low, high, numerator and denominator.
+        metric: the ratio.
+        heads: the first column.
+    """
+    unit = view.unit(metric)
+    columns = [
+        heads,
+        Column(view.label(metric), data["rate"].tolist(), unit, metric),
+        Column(view.t("95% interval, from"), data["low"].tolist(), unit),
+        Column(view.t("95% interval, to"), data["high"].tolist(), unit),
+        Column(view.t("Cases"), data["numerator"].tolist(), "count"),
+        Column(view.t("Out of"), data["denominator"].tolist(), "count"),
+    ]
+    has_interval = bool(data[["low", "high"]].notna().any(axis=None))
+    return columns if has_interval else [*columns[:2], *columns[4:]]
 
 
 def _rule(x: float, colour: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import pandas as pd
 from dashboards.charts.comparison import ROW
 from dashboards.view import View
 from loupan.i18n.codes import UNKNOWN, dimension_title, is_unknown, value_label
-from loupan.ui.drawing import HOVER, NOTHING, Drawing, bar_text, figure, hover, label_axis, safe
+from loupan.ui.drawing import HOVER, NOTHING, Column, Drawing, bar_text, figure, hover, label_axis, safe, written
 from loupan.ui.palette import COLOURS
 
 # Bands have an order of their own.
@@ -77,7 +77,11 @@ def waterfall(view: View, steps: Sequence[Step], unit: str) -> Drawing:
     )
     alt = view.t("; ").join(f"{step.name} {label}" for step, label in zip(steps, labels, strict=True))
     table = pd.DataFrame({view.t("Step"): [step.name for step in steps], view.t("Amount"): labels})
-    return Drawing(drawn, alt, table)
+    columns = [
+        Column(view.t("Step"), [step.name for step in steps]),
+        Column(view.t("Amount"), [step.value for step in steps], unit),
+    ]
+    return Drawing(drawn, alt, table, columns=columns)
 
 
 def _signed(text: str, step: Step) -> str:
@@ -139,13 +143,15 @@ def _side_by_side(
     totals = counts.sum()
     shades = (colours.main, colours.accent, *colours.series[2:])
     traces: list[dict[str, Any]] = []
-    columns: dict[str, list[str]] = {dimension_title(view.t, dimension): list(names)}
+    columns = [Column(dimension_title(view.t, dimension), list(names))]
     shown = [str(metric) for metric, total in totals.items() if total > 0]
     for place, metric in enumerate(shown):
         shares = [float(count) / float(totals[metric]) for count in counts[metric]]
-        written = [formats.value(share, "percent") for share in shares]
-        columns[view.label(metric)] = [view.write(value, metric) for value in counts[metric]]
-        columns[view.t("Share of {metric}", metric=view.label(metric))] = written
+        labels = [formats.value(share, "percent") for share in shares]
+        columns += [
+            Column(view.label(metric), counts[metric].tolist(), view.unit(metric), metric),
+            Column(view.t("Share of {metric}", metric=view.label(metric)), shares, "percent"),
+        ]
         traces.append(
             {
                 "type": "bar",
@@ -153,14 +159,14 @@ def _side_by_side(
                 "name": view.label(metric),
                 "x": shares,
                 "y": list(range(len(names))),
-                "text": written,
+                "text": labels,
                 "textposition": "outside",
                 **bar_text([shades[place]] * len(names), 11, view.theme),
                 "cliponaxis": False,
                 "marker": {"color": shades[place], "cornerradius": 3},
                 "customdata": [
                     hover([safe(name), f"{safe(view.label(metric))}: {view.write(value, metric)} · {share}"])
-                    for name, value, share in zip(names, counts[metric], written, strict=True)
+                    for name, value, share in zip(names, counts[metric], labels, strict=True)
                 ],
                 "hovertemplate": HOVER,
             }
@@ -196,4 +202,4 @@ def _side_by_side(
             share=formats.value(1 - unknown[first] / totals[first], "percent"),
             metric=view.label(first),
         )
-    return Drawing(drawn, f"{alt}.", pd.DataFrame(columns), note)
+    return Drawing(drawn, f"{alt}.", written(formats, columns), note, columns=columns)

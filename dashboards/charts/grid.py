@@ -12,7 +12,7 @@ from dashboards.intervals import ENOUGH
 from dashboards.view import View
 from loupan.formats import is_missing
 from loupan.i18n.codes import dimension_title, value_label
-from loupan.ui.drawing import HOVER, NOTHING, Drawing, figure, hover, label_axis, safe, shortened
+from loupan.ui.drawing import HOVER, NOTHING, Column, Drawing, figure, hover, label_axis, safe, shortened
 from loupan.ui.palette import COLOURS
 
 _CELLS_WITH_TEXT = 8
@@ -160,4 +160,8 @@ def _cells(
         period=labels[place],
         value=written[row][place],
     )
-    return Drawing(drawn, alt, table)
+    columns = [
+        Column(dimension_title(view.t, rows), list(names)),
+        *(Column(label, values[:, i].tolist(), unit, metric) for i, label in enumerate(labels)),
+    ]
+    return Drawing(drawn, alt, table, columns=columns)

@@ -9,18 +9,22 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from dashboards.charts.comparison import ratio_columns, ratio_table
 from dashboards.intervals import ENOUGH, Floats, poisson_exact, rate_limits, wilson
 from dashboards.view import TO_DATE_METRICS, View
 from loupan.formats import is_missing
 from loupan.ui.drawing import (
     HOVER,
+    MONTHS,
     NOTHING,
+    Column,
     Drawing,
     figure,
     hover,
     month_axis,
     safe,
     value_axis,
+    written,
 )
 from loupan.ui.palette import COLOURS
 
@@ -84,13 +88,11 @@ def columns_and_line(view: View, bars: Sequence[Bars], line: Bars, height: int =
         month=formats.period_label(months[best]),
         value=formats.value(series[-1].values.iloc[best], unit),
     )
-    table = pd.DataFrame(
-        {
-            view.t("Month"): [formats.period_label(m) for m in months],
-            **{view.label(b.metric): [formats.value(v, unit) for v in b.values] for b in series},
-        }
-    )
-    return Drawing(drawn, alt, table, _unfinished(view))
+    columns = [
+        Column(view.t("Month"), months, MONTHS),
+        *(Column(view.label(b.metric), b.values.tolist(), unit, b.metric) for b in series),
+    ]
+    return Drawing(drawn, alt, written(formats, columns), _unfinished(view), columns=columns)
 
 
 def rate_by_month(view: View, frame: pd.DataFrame, metric: str, height: int = 300) -> Drawing:
@@ -145,7 +147,8 @@ def rate_by_month(view: View, frame: pd.DataFrame, metric: str, height: int = 30
         note = view.t(
             "Hollow points are young cohorts: many of their leads are still undecided, so the rate will change."
         )
-    return Drawing(drawn, _rate_alt(view, metric, data), _rate_table(view, metric, data, low, high), note)
+    table, columns = _rates(view, metric, data, low, high)
+    return Drawing(drawn, _rate_alt(view, metric, data), table, note, columns=columns)
 
 
 def control_chart(view: View, frame: pd.DataFrame, metric: str, height: int = 300) -> Drawing:
@@ -205,7 +208,8 @@ def control_chart(view: View, frame: pd.DataFrame, metric: str, height: int = 30
     if outside.any():
         unusual = view.t(", ").join(formats.period_label(m) for m in data.index[outside])
         note = f"{view.t('Outside the limits of chance: {months}.', months=unusual)} {note}".strip()
-    return Drawing(drawn, f"{alt} {note}".strip(), _rate_table(view, metric, data, low, high), note)
+    table, columns = _rates(view, metric, data, low, high)
+    return Drawing(drawn, f"{alt} {note}".strip(), table, note, columns=columns)
 
 
 def lines_by_month(view: View, frame: pd.DataFrame, metrics: Sequence[str], height: int = 300) -> Drawing:
@@ -243,15 +247,12 @@ def lines_by_month(view: View, frame: pd.DataFrame, metrics: Sequence[str], heig
         yaxis=value_axis(formats, unit, 0.0, top, view.theme),
         showlegend=len(shown) > 1,
     )
-    table = pd.DataFrame(
-        {
-            view.t("Month"): [formats.period_label(m) for m in months],
-            **{view.label(m): [view.write(v, m) for v in data[m]] for m in shown},
-        }
-    )
-    return Drawing(
-        drawn, view.t("; ").join(_in_words(view, m, data[m].dropna()) for m in shown) + ".", table, _unfinished(view)
-    )
+    columns = [
+        Column(view.t("Month"), months, MONTHS),
+        *(Column(view.label(m), data[m].tolist(), view.unit(m), m) for m in shown),
+    ]
+    alt = view.t("; ").join(_in_words(view, m, data[m].dropna()) for m in shown) + "."
+    return Drawing(drawn, alt, written(formats, columns), _unfinished(view), columns=columns)
 
 
 def _course(
@@ -399,14 +400,10 @@ def _rate_alt(view: View, metric: str, data: pd.DataFrame) -> str:
     )
 
 
-def _rate_table(view: View, metric: str, data: pd.DataFrame, low: Floats, high: Floats) -> pd.DataFrame:
-    unit, formats = view.unit(metric), view.formats
-    return pd.DataFrame(
-        {
-            view.t("Month"): [formats.period_label(str(m)) for m in data.index],
-            view.label(metric): [formats.value(v, unit) for v in data["rate"]],
-            view.t("95% interval"): [formats.interval(lo, hi, unit) for lo, hi in zip(low, high, strict=True)],
-            view.t("Cases"): [f"{v:,.0f}" for v in data["numerator"]],
-            view.t("Out of"): [f"{v:,.0f}" for v in data["denominator"]],
-        }
+def _rates(view: View, metric: str, data: pd.DataFrame, low: Floats, high: Floats) -> tuple[pd.DataFrame, list[Column]]:
+    """Return rates by month as text and as they are."""
+    named = data.assign(name=[view.formats.period_label(str(m)) for m in data.index], low=low, high=high)
+    title = view.t("Month")
+    return ratio_table(view, named, metric, title), ratio_columns(
+        view, named, metric, Column(title, list(data.index), MONTHS)
     )

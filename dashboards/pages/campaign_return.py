@@ -14,7 +14,7 @@ from dashboards.memory import remembered
 from dashboards.view import View
 from loupan import ui
 from loupan.i18n.codes import dimension_title, value_label
-from loupan.ui.drawing import NOTHING, Drawing
+from loupan.ui.drawing import NOTHING, Column, Drawing, written
 
 MODEL = "attribution_model"
 _DEFAULT_MODEL = "last_non_direct"
@@ -50,6 +50,7 @@ def draw(view: View, tables: bool) -> None:
     models = [model for model in _MODELS if model in known] or [_DEFAULT_MODEL]
     default = _DEFAULT_MODEL if _DEFAULT_MODEL in models else models[0]
     model = filters.selection("model", models, default, t("Attribution model"), partial(value_label, t, MODEL))
+    chosen = [(t("Attribution model"), value_label(t, MODEL, model))]
     layout.tiles(view, _TILES, where={MODEL: [model]})
     cuts = [cut for cut in _CUTS if cut in view.gateway.dimensions("attributed_amount")] or ["source"]
     cut = filters.choice("by", cuts, cuts[0], t("Cut by"), partial(dimension_title, t))
@@ -63,6 +64,7 @@ def draw(view: View, tables: bool) -> None:
             cut,
             model,
             key="amount",
+            choices=chosen,
             measures=("attributed_amount",),
             caption=t("Bars: the chosen model. Lines: the range over all models. By the date of the first contract."),
             tables=tables,
@@ -76,6 +78,7 @@ def draw(view: View, tables: bool) -> None:
             cut,
             model,
             key="contracts",
+            choices=chosen,
             measures=("attributed_contracts",),
             caption=t("Live contracts, credited in fractions; every model gives the same total."),
             tables=tables,
@@ -87,6 +90,7 @@ def draw(view: View, tables: bool) -> None:
         cut,
         model,
         key="returns",
+        choices=chosen,
         measures=("marketing_expense", "attributed_amount"),
         caption=t("Expense by the day it was incurred, contracts by the day they were first signed."),
         tables=True,
@@ -109,6 +113,7 @@ def draw(view: View, tables: bool) -> None:
                 other,
                 model,
                 key=f"effect_{other}",
+                choices=chosen if metric != "leads" else (),
                 measures=(metric,),
                 tables=tables,
             )
@@ -165,13 +170,11 @@ def returns(view: View, cut: str, model: str) -> Drawing:
     joined = pd.concat(frames, axis=1)
     first = "attributed_amount" if "attributed_amount" in joined else str(joined.columns[0])
     joined = joined.sort_values(first, ascending=False, na_position="last")
-    table = pd.DataFrame(
-        {
-            dimension_title(view.t, cut): [value_label(view.t, cut, value) for value in joined.index],
-            **{view.label(str(m)): [view.write(value, str(m)) for value in joined[m]] for m in joined.columns},
-        }
-    )
-    return Drawing(None, table=table)
+    columns = [
+        Column(dimension_title(view.t, cut), [value_label(view.t, cut, value) for value in joined.index]),
+        *(Column(view.label(m), joined[m].tolist(), view.unit(m), m) for m in map(str, joined.columns)),
+    ]
+    return Drawing(None, table=written(view.formats, columns), columns=columns)
 
 
 def _effects(view: View) -> list[str]:

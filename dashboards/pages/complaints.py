@@ -76,6 +76,7 @@ def draw(view: View, tables: bool) -> None:
             categories,
             under,
             key="categories",
+            choices=[(t("Category"), under)] if under else (),
             measures=("valid_complaints",),
             caption=t("Valid complaints; a category holds all below it. Σ is the running share."),
             tables=tables,

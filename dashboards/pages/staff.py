@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 
 from dashboards import filters, layout
@@ -12,7 +14,7 @@ from dashboards.pages.people import employee_names
 from dashboards.view import View
 from loupan.formats import is_missing
 from loupan.i18n import marked
-from loupan.ui.drawing import NOTHING, Drawing
+from loupan.ui.drawing import NOTHING, Column, Drawing
 
 _COMPARED = {
     "conversion_rate": marked("Owner of the lead at entry, whoever owns it now."),
@@ -73,36 +75,34 @@ def people(view: View, metric: str) -> Drawing:
 @remembered()
 def work(view: View) -> Drawing:
     """Volumes and rates of every employee with any work in the period, by name."""
-    columns: dict[str, dict[str, str]] = {}
+    values: dict[str, dict[Any, Any]] = {}
+    sizes: dict[str, dict[Any, Any]] = {}
     for metric in _COLUMNS:
         if "employee" not in view.gateway.dimensions(metric):
             continue
         frame = view.ask(metric, by=("employee",))
         if frame.empty or metric not in frame:
             continue
-        sizes = frame.get(f"{metric}__denominator", pd.Series(ENOUGH, index=frame.index))
-        columns[metric] = {
-            number: _written(view, metric, value, size)
-            for number, value, size in zip(frame["employee"], frame[metric], sizes, strict=True)
-            if number is not None
-        }
-    if not columns:
+        by_number = frame[frame["employee"].notna()].set_index("employee")
+        values[metric] = by_number[metric].to_dict()
+        if f"{metric}__denominator" in by_number:
+            sizes[metric] = by_number[f"{metric}__denominator"].to_dict()
+    if not values:
         return NOTHING
     names = employee_names(view)
-    numbers = sorted({number for column in columns.values() for number in column}, key=names.__getitem__)
-    table = pd.DataFrame(
-        {
-            view.t("Employee"): [names[number] for number in numbers],
-            **{
-                view.label(metric): [column.get(number, view.formats.value(None, "count")) for number in numbers]
-                for metric, column in columns.items()
-            },
-        }
-    )
-    return Drawing(None, table=table)
+    numbers = sorted({number for column in values.values() for number in column}, key=names.__getitem__)
+    heads = Column(view.t("Employee"), [names[number] for number in numbers])
+    columns, texts = [heads], {heads.title: heads.values}
+    for metric, column in values.items():
+        label, size = view.label(metric), sizes.get(metric, {})
+        columns.append(Column(label, [column.get(n) for n in numbers], view.unit(metric), metric))
+        texts[label] = [_written(view, metric, column.get(n), size.get(n, ENOUGH)) for n in numbers]
+        if size:
+            columns.append(Column(f"{label}, n", [size.get(n) for n in numbers], "count"))
+    return Drawing(None, table=pd.DataFrame(texts), columns=columns)
 
 
-def _written(view: View, metric: str, value: float, size: float) -> str:
+def _written(view: View, metric: str, value: float | None, size: float) -> str:
     text = view.write(value, metric)
     is_few = is_missing(size) or size < ENOUGH
     return f"({text})" if is_few and not is_missing(value) else text

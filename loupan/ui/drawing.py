@@ -18,6 +18,29 @@ from loupan.ui.palette import COLOURS, Colours
 FONT = "'Source Sans', 'Noto Sans SC', 'Noto Sans CJK SC', 'PingFang SC', 'Microsoft YaHei', sans-serif"
 
 
+WORDS = ""
+"""The unit of a column of words."""
+MONTHS = "month"
+"""The unit of a column of months, YYYY-MM."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of the numbers a drawing was made from, as they are before they are written for a reader.
+
+    Attributes:
+        title: its head, in the reader's language.
+        values: texts, or numbers as the gateway returns them (proportions as fractions of 1); None where unknown.
+        unit: a metric's, or `WORDS`, or `MONTHS`.
+        metric: the metric whose values these are, or empty.
+    """
+
+    title: str
+    values: Sequence[Any]
+    unit: str = WORDS
+    metric: str = ""
+
+
 @dataclass(frozen=True)
 class Drawing:
     """A finished chart.
@@ -27,12 +50,14 @@ class Drawing:
         alt: one or two sentences that say what the picture shows.
         table: the same numbers as text, one row per mark, headed in the reader's language.
         note: a sentence of caution shown beneath, or empty.
+        columns: the same numbers unwritten, for files; none where the table says all.
     """
 
     figure: go.Figure | None
     alt: str = ""
     table: pd.DataFrame = field(default_factory=pd.DataFrame)
     note: str = ""
+    columns: Sequence[Column] = ()
 
     @property
     def is_empty(self) -> bool:
@@ -41,6 +66,19 @@ class Drawing:
 
 
 NOTHING = Drawing(None)
+
+
+def written(formats: Formats, columns: Sequence[Column]) -> pd.DataFrame:
+    """Write columns for a reader: the table of a drawing whose texts are its numbers and nothing else."""
+
+    def texts(column: Column) -> list[str]:
+        if column.unit == WORDS:
+            return [str(value) for value in column.values]
+        if column.unit == MONTHS:
+            return [formats.period_label(str(value)) for value in column.values]
+        return [formats.value(value, column.unit) for value in column.values]
+
+    return pd.DataFrame({column.title: texts(column) for column in columns})
 
 
 def _template(colours: Colours) -> go.layout.Template:

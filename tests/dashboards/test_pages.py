@@ -83,8 +83,11 @@ def test_every_chart_of_the_sample_is_drawn_with_words_and_a_table(use, language
         assert len(chart.alt) > 10, name
         assert len(chart.table), name
         assert chart.table.notna().all().all(), name
+        assert {len(column.values) for column in chart.columns} == {len(chart.table)}, name
     tables = {"returns": campaign_return.returns(view, "source", "linear"), "work": staff.work(view)}
-    assert all(len(chart.table) for chart in tables.values())
+    for name, chart in tables.items():
+        assert {len(column.values) for column in chart.columns} == {len(chart.table)}, name
+        assert len(chart.table), name
 
 
 def test_the_way_from_gross_to_restated_is_that_of_the_gateway(use):

@@ -1,0 +1,41 @@
+"""The key figures of a page as a table: the period's, and those of the period before."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from dashboards.memory import remembered
+from dashboards.view import View
+from loupan.formats import is_missing
+from loupan.ui.drawing import NOTHING, Column, Drawing, written
+
+
+@remembered()
+def key_figures(view: View, metrics: tuple[str, ...], where: tuple[tuple[str, tuple[str, ...]], ...]) -> Drawing:
+    """Return metrics as a table of two rows, the period and the one before, a column each.
+
+    Args:
+        view: the reader's view.
+        metrics: names; unknown ones are left out.
+        where: further restrictions.
+    """
+    known = [metric for metric in metrics if view.gateway.has(metric)]
+    if not known:
+        return NOTHING
+    before, formats = view.period.previous(), view.formats
+    restrictions = {name: list(values) for name, values in where}
+    spans = [f"{formats.day(period.start)} – {formats.day(period.end)}" for period in (view.period, before)]
+    columns = [Column(view.t("Period"), spans)]
+    for metric in known:
+        now = _only(view.ask(metric, where=restrictions), metric)
+        # A state is as of the data's date, in whatever period it stands.
+        earlier = None if view.is_state(metric) else _only(view.ask(metric, where=restrictions, period=before), metric)
+        columns.append(Column(view.label(metric), [now, earlier], view.unit(metric), metric))
+    return Drawing(None, table=written(formats, columns), columns=columns)
+
+
+def _only(frame: pd.DataFrame, metric: str) -> Any:
+    value = frame[metric].iloc[0] if metric in frame and len(frame) else None
+    return None if is_missing(value) else value
