@@ -13,6 +13,7 @@ import streamlit as st
 
 from dashboards.gateway import Period
 from dashboards.view import View
+from data_entry.pages import links
 from loupan import ui
 from loupan.errors import LoupanError
 from loupan.formats import is_missing
@@ -111,6 +112,8 @@ def _definition(view: View, definition: Metric, n: float | None, before: Period)
             rows.append((t("Filters without effect"), t(", ").join(dimension_title(t, name) for name in ignored)))
         body = "".join(f"<dt>{html.escape(k)}</dt><dd>{html.escape(v)}</dd>" for k, v in rows)
         st.html(f"<dl class='lp-definition'>{body}</dl>")
+        if links.is_open("dictionary"):
+            links.link("dictionary", t("In the dictionary"), ":material/dictionary:", metric=definition.name)
 
 
 def _change(view: View, change: str | None, value: float | None, before: float | None, metric: Metric) -> str:

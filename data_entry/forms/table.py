@@ -9,12 +9,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, Protocol
 
 import streamlit as st
 
-from data_entry.pages.desk import Desk
-from loupan.i18n import marked
+from loupan.i18n import Translator, marked
+
+
+class Reader(Protocol):
+    """Who the table is drawn for."""
+
+    @property
+    def t(self) -> Translator:
+        """The translator of the reader's language."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +55,7 @@ def _component() -> Any:
 
 
 def table(
-    desk: Desk,
+    reader: Reader,
     columns: Sequence[Column],
     rows: Mapping[int, Sequence[Cell]],
     *,
@@ -61,7 +68,7 @@ def table(
     """Draw the table and return what was done with it.
 
     Args:
-        desk: the reader.
+        reader: who it is drawn for.
         columns: the heads; the first heads the rows.
         rows: cells by the key of the row.
         title: names the table for those who hear it.
@@ -77,8 +84,8 @@ def table(
         "sort": sort or "",
         "descending": descending,
         "opens": can_open,
-        "open_word": desk.t(marked("Open")),
-        "sort_word": desk.t(marked("Sort by")),
+        "open_word": reader.t(marked("Open")),
+        "sort_word": reader.t(marked("Sort by")),
     }
     result = _component()(key=key, data=data, on_open_change=_nothing, on_sort_change=_nothing)
     opened, sorted_by = result.get("open"), result.get("sort")
