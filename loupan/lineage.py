@@ -20,6 +20,8 @@ ROWS = "*"
 CRM = "raw"
 """The layer of the tables that were loaded from the CRM, each under its own name there."""
 
+_AS_OF = "refresh"  # stands in that layer too, but nobody enters it
+
 
 class Column(NamedTuple):
     """A column of a table; the column ``*`` stands for which rows the table has.
@@ -41,6 +43,11 @@ class Column(NamedTuple):
     def table_name(self) -> str:
         """The table's name within its layer."""
         return self.table.rpartition("/")[2]
+
+    @property
+    def is_entered(self) -> bool:
+        """Whether it is a column of the CRM."""
+        return self.layer == CRM and self.table_name != _AS_OF and self.column != ROWS
 
 
 class Made(NamedTuple):
@@ -129,10 +136,7 @@ class Lineage:
 
     def crm_columns_of(self, metric: str) -> frozenset[Column]:
         """Return the columns of the CRM that a metric depends on."""
-        return frozenset(
-            step.source for step in self.upstream(self.columns_of(metric))
-            if step.source.layer == CRM and step.source.column != ROWS
-        )  # fmt: skip
+        return frozenset(step.source for step in self.upstream(self.columns_of(metric)) if step.source.is_entered)
 
     def downstream(self, column: Column) -> frozenset[Column]:
         """Return every column, and every table's rows, that depend on a column; itself included."""
@@ -159,7 +163,7 @@ class Lineage:
         """Table of the CRM → those of its columns that anything is made of, both sorted."""
         read: dict[str, set[str]] = {}
         for source in self._targets:
-            if source.layer == CRM and source.column != ROWS:
+            if source.is_entered:
                 read.setdefault(source.table_name, set()).add(source.column)
         return {table: tuple(sorted(columns)) for table, columns in sorted(read.items())}
 

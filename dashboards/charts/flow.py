@@ -22,12 +22,12 @@ class Place:
     Attributes:
         key: tells it from others.
         label: what it is called.
-        layer: its column in the picture, from 0 on the left.
+        layer: how far it stands from the left, in columns.
     """
 
     key: str
     label: str
-    layer: int
+    layer: float
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def flows(view: View, places: Sequence[Place], streams: Sequence[Flow], table: p
             # A place at the very edge would be drawn beyond it.
             "x": [0.001 + 0.998 * place.layer / last for place in places],
             "y": _heights(places),
-            "color": [colours.series[place.layer % len(colours.series)] for place in places],
+            "color": [colours.series[int(place.layer) % len(colours.series)] for place in places],
             "pad": 14,
             "thickness": 12,
             "line": {"width": 0},
@@ -97,7 +97,7 @@ def flows(view: View, places: Sequence[Place], streams: Sequence[Flow], table: p
 def _heights(places: Sequence[Place]) -> list[float]:
     """Spread the places of each layer evenly from top to bottom."""
     sizes = pd.Series([place.layer for place in places]).value_counts()
-    seen: dict[int, int] = {}
+    seen: dict[float, int] = {}
     heights = []
     for place in places:
         number = seen.get(place.layer, 0)

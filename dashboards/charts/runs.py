@@ -33,10 +33,10 @@ class Measure:
     value: Callable[[RefreshState], float | None]
 
 
-def _minutes(run: RefreshState) -> float | None:
+def _seconds(run: RefreshState) -> float | None:
     if run.finished_at is None:
         return None
-    return (datetime.fromisoformat(run.finished_at) - datetime.fromisoformat(run.started_at)).total_seconds() / 60
+    return (datetime.fromisoformat(run.finished_at) - datetime.fromisoformat(run.started_at)).total_seconds()
 
 
 def _kept_out(run: RefreshState) -> float | None:
@@ -53,7 +53,7 @@ def _failed(run: RefreshState) -> float | None:
 
 
 MEASURES = {
-    "minutes": Measure(marked("Duration"), "minutes", _minutes),
+    "seconds": Measure(marked("Duration in seconds"), "count", _seconds),
     "rows": Measure(marked("Rows"), "count", _rows),
     "kept_out": Measure(marked("Rows kept out"), "count", _kept_out),
     "failed": Measure(marked("Failed checks"), "count", _failed),
@@ -101,7 +101,7 @@ def by_refresh(view: View, runs: Sequence[RefreshState], measure: Measure) -> Dr
         240,
         xaxis={
             "tickvals": ends,
-            "ticktext": [moments[place].replace(" ", "<br>", 1) for place in ends],
+            "ticktext": ["<br>".join(moments[place].rsplit(" ", 1)) for place in ends],
             "range": [-0.6, max(len(runs), 6) - 0.4],
             "tickangle": 0,
         },

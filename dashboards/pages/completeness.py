@@ -61,7 +61,7 @@ def draw(view: View, tables: bool) -> None:
 def field_words(t: Translator, field: str) -> str:
     """Return what a field is called, with the records it belongs to."""
     table, _, column = field.partition("." if "." in field.partition("/")[0] else "/")
-    return f"{crm_words.table_words(t, table)} · {crm_words.column_words(t, table, column)}"
+    return f"{crm_words.column_words(t, table, column)} · {crm_words.table_words(t, table)}"
 
 
 @remembered()

@@ -62,7 +62,7 @@ def _documents(view: View) -> None:
 def _history(view: View, runs: list[RefreshState], tables: bool) -> None:
     t = view.t
     ui.section(t("Refreshes"))
-    name = filters.choice("measure", list(MEASURES), "minutes", t("Measure"), lambda code: t(MEASURES[code].title))
+    name = filters.choice("measure", list(MEASURES), "seconds", t("Measure"), lambda code: t(MEASURES[code].title))
     layout.card(
         view,
         t("{measure} of each refresh", measure=t(MEASURES[name].title)),

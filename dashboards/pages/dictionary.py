@@ -78,7 +78,7 @@ def _dimension_texts(dimension: Dimension) -> list[str]:
 def _metrics(view: View, metrics: list[Metric]) -> None:
     t = view.t
     ui.section(t("Metrics ({number})", number=len(metrics)))
-    heads = [t("Metric"), t("Definition"), t("Unit of measure"), t("Better"), t("Area")]
+    heads = [t("Metric"), t("Definition"), t("Unit of measure"), t("Better"), t("Answered for by")]
     rows = {
         place: [
             Cell(view.label(metric.name)),
@@ -158,7 +158,7 @@ def _facts(view: View, metric: Metric) -> list[tuple[str, str]]:
         (t("Unit of measure"), t(_UNITS.get(metric.unit, metric.unit))),
         (t("Date basis"), date_basis(t, metric.date_basis)),
         (t("Better"), t(_BETTER.get(metric.better, metric.better))),
-        (t("Area"), owner_words(t, metric.owner)),
+        (t("Answered for by"), owner_words(t, metric.owner)),
     ]
     known = view.gateway.metrics.dimensions(metric.name)
     facts.append((t("Can be cut by"), t(", ").join(dimension_words(view, dimension) for dimension in known)))

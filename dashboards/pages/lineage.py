@@ -19,7 +19,6 @@ from loupan.lineage import CRM, ROWS, Column, Lineage, Step, read_lineage
 from loupan.settings import get_settings
 from loupan.ui.drawing import NOTHING, Drawing
 
-_FIRST = "conversion_rate"
 _FROM_METRIC, _FROM_COLUMN = "metric", "column"
 _LINES = 12
 
@@ -46,8 +45,7 @@ def _metric(view: View, lineage: Lineage, tables: bool) -> None:
     if not names:
         layout.no_data(view)
         return
-    first = _FIRST if _FIRST in names else names[0]
-    metric = filters.selection("metric", names, first, t("Metric"), view.label)
+    metric = filters.selection("metric", names, names[0], t("Metric"), view.label)
     layout.card(
         view,
         t("The way to: {metric}", metric=view.label(metric)),
@@ -75,19 +73,22 @@ def picture(view: View, lineage: Lineage, metric: str) -> Drawing:
     for step in steps:
         joined.setdefault((step.source.table, step.target.table), []).append(step)
     layers = _layers(joined)
+    joined = {pair: found for pair, found in joined.items() if pair[0] in layers}
     last = max(layers.values())
     places = [
         Place(table, _table_words(view, table), layer)
         for table, layer in sorted(layers.items(), key=lambda item: (item[1], item[0]))
     ]
-    places.append(Place("metric", view.label(metric), last + 1))
+    # Marts have long names, and those of pages stand to the left of their marks.
+    places.append(Place("metric", view.label(metric), last + 1.5))
+    end = last + 3.2
     streams = [_flow(view, *pair, found) for pair, found in sorted(joined.items())]
     for mart in sorted({column.table for column in read}):
         columns = sorted(column.column for column in read if column.table == mart and column.column != ROWS)
         streams.append(Flow(mart, "metric", max(len(columns), 1), (view.label(metric), *columns)))
     known = list(lineage.metrics)
     for page in pages_showing(metric, known):
-        places.append(Place(page.path, view.t(page.title), last + 2))
+        places.append(Place(page.path, view.t(page.title), end))
         streams.append(Flow("metric", page.path, 1, (view.t(page.title),)))
     named = pd.DataFrame(
         {
@@ -123,13 +124,15 @@ def _table_words(view: View, table: str) -> str:
 
 
 def _layers(pairs: Iterable[tuple[str, str]]) -> dict[str, int]:
-    """Place every table one layer behind the last it reads."""
+    """Place every table that anything entered leads to one layer behind the last it reads."""
     read: dict[str, set[str]] = {}
     for source, target in pairs:
         read.setdefault(target, set()).add(source)
     layers: dict[str, int] = {}
     for name in TopologicalSorter(read).static_order():
-        layers[name] = max((layers[source] + 1 for source in read.get(name, ())), default=0)
+        behind = [layers[source] + 1 for source in read.get(name, ()) if source in layers]
+        if behind or Column(name, "").is_entered:
+            layers[name] = max(behind, default=0)
     return layers
 
 

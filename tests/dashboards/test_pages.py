@@ -22,21 +22,9 @@ from dashboards.seat import stand_in
 from dashboards.server import SCRIPT
 from dashboards.view import View, company_date, last_months
 from data_entry.access import SYSTEM
-from loupan.settings import get_settings
 from tests.support.installation import empty_installation, imported_installation, sample_installation
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-def use(monkeypatch):
-    """Let this process read an installation's data folder."""
-
-    def choose(data_dir):
-        monkeypatch.setenv("LOUPAN_DATA_DIR", str(data_dir))
-        get_settings.cache_clear()
-
-    return choose
 
 
 def drawn(**query):

@@ -113,22 +113,22 @@ entered_demand as (
 ),
 
 {% for table, fields in entered -%}
-counted_{{ table }} as (
+    counted_{{ table }} as (
 
-    select
-        project_id,
-        employee_id,
-        month_on,
+        select
+            project_id,
+            employee_id,
+            month_on,
         {% for column, is_text, condition in fields -%}
-        {% set value = "nullif(trim(" ~ column ~ "), '')" if is_text else column -%}
-        sum(case when {{ condition }} then 1 else 0 end) as {{ column }}_expected,
-        sum(case when {{ condition }} and {{ value }} is not null then 1 else 0 end) as {{ column }}_filled
-        {{- "," if not loop.last }}
+            {% set value = "nullif(trim(" ~ column ~ "), '')" if is_text else column -%}
+            sum(case when {{ condition }} then 1 else 0 end) as {{ column }}_expected,
+            sum(case when {{ condition }} and {{ value }} is not null then 1 else 0 end) as {{ column }}_filled
+            {{- "," if not loop.last }}
         {% endfor %}
-    from entered_{{ table }}
-    group by project_id, employee_id, month_on
+        from entered_{{ table }}
+        group by project_id, employee_id, month_on
 
-),
+    ),
 
 {% endfor -%}
 counted_feature as (
@@ -154,18 +154,18 @@ counted_feature as (
 field as (
 
     {% for table, fields in entered -%}
-    {% for column, is_text, condition in fields -%}
-    select
-        '{{ table }}' as crm_table,
-        '{{ table }}.{{ column }}' as crm_field,
-        project_id,
-        employee_id,
-        month_on,
-        {{ column }}_expected as row_count,
-        {{ column }}_filled as filled_count
-    from counted_{{ table }}
-    union all
-    {% endfor -%}
+        {% for column, is_text, condition in fields -%}
+            select
+                '{{ table }}' as crm_table,
+                '{{ table }}.{{ column }}' as crm_field,
+                project_id,
+                employee_id,
+                month_on,
+                {{ column }}_expected as row_count,
+                {{ column }}_filled as filled_count
+            from counted_{{ table }}
+            union all
+        {% endfor -%}
     {% endfor -%}
     select
         'customer' as crm_table,
