@@ -18,6 +18,7 @@ from loupan.ui import plain
 
 _KEPT = ("lang", "period", "tables", *FILTERS)
 _MEMORY = "lp_address"
+_LONGEST_SEARCH = 100
 
 
 def keep_address() -> None:
@@ -104,6 +105,27 @@ def selection(
         _set(name, [chosen] if chosen != default else [])
 
     st.selectbox(label, options, key=key, format_func=write, on_change=changed, width=width)
+    return str(st.session_state[key])
+
+
+def search(name: str, label: str, placeholder: str) -> str:
+    """Offer a field to search by, kept in the URL, and return what stands in it.
+
+    Args:
+        name: the URL parameter.
+        label: what is searched.
+        placeholder: what can be typed.
+    """
+    key = f"lp_search_{name}"
+    st.session_state[key] = st.query_params.get(name, "")[:_LONGEST_SEARCH]
+
+    def changed() -> None:
+        text = st.session_state[key].strip()
+        _set(name, [text] if text else [])
+
+    st.text_input(
+        label, key=key, placeholder=placeholder, max_chars=_LONGEST_SEARCH, on_change=changed, icon=":material/search:"
+    )
     return str(st.session_state[key])
 
 

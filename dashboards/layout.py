@@ -18,6 +18,7 @@ from dashboards.export.exhibit import Exhibit
 from dashboards.export.key_figures import key_figures
 from dashboards.gateway import Period
 from dashboards.view import View
+from data_entry.pages import links
 from loupan import ui
 from loupan.errors import LoupanError
 from loupan.formats import is_missing
@@ -121,6 +122,8 @@ def _definition(view: View, definition: Metric, n: float | None, before: Period)
         body = "".join(f"<dt>{html.escape(k)}</dt><dd>{html.escape(v)}</dd>" for k, v in rows)
         st.html(f"<dl class='lp-definition'>{body}</dl>")
         drill.button(view, (definition.name,), definition.name)
+        if links.is_open("dictionary"):
+            links.link("dictionary", t("In the dictionary"), ":material/dictionary:", metric=definition.name)
 
 
 def _change(view: View, change: str | None, value: float | None, before: float | None, metric: Metric) -> str:

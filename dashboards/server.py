@@ -7,15 +7,12 @@ nor one of LOUPAN_HOSTS are refused: a page on the web could otherwise reach the
 from __future__ import annotations
 
 import asyncio
-import base64
 import gzip
-import re
 import secrets
 import socket
 import tomllib
 from collections.abc import MutableMapping
 from functools import cache
-from hashlib import sha256
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -31,6 +28,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit import App, config
 
 from dashboards.gate import Gate, Visits, ready_engine
+from dashboards.policy import inline_script_hashes
 from dashboards.sign_in import SignIn
 from dashboards.warm_up import warm_up
 from data_entry.access import SYSTEM
@@ -59,11 +57,9 @@ def security_headers() -> dict[str, str]:
     own start-up script runs, known by its hash; scripts set styles too, which needs leave for any inline style.
     """
     shell = (Path(streamlit.__file__).parent / "static" / "index.html").read_text(encoding="utf-8")
-    inline = re.findall(r"<script(?![^>]*\ssrc=)[^>]*>(.*?)</script>", shell, re.DOTALL)
-    hashes = " ".join(f"'sha256-{base64.b64encode(sha256(text.encode()).digest()).decode()}'" for text in inline)
     policy = {
         "default-src": "'self'",
-        "script-src": f"'self' 'wasm-unsafe-eval' {hashes}".strip(),
+        "script-src": f"'self' 'wasm-unsafe-eval' {inline_script_hashes(shell)}".strip(),
         "style-src": "'self' 'unsafe-inline'",
         "img-src": "'self' data: blob:",
         "font-src": "'self' data:",
@@ -170,6 +166,7 @@ FURTHER_ROUTES: tuple[str, ...] = (
     "dashboards.files:routes",
     "dashboards.plotly_script:routes",
     "dashboards.public_survey:routes",
+    "dashboards.documentation:routes",
 )
 
 

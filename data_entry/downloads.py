@@ -43,7 +43,7 @@ def routes(engine: Callable[[], sa.Engine], identify: Callable[[Request], Identi
     """
 
     def download(request: Request) -> Response:  # not a coroutine: Starlette runs it in a thread of its own
-        t = translator(_language(request))
+        t = translator(language(request))
         try:
             with reading(engine(), identify(request)) as work:
                 row, content = attachments.read(work, _key(request.path_params["key"]))
@@ -69,9 +69,10 @@ def _media_type(found: str) -> str:
     return "application/octet-stream" if found.startswith("text/") else found
 
 
-def _language(request: Request) -> str:
+def language(request: Request) -> str:
+    """Return the language that a browser asks for."""
     wanted = request.headers.get("accept-language", "").lower()
-    return next((language for language in CATALOGUES if wanted.startswith(language)), "en")
+    return next((known for known in CATALOGUES if wanted.startswith(known)), "en")
 
 
 def _said(text: str, status: int) -> Response:

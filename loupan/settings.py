@@ -158,6 +158,11 @@ class Settings(BaseSettings):
         """Folder of Great Expectations' Data Docs."""
         return self.data_dir / "data_docs"
 
+    @property
+    def dbt_docs_dir(self) -> Path:
+        """Folder of dbt's documentation pages."""
+        return self.data_dir / "dbt_docs"
+
 
 def _env_file_text() -> str:
     """Return the text of the .env file, '' where there is none."""

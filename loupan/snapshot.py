@@ -36,6 +36,7 @@ _CATALOGUE = Path(MARTS_FILE).stem
 _VERSION_FORMAT = "%Y%m%dT%H%M%S%fZ"
 _VERSION = re.compile(r"\d{8}T\d{12}Z")
 _POINTER = "CURRENT"
+_QUARANTINE_COLUMNS = ["table_name", "row_key", "column_name", "rule", "value", "reason", "since"]
 _UNFINISHED = (".building-", ".deleting-")
 # Connections of one process to one file must agree on their configuration.
 _READ_CONFIG: dict[str, str | bool | int | float | list[str]] = {
@@ -137,8 +138,8 @@ class Snapshot:
             per_table: the most rows of one table; None for no such limit.
 
         Returns:
-            A data frame with table_name, row_key, column_name, rule, value and reason; empty where nothing was ever
-            quarantined.
+            A data frame with table_name, row_key, column_name, rule, value, reason and since (naive UTC, the load that
+            first kept it out; missing in snapshots of earlier versions); empty where nothing was ever quarantined.
 
         Raises:
             DamagedSnapshot: if the file is missing or no readable DuckDB file.
@@ -148,19 +149,20 @@ class Snapshot:
         with self.connect() as connection:
             # A warehouse that no pipeline of ours filled keeps nothing out.
             if not connection.execute("from duckdb_tables() where table_name = 'quarantine_row'").fetchall():
-                return pd.DataFrame(columns=["table_name", "row_key", "column_name", "rule", "value", "reason"])
-            return connection.execute(
+                return pd.DataFrame(columns=_QUARANTINE_COLUMNS)
+            rows = connection.execute(
                 """
-                select table_name, row_key, column_name, rule, value, reason
+                select *
                 from quarantine_row
                 qualify
                     row_number() over (partition by table_name order by row_key, column_name, rule)
                     <= coalesce($per_table, $limit)
-                order by all
+                order by table_name, row_key, column_name, rule, value, reason
                 limit $limit
                 """,
                 {"limit": limit, "per_table": per_table},
-            ).df()
+            )
+            return rows.df().reindex(columns=_QUARANTINE_COLUMNS)
 
     def verify(self) -> None:
         """Check the files' sizes, and that the marts open.

@@ -9,10 +9,11 @@ from __future__ import annotations
 import datetime as dt
 import html
 import json
-import os
 from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
 from typing import Any
+
+from loupan.files import replace_text
 
 _STYLE = """
 :root { color-scheme: light dark; --line: #8884; --good: #1a7f4b; --bad: #c2352b; }
@@ -51,17 +52,11 @@ def write_data_docs(
             former = json.loads(path.read_text(encoding="utf-8"))["outcomes"]
             found = list({outcome["says"]: outcome for outcome in [*former, *found]}.values())  # noqa: PLW2901
         checked = {"table": table, "as_of": as_of.isoformat(sep=" ", timespec="minutes"), "outcomes": found}
-        _replace(path, json.dumps(checked, ensure_ascii=False, default=str, indent=1))
+        replace_text(path, json.dumps(checked, ensure_ascii=False, default=str, indent=1))
     stored = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(results.glob("*.json"))]
     page = folder / "index.html"
-    _replace(page, _page(stored))
+    replace_text(page, _page(stored))
     return page
-
-
-def _replace(path: Path, text: str) -> None:
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)
 
 
 def _page(stored: list[dict[str, Any]]) -> str:

@@ -6,13 +6,15 @@ from collections.abc import Mapping
 
 import dagster as dg
 
+from loupan.lineage import Made
 from loupan.settings import Settings, get_settings
 from pipelines import dbt_runner
 from pipelines.contract import read_contract
 from pipelines.crm_jobs import BACKUP, CARE
+from pipelines.documentation import build_documentation_asset
 from pipelines.failures import build_failure_hook
 from pipelines.instance import LAUNCHED, WAREHOUSE_TAG
-from pipelines.lineage import ColumnLineage, column_lineage
+from pipelines.lineage import column_lineage
 from pipelines.load import build_load_assets
 from pipelines.progress import LogReporter, Reporter
 from pipelines.publish import build_snapshot_asset
@@ -24,7 +26,7 @@ REFRESH = "refresh"
 
 
 def build_definitions(
-    settings: Settings, reporter: Reporter, lineage: Mapping[str, ColumnLineage] | None = None
+    settings: Settings, reporter: Reporter, lineage: Mapping[str, Mapping[str, Made]] | None = None
 ) -> dg.Definitions:
     """Return all of Loupan's Dagster definitions.
 
@@ -41,16 +43,17 @@ def build_definitions(
     )
     models = build_dbt_assets(settings, lineage or {})
     snapshot = build_snapshot_asset(settings, models.keys, [*load.raw.check_keys, *models.check_keys])
+    documentation = build_documentation_asset(settings)
     job = dg.define_asset_job(
         REFRESH,
-        selection=dg.AssetSelection.assets(*load.raw.keys, *models.keys, *snapshot.keys),
+        selection=dg.AssetSelection.assets(*load.raw.keys, *models.keys, *snapshot.keys, *documentation.keys),
         description="Load the CRM, build and check the marts, publish them.",
         tags={WAREHOUSE_TAG: LAUNCHED},
         hooks={build_failure_hook(settings)},
         executor_def=dg.in_process_executor,
     )
     return dg.Definitions(
-        assets=[*load.crm_tables, load.raw, models, snapshot],
+        assets=[*load.crm_tables, load.raw, models, snapshot, documentation],
         jobs=[job, BACKUP, CARE],
         schedules=build_schedules(job, settings),
         resources={"reporter": reporter, "warehouse_lock": WarehouseLock(data_dir=str(settings.data_dir))},

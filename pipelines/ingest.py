@@ -137,7 +137,7 @@ class _Load:
         began = time.perf_counter()
         loads = self._land(full, overlap)
         landed = time.perf_counter()
-        Sorter(self._connection, self._contract).sort(name for name, load in loads.items() if load.changed)
+        Sorter(self._connection, self._contract, as_of).sort(name for name, load in loads.items() if load.changed)
         self._connection.execute("create or replace table raw.refresh as select ?::timestamp as as_of", [as_of])
         sorted_ = time.perf_counter()
         return IngestReport(

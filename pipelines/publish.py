@@ -59,7 +59,7 @@ def check_name(key: dg.AssetCheckKey) -> str:
 
 
 def _loaded(settings: Settings) -> dict[str, Any]:
-    """Read from the warehouse what this refresh loaded: as-of, rows and quarantined rows per table."""
+    """Read from the warehouse what this refresh loaded: as-of, and per table rows, last change and quarantined rows."""
     with duckdb.connect(str(settings.warehouse_path)) as warehouse:
         refresh = warehouse.execute("select as_of from raw.refresh").fetchone()
         tables = warehouse.execute(
@@ -69,9 +69,18 @@ def _loaded(settings: Settings) -> dict[str, Any]:
             (schema, table): warehouse.table(f'"{schema}"."{table}"').count("*").fetchall()[0][0]
             for schema, table in tables
         }
+        dated = warehouse.execute(
+            "select table_name from duckdb_columns() where schema_name = 'raw' and column_name = 'updated_at'"
+        ).fetchall()
+        newest = {
+            table: warehouse.table(f'"raw"."{table}"').max("updated_at").fetchall()[0][0] for (table,) in sorted(dated)
+        }
     return {
         "as_of": None if refresh is None else f"{refresh[0].isoformat(timespec='seconds')}+00:00",
         "rows": {t: n for (s, t), n in sorted(counts.items()) if s == "raw" and t != "refresh"},
+        "newest": {
+            table: f"{moment.isoformat(timespec='seconds')}+00:00" for table, moment in newest.items() if moment
+        },
         "quarantined": {
             t: n for (s, t), n in sorted(counts.items()) if s == "quarantine" and n and t != "quarantine_row"
         },

@@ -23,6 +23,7 @@ rules of their own values, so that staging can drop them by their mark; the othe
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -142,8 +143,15 @@ def checked_column(table: Table, expression: str) -> str:
 class Sorter:
     """Works through landing tables inside one open warehouse transaction."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, contract: Contract) -> None:
-        self._connection, self._contract = connection, contract
+    def __init__(self, connection: duckdb.DuckDBPyConnection, contract: Contract, as_of: dt.datetime) -> None:
+        """Begin.
+
+        Args:
+            connection: open on the warehouse, in a transaction.
+            contract: the tables.
+            as_of: the moment of the load (naive UTC), from which a row that is found now is said to be kept out.
+        """
+        self._connection, self._contract, self._as_of = connection, contract, as_of
         connection.execute(
             "create or replace temp table violation (table_name varchar, landing_row bigint, is_deleted boolean, "
             "column_name varchar, rule varchar, value varchar, reason varchar)"
@@ -309,13 +317,22 @@ class Sorter:
                     "order by column_name, rule, reason) as reasons "
                     f"from violation v where {of_table} group by landing_row) v on v.landing_row = l.rowid"
                 )
+            self._connection.execute(
+                "create or replace temp table kept_out as select row_key, column_name, rule, min(since) as since "
+                "from quarantine.quarantine_row where table_name = ? group by all",
+                [table.name],
+            )
             self._connection.execute("delete from quarantine.quarantine_row where table_name = ?", [table.name])
             if table.name in broken:
                 self._connection.execute(
-                    "insert into quarantine.quarantine_row "
-                    f"select v.table_name, l.{sql.name(table.key)}, v.column_name, v.rule, "
-                    f"left(v.value, {MAX_VALUE_LENGTH}), v.reason "
-                    f"from violation v join {landing} l on l.rowid = v.landing_row where {of_table}"
+                    "insert into quarantine.quarantine_row by name "
+                    f"select v.table_name, l.{sql.name(table.key)} as row_key, v.column_name, v.rule, "
+                    f"left(v.value, {MAX_VALUE_LENGTH}) as value, v.reason, coalesce(k.since, ?) as since "
+                    f"from violation v join {landing} l on l.rowid = v.landing_row "
+                    f"left join kept_out k on k.row_key is not distinct from l.{sql.name(table.key)} "
+                    "and k.column_name = v.column_name and k.rule = v.rule "
+                    f"where {of_table}",
+                    [self._as_of],
                 )
 
     def _explain_orphans(self) -> None:

@@ -8,9 +8,9 @@ from dagster_dbt import DagsterDbtTranslator, DbtProject, dbt_assets
 from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
 from google.protobuf.json_format import MessageToDict
 
+from loupan.lineage import ROWS, Made
 from loupan.settings import Settings
 from pipelines import dbt_runner
-from pipelines.lineage import ColumnLineage
 from pipelines.progress import Reporter
 
 # No postponed annotations here: Dagster reads those of the functions inside functions.
@@ -21,7 +21,7 @@ OWNERS = ["team:data"]
 class Translator(DagsterDbtTranslator):
     """Name, group and describe the assets made of dbt's nodes."""
 
-    def __init__(self, lineage: Mapping[str, ColumnLineage]) -> None:
+    def __init__(self, lineage: Mapping[str, Mapping[str, Made]]) -> None:
         super().__init__()
         self._lineage = lineage
 
@@ -33,8 +33,9 @@ class Translator(DagsterDbtTranslator):
         lineage = self._lineage.get(unique_id)
         if lineage:
             dependencies = {
-                column: [dg.TableColumnDep(dg.AssetKey(source.split("/")), name) for source, name in columns]
-                for column, columns in lineage.items()
+                column: [dg.TableColumnDep(dg.AssetKey(source.split("/")), name) for source, name in made.values]
+                for column, made in lineage.items()
+                if column != ROWS
             }
             spec = spec.merge_attributes(metadata={"dagster/column_lineage": dg.TableColumnLineage(dependencies)})
         return spec
@@ -45,7 +46,7 @@ def _group(folders: list[str]) -> str | None:
     return "_".join(folders[:2] if folders[0] == "marts" else folders[:1]) if folders else None
 
 
-def build_dbt_assets(settings: Settings, lineage: Mapping[str, ColumnLineage]) -> dg.AssetsDefinition:
+def build_dbt_assets(settings: Settings, lineage: Mapping[str, Mapping[str, Made]]) -> dg.AssetsDefinition:
     """Return the multi-asset of all models; materializing it is one ``dbt build`` in this process.
 
     Args:

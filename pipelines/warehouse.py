@@ -108,6 +108,8 @@ def _create(connection: duckdb.DuckDBPyConnection) -> None:
         "create table if not exists quarantine.quarantine_row (table_name varchar, row_key varchar, "
         "column_name varchar, rule varchar, value varchar, reason varchar)"
     )
+    # A warehouse of an earlier version has the table without it.
+    connection.execute("alter table quarantine.quarantine_row add column if not exists since timestamp")
 
 
 def set_aside(path: Path) -> Path:

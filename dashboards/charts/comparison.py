@@ -226,6 +226,7 @@ def estimates(
     *,
     chosen: Sequence[str] = (),
     is_ranked: bool = True,
+    is_lowest_first: bool = False,
     names: Callable[[Any], str] | None = None,
     most: int = 40,
 ) -> Drawing:
@@ -240,6 +241,7 @@ def estimates(
         metric: a ratio of unit percent (Wilson intervals) or per_100 (exact Poisson intervals).
         chosen: values drawn in colour while the others turn grey.
         is_ranked: False sorts by name, for people.
+        is_lowest_first: whether a ranking begins with the lowest.
         names: writes a value of the dimension; `value_label` by default.
         most: how many rows are drawn, those with the largest denominators; the table has all.
     """
@@ -253,7 +255,7 @@ def estimates(
     unit, formats, colours = view.unit(metric), view.formats, COLOURS[view.theme]
     scale = _scale(view, metric)
     data["low"], data["high"] = ratio_interval(unit, data["numerator"], data["denominator"], scale)
-    data["order"] = np.where(data["is_few"] | (not is_ranked), 0.0, -data["rate"])
+    data["order"] = np.where(data["is_few"] | (not is_ranked), 0.0, data["rate"] * (1 if is_lowest_first else -1))
     data = data.sort_values(["is_few", "order", "name"], kind="stable").reset_index(drop=True)
     shown = data.loc[data["denominator"].nlargest(most).index].sort_index().reset_index(drop=True)
     common = scale * data["numerator"].sum() / data["denominator"].sum()

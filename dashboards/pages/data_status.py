@@ -1,51 +1,78 @@
-"""Data status: how fresh the numbers are, which checks they passed, what was kept out, which snapshots there are."""
+"""Data status: how fresh the numbers are, which checks they passed, how refreshes went, which snapshots there are."""
 
 from __future__ import annotations
 
+import html
 from datetime import datetime
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
-from dashboards import layout
+from dashboards import filters, layout
+from dashboards.charts.runs import MEASURES, by_refresh
+from dashboards.documentation import DATA_DOCS, DBT_DOCS
 from dashboards.view import View
+from data_entry.pages import links
 from loupan import ui
 from loupan.errors import LoupanError
+from loupan.formats import NO_DATA
 from loupan.refresh_lock import is_refreshing
-from loupan.refresh_state import RefreshState, read_state
+from loupan.refresh_state import RefreshState, read_history, read_state
 from loupan.settings import get_settings
 from loupan.snapshot import Snapshot, list_snapshots
 
-_ROWS_SHOWN = 500
 _SNAPSHOTS_SHOWN = 20
 
 
 def draw(view: View, tables: bool) -> None:
     """Draw the page."""
     t = view.t
-    snapshot = view.gateway.metrics.snapshot
-    refresh = read_state(get_settings())
+    snapshot, settings = view.gateway.metrics.snapshot, get_settings()
+    refresh = read_state(settings)
     _facts(view, snapshot, refresh)
     if refresh is not None:
         _last_refresh(view, refresh)
         _messages(refresh)
+    _documents(view)
+    _history(view, read_history(settings), tables)
     left, right = ui.columns(1, 1)
     with left, st.container(border=True, key="lp_card_checks"):
         _checks(view, snapshot)
     with right, st.container(border=True, key="lp_card_rows"):
-        _rows(view, snapshot)
-    with st.container(border=True, key="lp_card_quarantine"):
-        ui.card_title(
-            t("Rows kept out"), t("They broke a hard rule of the CRM's tables; they return by themselves once mended.")
-        )
-        with layout.guarded(view):
-            _quarantine(view, snapshot)
+        _tables(view, snapshot)
     with st.container(border=True, key="lp_card_snapshots"):
         ui.card_title(
             t("Published snapshots"), t("To go back to an earlier one: {command}", command="loupan snapshots rollback")
         )
         _snapshots(view, snapshot)
+
+
+def _documents(view: View) -> None:
+    """Lead to what describes the data in full: pages of other programs, in English."""
+    t = view.t
+    shown = ((DATA_DOCS, t("Data Docs: what is expected of every table")), (DBT_DOCS, t("dbt: every model and column")))
+    addresses = "".join(
+        f"<a class='lp-link' href='{site.address}/' target='_blank' rel='noopener'>{html.escape(words)}</a> "
+        for site, words in shown
+    )
+    st.html(f"<nav>{addresses}</nav>")
+
+
+def _history(view: View, runs: list[RefreshState], tables: bool) -> None:
+    t = view.t
+    ui.section(t("Refreshes"))
+    name = filters.choice("measure", list(MEASURES), "seconds", t("Measure"), lambda code: t(MEASURES[code].title))
+    layout.card(
+        view,
+        t("{measure} of each refresh", measure=t(MEASURES[name].title)),
+        by_refresh,
+        runs,
+        MEASURES[name],
+        key="refreshes",
+        caption=t("Those that were refused or stopped are shown too; they changed nothing here."),
+        tables=tables,
+    )
 
 
 def _facts(view: View, snapshot: Snapshot, refresh: RefreshState | None) -> None:
@@ -138,43 +165,36 @@ def _result(view: View, check: dict[str, object]) -> str:
     return view.t("failed") if check["blocking"] else view.t("warning")
 
 
-def _rows(view: View, snapshot: Snapshot) -> None:
-    t = view.t
-    ui.card_title(t("Rows per table"), t("What was loaded from the CRM, and what was kept out of it."))
+def _tables(view: View, snapshot: Snapshot) -> None:
+    t, formats = view.t, view.formats
+    ui.card_title(t("Tables of the CRM"), t("What was loaded, what was kept out, and when something last changed."))
     loaded, kept_out = snapshot.report.get("rows", {}), snapshot.report.get("quarantined", {})
     if not loaded:
         layout.no_data(view)
         return
+    newest = {name: datetime.fromisoformat(moment) for name, moment in dict(snapshot.report.get("newest", {})).items()}
     names = sorted(loaded, key=lambda name: (-kept_out.get(name, 0), name))
     frame = pd.DataFrame(
         {
             t("Table name"): names,
             t("Rows"): [f"{loaded[name]:,}" for name in names],
             t("Kept out"): [f"{kept_out.get(name, 0):,}" for name in names],
+            t("Last change"): [
+                formats.moment(newest[name], view.gateway.time_zone) if name in newest else NO_DATA for name in names
+            ],
+            t("Days before"): [_age(view, newest.get(name)) for name in names],
         }
     )
-    ui.table(frame, t("Rows per table"))
+    ui.table(frame, t("Tables of the CRM"))
+    if sum(kept_out.values()):
+        links.link("quarantine", t("What was kept out, and why"), ":material/rule:")
 
 
-def _quarantine(view: View, snapshot: Snapshot) -> None:
-    t = view.t
-    rows = snapshot.quarantined_rows(_ROWS_SHOWN)
-    if rows.empty:
-        ui.message(t("No row was kept out."))
-        return
-    total = sum(snapshot.report.get("quarantined", {}).values())
-    frame = pd.DataFrame(
-        {
-            t("Table name"): rows["table_name"],
-            t("Row"): rows["row_key"].fillna(""),
-            t("Column"): rows["column_name"].fillna(""),
-            t("Value"): rows["value"].fillna("").astype(str).str.slice(0, 80),
-            t("Reason"): rows["reason"].fillna(rows["rule"]),
-        }
-    )
-    ui.table(frame, t("Rows kept out"), is_words=True)
-    if total > len(rows):
-        ui.message(t("The first {shown} of {total}.", shown=f"{len(rows):,}", total=f"{total:,}"))
+def _age(view: View, newest: datetime | None) -> str:
+    """Write how many days before the data's moment something last changed."""
+    if newest is None or newest > view.gateway.as_of:
+        return NO_DATA
+    return f"{(view.gateway.as_of - newest).days:,}"
 
 
 def _snapshots(view: View, current: Snapshot) -> None:

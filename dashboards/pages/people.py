@@ -24,7 +24,7 @@ class Names(dict[Any, str]):
 def employee_names(view: View) -> Names:
     """Return what employees are called: name and number, since two may share a name."""
     known: dict[Any, str] = {}
-    for metric in ("leads", "contracts_gross", "reply_timeliness_rate"):
+    for metric in ("leads", "contracts_gross", "reply_timeliness_rate", "field_completeness"):
         if {"employee", "employee_name"} <= view.gateway.dimensions(metric):
             frame = view.gateway.ask((metric,), by=("employee", "employee_name"))
             pairs = zip(frame["employee"], frame["employee_name"], strict=True)

@@ -42,6 +42,9 @@ REPORTS = ("report", "approval_action")
 KNOWLEDGE = ("article", "article_version")
 DISCUSSION = ("thread", "post")
 WORK = ("work_plan", "work_log")
+# For everybody who reads statistics.
+_MEANING = ("dictionary", "lineage")
+_PAGE = "page:"
 SETTINGS = (*CATEGORIES, *ORGANISATION, *ESTATES)
 
 Grant = tuple[Iterable[str], Iterable[str], str]
@@ -49,7 +52,7 @@ Grant = tuple[Iterable[str], Iterable[str], str]
 
 
 def _pages(*paths: str, scope: str = "all") -> Grant:
-    return tuple(f"page:{path}" for path in paths), ("open",), scope
+    return tuple(f"{_PAGE}{path}" for path in paths), ("open",), scope
 
 
 # Figures of sales for who leads a department in some estates.
@@ -93,6 +96,7 @@ READY_MADE: dict[str, ReadyMade] = {
                 "overview", "changes", "sales", "customer-structure", "conversion", "complaints", "campaign-return",
                 "property-fees", "staff", "plans", "expenses", "surveys", "competition-analysis", "records",
             ),
+            _pages(*_MEANING, "completeness"),
         ),
     ),
     "marketing": ReadyMade(
@@ -110,6 +114,7 @@ READY_MADE: dict[str, ReadyMade] = {
                 "plans", "expenses", "feedback", "competition-entry", "competition-analysis", "records", "overview",
                 "changes", "sales", "customer-structure", "conversion", "campaign-return",
             ),
+            _pages(*_MEANING),
         ),
     ),
     "sales": ReadyMade(
@@ -143,6 +148,9 @@ READY_MADE: dict[str, ReadyMade] = {
             _pages("customers", "customer", "deals", "demands", "estate-board", "records"),
             _pages(*_SALES_FIGURES, scope="project"),
             _pages(*_SALES_FIGURES, scope="department"),
+            _pages(*_MEANING),
+            _pages("completeness", scope="project"),
+            _pages("completeness", scope="department"),
         ),
     ),
     "property": ReadyMade(
@@ -158,6 +166,7 @@ READY_MADE: dict[str, ReadyMade] = {
             (TASKS, (*WRITE, "personal", "assign"), "department"),
             _pages("owners", "customer", "demands", "fees", "service-items", "records"),
             _pages("property-fees", scope="project"),
+            _pages(*_MEANING),
         ),
     ),
     "service": ReadyMade(
@@ -172,6 +181,7 @@ READY_MADE: dict[str, ReadyMade] = {
             (TASKS, (*WRITE, "personal", "assign"), "all"),
             (("attachment",), ("read", "create"), "all"),
             _pages("customers", "customer", "demands", "surveys", "care", "complaints", "records"),
+            _pages(*_MEANING),
         ),
     ),
     "data": ReadyMade(
@@ -184,6 +194,7 @@ READY_MADE: dict[str, ReadyMade] = {
                 "data-status", "overview", "changes", "sales", "customer-structure", "conversion", "complaints",
                 "campaign-return", "property-fees", "staff", "records", "imports", "backups",
             ),
+            _pages(*_MEANING, "quarantine", "completeness"),
         ),
     ),
 }  # fmt: skip
@@ -192,22 +203,30 @@ READY_MADE: dict[str, ReadyMade] = {
 def ensure_roles(session: Session) -> list[str]:
     """Add the ready-made roles that are missing, and return their names; existing ones stay as they are.
 
-    Deleted ones stay deleted, too: an administrator meant it.
+    Deleted ones stay deleted, too: an administrator meant it. Only pages that came with a later version of the program
+    are granted to them, which are those that no role was ever given: what is taken away stays as a deleted row.
     """
-    known = set(session.scalars(sa.select(Role.name)))
-    added = [name for name in READY_MADE if name not in known]
-    roles = [Role(name=name, landing_page=READY_MADE[name].landing_page) for name in added]
-    session.add_all(roles)
+    known = {role.name: role for role in session.scalars(sa.select(Role))}
+    pages = RolePermission.resource.startswith(_PAGE, autoescape=True)
+    old_pages = set(session.scalars(sa.select(RolePermission.resource).where(pages).distinct()))
+    added = {
+        name: Role(name=name, landing_page=ready_made.landing_page)
+        for name, ready_made in READY_MADE.items()
+        if name not in known
+    }
+    session.add_all(added.values())
     session.flush()
     rows = [
         {"role_id": role.id, "resource": resource, "action": action, "scope": scope}
-        for role in roles
-        for resource, action, scope in sorted(_grants(READY_MADE[role.name]))
+        for name, role in (known | added).items()
+        if name in READY_MADE and role.deleted_at is None
+        for resource, action, scope in sorted(_grants(READY_MADE[name]))
+        if name in added or (resource.startswith(_PAGE) and resource not in old_pages)
     ]
     if rows:
         # At once: there are over a thousand.
         session.execute(sa.insert(RolePermission), rows)
-    return added
+    return list(added)
 
 
 def _grants(ready_made: ReadyMade) -> set[tuple[str, str, str]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -218,7 +217,8 @@ def _reconcile(desk: Desk, table: str, row: Row, stale: Stale, save: Save | None
                and n not in ("updated_at", "updated_by", "row_version")]  # fmt: skip
     if changed:
         ui.section(desk.t(marked("Changed by the other person")))
-        _pairs([(label(desk, table, n), shown(desk, table, n, theirs[n], theirs.get(f"{n}_caption"))) for n in changed])
+        captions = {name: theirs.get(f"{name}_caption") for name in changed}
+        ui.pairs([(label(desk, table, n), shown(desk, table, n, theirs[n], captions[n])) for n in changed])
     if st.button(desk.t(marked("Save this choice")), type="primary", key=f"{key}_merge"):
         try:
             if result:
@@ -245,7 +245,7 @@ def _facts(desk: Desk, table: str, row: Row, columns: Sequence[str] | None) -> N
             for key, several in custom.values(work, table, row["id"]).items():
                 feature = work.session.get_one(Feature, key)
                 pairs.append((feature.name, shown_feature(desk, feature, several)))
-    _pairs(pairs)
+    ui.pairs(pairs)
 
 
 def _deleted(desk: Desk, table: str, row: Row, columns: Sequence[str] | None, key: str) -> None:
@@ -311,18 +311,12 @@ def _history(desk: Desk, table: str, key: int) -> None:
                     )
                 lines.append((name, after if act.action == "create" else f"{before} → {after}"))
             if lines:
-                _pairs(lines) if len(lines) <= 8 else _expanded(desk, lines)
-
-
-def _pairs(pairs: Sequence[tuple[str, str]]) -> None:
-    """Write values with what they are called; unlike the facts of a page, as often as needed."""
-    rows = "".join(f"<dt>{html.escape(name)}</dt><dd>{html.escape(text)}</dd>" for name, text in pairs)
-    st.html(f"<dl class='lp-pairs'>{rows}</dl>")
+                ui.pairs(lines) if len(lines) <= 8 else _expanded(desk, lines)
 
 
 def _expanded(desk: Desk, lines: list[tuple[str, str]]) -> None:
     with st.expander(desk.t("{count} values", count=len(lines))):
-        _pairs(lines)
+        ui.pairs(lines)
 
 
 def _shown(desk: Desk, table: str, column: str, value: Any) -> str:

@@ -8,6 +8,8 @@ from typing import Any
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
+from loupan import ui
+
 _PAGES, _READABLE = "lp_pages", "lp_readable"
 # Where a record has a page made for it; all others are shown among the records of their table.
 _PAGE_OF = {"customer": "customer", "deal": "deals", "demand": "demands"}
@@ -35,12 +37,33 @@ def go(path: str, **query: Any) -> None:
         query: what goes into its address, such as ``id=5``; None is left out, a list is repeated.
     """
     if is_open(path):
-        shown: dict[str, str | list[str]] = {
-            name: value if isinstance(value, list) else str(value) for name, value in query.items() if value is not None
-        }
-        if (language := st.query_params.get("lang")) is not None:
-            shown.setdefault("lang", language)
-        st.switch_page(st.session_state[_PAGES][path], query_params=shown)
+        st.switch_page(st.session_state[_PAGES][path], query_params=_asked(query))
+
+
+def link(path: str, label: str, icon: str | None = None, **query: Any) -> None:
+    """Draw a link to another page, or its words alone where the person may not open it.
+
+    Args:
+        path: the page's path.
+        label: what is written, as plain text.
+        icon: a Material symbol.
+        query: what goes into its address; None is left out.
+    """
+    if not is_open(path):
+        ui.message(label)
+        return
+    page = st.session_state[_PAGES][path]
+    st.page_link(page, label=ui.plain(label), icon=icon, query_params=_asked(query))
+
+
+def _asked(query: Mapping[str, Any]) -> dict[str, str | list[str]]:
+    """Return what goes into the address of another page: what is asked for, and the reader's language."""
+    asked: dict[str, str | list[str]] = {
+        name: value if isinstance(value, list) else str(value) for name, value in query.items() if value is not None
+    }
+    if (language := st.query_params.get("lang")) is not None:
+        asked.setdefault("lang", language)
+    return asked
 
 
 def leads_to(table: str) -> bool:

@@ -38,11 +38,14 @@ DIMENSION_TITLES = {
     "competitor": marked("Competitor"),
     "attribution_model": marked("Attribution model"),
     "expense_category": marked("Expense category"),
+    "crm_table": marked("Record type"),
+    "crm_field": marked("Field"),
 }
 
 _DATE_BASES = {
     "as_of": marked("As of the data's date"),
     "due_at": marked("Day the reply was due"),
+    "entered_month": marked("Month the record was entered"),
     "due_on": marked("Day the payment was due"),
     "first_contract": marked("Day of the first contract"),
     "first_contract_at": marked("Day of the first contract"),

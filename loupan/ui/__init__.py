@@ -50,6 +50,12 @@ def facts(pairs: Sequence[tuple[str, str]]) -> None:
     st.html(f"<dl class='lp-facts'>{cells}</dl>")
 
 
+def pairs(named: Sequence[tuple[str, str]]) -> None:
+    """Write values with what they are called, one under another; unlike facts, as often as needed."""
+    rows = "".join(f"<dt>{html.escape(name)}</dt><dd>{html.escape(value)}</dd>" for name, value in named)
+    st.html(f"<dl class='lp-pairs'>{rows}</dl>")
+
+
 def message(text: str) -> None:
     """Write a sentence in small print."""
     st.html(f"<p class='lp-note'>{html.escape(text)}</p>")

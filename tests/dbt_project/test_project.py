@@ -28,7 +28,7 @@ DICTIONARY = [
 ]  # fmt: skip
 META = {"label_zh", "unit", "date_basis", "better", "owner"}
 UNITS = {"count", "currency", "percent", "per_100", "days", "hours", "minutes", "sqm", "ratio"}
-OWNERS = {"sales", "service", "marketing", "property", "finance"}
+OWNERS = {"sales", "service", "marketing", "property", "finance", "data"}
 
 
 @pytest.fixture(scope="module")

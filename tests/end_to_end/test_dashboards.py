@@ -61,6 +61,36 @@ def test_every_page_opens(open_page, address, path, language, theme, width):
         page.wait_for_selector(".js-plotly-plot .main-svg")
 
 
+def test_the_pages_of_the_data_open(open_page, address):
+    """Each in one look, all looks among them; their parts are tested without a browser."""
+    looks = {
+        "dictionary?metric=conversion_rate": ("zh", "dark", 390, "成交转化率"),
+        "lineage?metric=conversion_rate": ("en", "light", 390, "lead.opened_at"),
+        "quarantine": ("zh", "light", 1440, "没有被隔离的行"),
+        "completeness": ("en", "dark", 1440, "Completeness of each field"),
+    }
+    for path, (language, theme, width, words) in looks.items():
+        page = open_page(address, f"{path}{'&' if '?' in path else '?'}lang={language}", theme=theme, width=width)
+        page.locator("[data-testid=stMain]").get_by_text(words).first.wait_for()
+        assert page.locator("[data-testid=stException], [data-testid=stAlertContentError]").count() == 0
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), path
+
+
+def test_the_documentation_needs_no_other_host(context_of, address):
+    page = context_of(address, "data", "light", 1440).new_page()
+    asked, broken = [], []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("pageerror", lambda error: broken.append(str(error)))
+    page.goto(f"{address}/data-docs/")
+    page.get_by_text("tables keep all that is expected of them").wait_for()
+    page.goto(f"{address}/dbt-docs/#!/model/model.loupan.fct_lead")
+    page.get_by_text("Leads by the day they were opened").first.wait_for()
+    page.get_by_text("bigint").first.wait_for()
+    page.close()
+    assert [url for url in asked if not url.startswith((address, "data:"))] == []
+    assert broken == []
+
+
 def test_charts_say_in_words_what_they_show(open_page, address):
     page = open_page(address, "overview?lang=en")
     page.wait_for_selector(".js-plotly-plot .main-svg")

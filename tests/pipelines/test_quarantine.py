@@ -7,10 +7,12 @@ from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
+import duckdb
 import pytest
 import sqlalchemy as sa
 
 from pipelines.contract import Column, Contract, ContractError
+from pipelines.ingest import ingest
 from tests.pipelines.loads import CONTRACT, LooseCrm, accepted, broken_rules, load, rows, table
 
 
@@ -206,6 +208,40 @@ def test_a_check_that_is_no_sql_names_its_table(loose: LooseCrm, warehouse: Path
     contract = Contract(tuple(lead if table.name == "lead" else table for table in CONTRACT.tables))
     with pytest.raises(ContractError, match="A check of source table lead"):
         load(loose.url, warehouse, contract=contract)
+
+
+def test_it_is_known_since_when_a_row_is_kept_out(loose: LooseCrm, warehouse: Path) -> None:
+    def since() -> list[tuple[str, dt.datetime]]:
+        found = "select row_key, since from quarantine.quarantine_row order by row_key"
+        return [(key, moment) for key, moment in rows(warehouse, found)]
+
+    def load_on(day: int, *, full: bool = False) -> None:
+        ingest(CONTRACT, loose.url, warehouse, as_of=dt.datetime(2025, 6, day), full=full)
+
+    loose.insert("payment", 1, amount="a lot")
+    load_on(1)
+    loose.insert("payment", 2, amount="more", at="2024-05-02 00:00:00")
+    load_on(2)
+    load_on(3, full=True)
+    assert since() == [("1", dt.datetime(2025, 6, 1)), ("2", dt.datetime(2025, 6, 2))]
+    # Mended, it returns; broken again, it begins anew.
+    loose.update("payment", 1, at="2024-05-03 00:00:00", amount="5")
+    load_on(4)
+    loose.update("payment", 1, at="2024-05-04 00:00:00", amount="a lot")
+    load_on(5)
+    assert since() == [("1", dt.datetime(2025, 6, 5)), ("2", dt.datetime(2025, 6, 2))]
+
+
+def test_a_warehouse_of_an_earlier_version_is_used_as_it_is(loose: LooseCrm, warehouse: Path) -> None:
+    loose.insert("payment", 1, amount="a lot")
+    load(loose.url, warehouse)
+    with duckdb.connect(str(warehouse)) as connection:
+        connection.execute("alter table quarantine.quarantine_row drop column since")
+    loose.insert("payment", 2, amount="more", at="2024-05-02 00:00:00")
+    load(loose.url, warehouse)
+    assert rows(warehouse, "select row_key, since from quarantine.quarantine_row order by row_key") == [
+        ("1", dt.datetime(2025, 6, 1)), ("2", dt.datetime(2025, 6, 1)),
+    ]  # fmt: skip
 
 
 def test_a_long_value_is_cut(loose: LooseCrm, warehouse: Path) -> None:

@@ -12,6 +12,7 @@ import pandas as pd
 from tests.reference.crm import Crm
 from tests.reference.deals import Deals
 from tests.reference.demands import Demands
+from tests.reference.entry import Entry
 from tests.reference.facts import Group, Metric, Question, Ratio
 from tests.reference.fees import Fees
 from tests.reference.identity import journeys, survivors
@@ -43,6 +44,7 @@ class Reference:
             **Demands(crm, survivor_of, leads).metrics(),
             **Marketing(crm, survivor_of, deals, cohort).metrics(),
             **Fees(crm, survivor_of).metrics(),
+            **Entry(crm).metrics(),
         }
 
     @cached_property

@@ -6,6 +6,7 @@ import pytest
 
 from dashboards.gateway import Period, open_gateway
 from dashboards.view import View
+from loupan.metrics import EVERYTHING
 from loupan.settings import get_settings
 from tests.support.installation import sample_installation
 
@@ -17,7 +18,7 @@ def gateway():
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LOUPAN_DATA_DIR", str(sample_installation()))
         get_settings.cache_clear()
-        found = open_gateway()
+        found = open_gateway(EVERYTHING)
     get_settings.cache_clear()
     return found
 

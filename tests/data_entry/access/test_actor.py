@@ -204,6 +204,39 @@ def test_roles_are_added_once_and_stay_as_they_are(staffed: sa.Engine) -> None:
     assert counted() == before
 
 
+def test_a_page_of_a_later_version_is_granted_and_what_was_taken_stays_taken(staffed: sa.Engine) -> None:
+    """As in an installation whose roles were made before there was a dictionary."""
+
+    def granted(page: str) -> set[str]:
+        with Session(staffed) as session:
+            return set(
+                session.scalars(
+                    sa.select(Role.name)
+                    .join(RolePermission, RolePermission.role_id == Role.id)
+                    .where(RolePermission.resource == f"page:{page}", RolePermission.deleted_at.is_(None))
+                )
+            )
+
+    def ensure() -> None:
+        with Session(staffed) as session:
+            assert ensure_roles(session) == []
+            session.commit()
+
+    change(staffed, sa.delete(RolePermission).where(RolePermission.resource == "page:dictionary"))
+    change(staffed, sa.update(RolePermission).where(RolePermission.resource == "page:staff").values(deleted_at=NOW))
+    change(staffed, sa.update(Role).where(Role.name == "service").values(deleted_at=NOW))
+    ensure()
+    assert granted("dictionary") == {"executive", "marketing", "sales_manager", "property", "data"}
+    assert granted("staff") == set()
+    executive = sa.select(Role.id).where(Role.name == "executive").scalar_subquery()
+    taken = sa.update(RolePermission).where(
+        RolePermission.resource == "page:dictionary", RolePermission.role_id == executive
+    )
+    change(staffed, taken.values(deleted_at=NOW))
+    ensure()
+    assert granted("dictionary") == {"marketing", "sales_manager", "property", "data"}
+
+
 def _count(engine: sa.Engine) -> int:
     with engine.connect() as connection:
         return int(connection.scalar(sa.select(sa.func.count()).select_from(RolePermission)) or 0)

@@ -1,0 +1,115 @@
+"""Charts of refreshes, one after the other, whether they were published or not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import pandas as pd
+
+from dashboards.view import View
+from loupan.i18n import Translator, marked
+from loupan.refresh_state import RefreshState
+from loupan.ui.drawing import HOVER, NOTHING, Drawing, figure, hover, value_axis
+from loupan.ui.palette import COLOURS
+
+MOST = 60
+_OUTCOMES = {"published": marked("published"), "refused": marked("refused"), "error": marked("stopped with an error")}
+
+
+@dataclass(frozen=True)
+class Measure:
+    """Something that is known of every refresh.
+
+    Attributes:
+        title: what it is called.
+        unit: of `loupan.formats`.
+        value: reads it; None where it is not known.
+    """
+
+    title: str
+    unit: str
+    value: Callable[[RefreshState], float | None]
+
+
+def _seconds(run: RefreshState) -> float | None:
+    if run.finished_at is None:
+        return None
+    return (datetime.fromisoformat(run.finished_at) - datetime.fromisoformat(run.started_at)).total_seconds()
+
+
+def _kept_out(run: RefreshState) -> float | None:
+    # A refresh that stopped before it had loaded everything kept out nothing that anybody counted.
+    return sum(run.quarantined.values()) if run.rows else None
+
+
+def _rows(run: RefreshState) -> float | None:
+    return sum(run.rows.values()) if run.rows else None
+
+
+def _failed(run: RefreshState) -> float | None:
+    return len(run.failed_checks)
+
+
+MEASURES = {
+    "seconds": Measure(marked("Duration in seconds"), "count", _seconds),
+    "rows": Measure(marked("Rows"), "count", _rows),
+    "kept_out": Measure(marked("Rows kept out"), "count", _kept_out),
+    "failed": Measure(marked("Failed checks"), "count", _failed),
+}
+
+
+def outcome_words(t: Translator, run: RefreshState) -> str:
+    """Return what became of a refresh."""
+    return t(_OUTCOMES.get(run.outcome, run.outcome))
+
+
+def by_refresh(view: View, runs: Sequence[RefreshState], measure: Measure) -> Drawing:
+    """Draw a measure of every refresh, the last ones, in the colour of what became of it."""
+    runs = [run for run in runs if measure.value(run) is not None][-MOST:]
+    if not runs:
+        return NOTHING
+    t, formats, zone, colours = view.t, view.formats, view.gateway.time_zone, COLOURS[view.theme]
+    shades = {"published": colours.main, "refused": colours.accent, "error": colours.bad}
+    values = [float(measure.value(run) or 0) for run in runs]
+    moments = [formats.moment(datetime.fromisoformat(run.started_at), zone) for run in runs]
+    written = [formats.value(value, measure.unit) for value in values]
+    title = t(measure.title)
+    traces = [
+        {
+            "type": "bar",
+            "name": t(words),
+            "x": [place for place, run in enumerate(runs) if run.outcome == outcome],
+            "y": [value for value, run in zip(values, runs, strict=True) if run.outcome == outcome],
+            "marker": {"color": shades[outcome], "cornerradius": 3},
+            "width": 0.7,
+            "customdata": [
+                hover([moment, f"{title}: {text}", t(words)])
+                for moment, text, run in zip(moments, written, runs, strict=True)
+                if run.outcome == outcome
+            ],
+            "hovertemplate": HOVER,
+        }
+        for outcome, words in _OUTCOMES.items()
+        if any(run.outcome == outcome for run in runs)
+    ]
+    ends = sorted({0, len(runs) - 1})
+    drawn = figure(
+        view.theme,
+        traces,
+        240,
+        xaxis={
+            "tickvals": ends,
+            "ticktext": ["<br>".join(moments[place].rsplit(" ", 1)) for place in ends],
+            "range": [-0.6, max(len(runs), 6) - 0.4],
+            "tickangle": 0,
+        },
+        yaxis=value_axis(formats, measure.unit, 0.0, max(values), view.theme),
+        showlegend=True,
+    )
+    alt = t("The last of {number} refreshes: {value}.", number=len(runs), value=written[-1])
+    table = pd.DataFrame(
+        {t("Started"): moments, t("Outcome"): [outcome_words(t, run) for run in runs], title: written}
+    ).iloc[::-1]
+    return Drawing(drawn, alt, table)
