@@ -14,6 +14,7 @@ from dashboards.pages import (
     conversion,
     customer_structure,
     data_status,
+    explore,
     overview,
     property_fees,
     sales,
@@ -100,6 +101,13 @@ DASHBOARDS: dict[str, tuple[Dashboard, ...]] = {
             marked("A fair comparison: chance is shown, nobody is ranked"),
             ":material/groups:",
             staff.draw,
+        ),
+        Dashboard(
+            "explore",
+            marked("Explore"),
+            marked("Any figure, cut and filtered as you like"),
+            ":material/query_stats:",
+            explore.draw,
         ),
     ),
     marked("Data"): (

@@ -88,7 +88,7 @@ READY_MADE: dict[str, ReadyMade] = {
             (("attachment",), READ, "all"),
             _pages(
                 "overview", "sales", "customer-structure", "conversion", "complaints", "campaign-return",
-                "property-fees", "staff", "plans", "expenses", "surveys", "competition-analysis",
+                "property-fees", "staff", "explore", "plans", "expenses", "surveys", "competition-analysis",
             ),
         ),
     ),
@@ -105,7 +105,7 @@ READY_MADE: dict[str, ReadyMade] = {
             (("attachment",), ("read", "create"), "all"),
             _pages(
                 "plans", "expenses", "feedback", "competition-entry", "competition-analysis", "records", "overview",
-                "sales", "customer-structure", "conversion", "campaign-return",
+                "sales", "customer-structure", "conversion", "campaign-return", "explore",
             ),
         ),
     ),
@@ -139,7 +139,7 @@ READY_MADE: dict[str, ReadyMade] = {
             (("attachment",), READ, "department"),
             _pages(
                 "customers", "customer", "deals", "demands", "estate-board", "overview", "sales",
-                "customer-structure", "conversion", "complaints", "staff", "records",
+                "customer-structure", "conversion", "complaints", "staff", "explore", "records",
             ),
         ),
     ),
@@ -168,7 +168,7 @@ READY_MADE: dict[str, ReadyMade] = {
             (("demand_category", "sla_policy", "vocabulary_term"), WRITE, "all"),
             (TASKS, (*WRITE, "personal", "assign"), "all"),
             (("attachment",), ("read", "create"), "all"),
-            _pages("customers", "customer", "demands", "surveys", "care", "complaints", "records"),
+            _pages("customers", "customer", "demands", "surveys", "care", "complaints", "explore", "records"),
         ),
     ),
     "data": ReadyMade(
@@ -179,7 +179,7 @@ READY_MADE: dict[str, ReadyMade] = {
             (("import", "backup", "refresh"), ("run", "read"), "all"),
             _pages(
                 "data-status", "overview", "sales", "customer-structure", "conversion", "complaints",
-                "campaign-return", "property-fees", "staff", "records", "imports", "backups",
+                "campaign-return", "property-fees", "staff", "explore", "records", "imports", "backups",
             ),
         ),
     ),

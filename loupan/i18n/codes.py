@@ -36,6 +36,16 @@ DIMENSION_TITLES = {
     "competitor": marked("Competitor"),
     "attribution_model": marked("Attribution model"),
     "expense_category": marked("Expense category"),
+    "project_type": marked("Project type"),
+    "payment_kind": marked("Kind of payment"),
+    "layout": marked("Layout"),
+    "survey": marked("Survey"),
+    "competitor_project": marked("Competing estate"),
+    "day": marked("Day"),
+    "week": marked("Week"),
+    "month": marked("Month"),
+    "quarter": marked("Quarter"),
+    "year": marked("Year"),
 }
 
 _DATE_BASES = {
@@ -101,6 +111,14 @@ _CODES = {
     },
     "gender": {"female": marked("Female"), "male": marked("Male"), "other": marked("Other")},
     "customer_kind": {"person": marked("Person"), "company": marked("Company")},
+    "payment_kind": {
+        "balance": marked("Balance"),
+        "deposit": marked("Deposit"),
+        "down_payment": marked("Down payment"),
+        "instalment": marked("Instalment"),
+        "mortgage": marked("Mortgage"),
+        "refund": marked("Refund"),
+    },
     "phase": {"sales": marked("Sales phase"), "property": marked("Property phase")},
 }
 

@@ -27,12 +27,16 @@ class Drawing:
         alt: one or two sentences that say what the picture shows.
         table: the same numbers as text, one row per mark, headed in the reader's language.
         note: a sentence of caution shown beneath, or empty.
+        dimension: what the marks of the first trace are the values of, where they are; else empty.
+        values: those values, one per mark; None for a mark of several values or of none known.
     """
 
     figure: go.Figure | None
     alt: str = ""
     table: pd.DataFrame = field(default_factory=pd.DataFrame)
     note: str = ""
+    dimension: str = ""
+    values: tuple[str | None, ...] = ()
 
     @property
     def is_empty(self) -> bool:

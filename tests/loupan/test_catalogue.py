@@ -2,7 +2,6 @@
 
 import ast
 import re
-import sys
 from collections import Counter
 from pathlib import Path
 
@@ -13,7 +12,6 @@ from babel.messages.pofile import denormalize, read_po
 import dashboards
 import data_entry
 import loupan
-from dashboards.menu import DASHBOARDS
 from data_entry.schema import labels
 from loupan.i18n import CATALOGUES, LANGUAGES, translator
 from loupan.settings import get_settings
@@ -39,12 +37,10 @@ def written_in_templates():
 
 
 def definitions_of_metrics():
-    """What the metrics shown as key figures say of themselves."""
-    pages = [sys.modules[page.draw.__module__] for pages in DASHBOARDS.values() for page in pages]
-    shown = {metric for page in pages for metric in getattr(page, "_TILES", ())}
+    """What the metrics say of themselves: each that is no helper can be a key figure on the page Explore."""
     for path in (get_settings().dbt_project_dir / "models").rglob("*.yml"):
         for metric in yaml.safe_load(path.read_text(encoding="utf-8")).get("metrics") or ():
-            if metric["name"] in shown:
+            if not metric["config"]["meta"].get("hidden"):
                 yield metric["description"].strip()
 
 
