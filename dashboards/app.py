@@ -12,7 +12,7 @@ from pathlib import Path
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
-from dashboards import cookies, filters, layout, seat
+from dashboards import cookies, filters, layout, saved_views, seat
 from dashboards.gateway import open_gateway
 from dashboards.menu import DASHBOARDS, Dashboard
 from data_entry.pages import links
@@ -171,9 +171,10 @@ def _show(entry: Dashboard, desk: Desk, theme: str) -> None:
         gateway = open_gateway()
         as_of = Formats(language, gateway.currency).moment(gateway.as_of, gateway.time_zone)
         ui.head(t(entry.title), t(entry.lead), t("Data as of {moment}", moment=as_of))
-        view = (
-            filters.bar(gateway, language, theme) if entry.has_filters else filters.unfiltered(gateway, language, theme)
-        )
+        if entry.has_filters:
+            view = filters.bar(gateway, language, theme, partial(saved_views.popover, desk, entry.path))
+        else:
+            view = filters.unfiltered(gateway, language, theme)
         entry.draw(view, tables)
     except NoSnapshot:
         ui.head(t(entry.title), t(entry.lead))

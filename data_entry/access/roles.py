@@ -61,6 +61,7 @@ _EVERYBODY: tuple[Grant, ...] = (
     (TASKS, (*WRITE, "personal"), "own"),
     (REPORTS, (*FULL, "personal", "approve"), "own"),
     (WORK, (*FULL, "personal"), "own"),
+    (("saved_view",), FULL, "own"),
     (("attachment",), ("read", "create", "delete"), "own"),
     _pages("home", "tasks", "reports", "knowledge", "discussion", "work", "account", "estates"),
 )
