@@ -12,7 +12,7 @@ from pathlib import Path
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
-from dashboards import cookies, filters, layout, reader, screen, seat, shown
+from dashboards import cookies, filters, layout, reader, saved_views, screen, seat, shown
 from dashboards.gateway import open_gateway
 from dashboards.menu import DASHBOARDS, Dashboard
 from dashboards.page_menu import page_menu
@@ -186,9 +186,10 @@ def _show(entry: Dashboard, desk: Desk, theme: str) -> None:
         reader.notice(desk, who)
         if who.scope.is_nothing:
             return
-        view = (
-            filters.bar(gateway, language, theme) if entry.has_filters else filters.unfiltered(gateway, language, theme)
-        )
+        if entry.has_filters:
+            view = filters.bar(gateway, language, theme, partial(saved_views.popover, desk, entry.path))
+        else:
+            view = filters.unfiltered(gateway, language, theme)
         screen.chosen(view)
         entry.draw(view, tables)
         with layout.guarded(view):

@@ -10,15 +10,28 @@ import pandas as pd
 import streamlit as st
 
 from dashboards.gateway import FILTERS, Gateway, Period
-from dashboards.view import ALL_TIME, DEFAULT_PERIOD, PERIODS, YEAR_TO_DATE, View, company_date, last_months, period_of
+from dashboards.view import (
+    ALL_TIME,
+    COMPARISONS,
+    DEFAULT_PERIOD,
+    PERIODS,
+    PREVIOUS,
+    YEAR_TO_DATE,
+    View,
+    company_date,
+    last_months,
+    period_of,
+)
 from loupan.formats import Formats
 from loupan.i18n import LANGUAGES, Translator, translator
 from loupan.i18n.codes import dimension_title, value_label
 from loupan.ui import plain
+from loupan.ui.drawing import shortened
 
-_KEPT = ("lang", "period", "tables", *FILTERS)
+_KEPT = ("lang", "period", "compare", "tables", *FILTERS)
 _MEMORY = "lp_address"
 _LONGEST_SEARCH = 100
+_NAMED_AT_MOST = 5
 
 
 def keep_address() -> None:
@@ -129,8 +142,15 @@ def search(name: str, label: str, placeholder: str) -> str:
     return str(st.session_state[key])
 
 
-def bar(gateway: Gateway, language: str, theme: str) -> View:
-    """Show the filters in a row and return the view they and the URL describe."""
+def bar(gateway: Gateway, language: str, theme: str, beside: Callable[[], None] = lambda: None) -> View:
+    """Show the filters in a row and return the view they and the URL describe.
+
+    Args:
+        gateway: the snapshot's metrics.
+        language: a key of `loupan.i18n.LANGUAGES`.
+        theme: ``light`` or ``dark``.
+        beside: draws what else stands in the row.
+    """
     t, formats = translator(language), Formats(language, gateway.currency)
     last, first = _data_span(gateway)
     code = st.query_params.get("period", DEFAULT_PERIOD)
@@ -138,28 +158,45 @@ def bar(gateway: Gateway, language: str, theme: str) -> View:
     if period is None:
         code, period = DEFAULT_PERIOD, last_months(PERIODS[DEFAULT_PERIOD], last)
     where = []
+    gone: list[tuple[str, str]] = []
     with st.container(horizontal=True, key="lp_filters", gap="xsmall"):
         label = f"{_period_name(t, formats, code, period)}"
         with st.popover(plain(label), icon=":material/calendar_month:", key="lp_filter_period"):
             _period_controls(t, formats, code, period, first=first, last=last)
+            st.caption(t("Compared with"))
+            compare = choice("compare", list(COMPARISONS), PREVIOUS, t("Compared with"), lambda c: t(COMPARISONS[c]))
         for name in FILTERS:
             options = gateway.values(name)
             if not set(options) - {"unattributed"}:
                 continue
-            chosen = tuple(v for v in st.query_params.get_all(name) if v in options)
+            asked = st.query_params.get_all(name)
+            chosen = tuple(v for v in asked if v in options)
+            gone += [(name, v) for v in asked if v not in options]
             if chosen:
                 where.append((name, chosen))
             _many(t, name, options, chosen)
-        if where or code != DEFAULT_PERIOD:
+        if where or code != DEFAULT_PERIOD or compare != PREVIOUS:
             st.button(
                 t("Reset"), key="lp_reset", type="tertiary", icon=":material/close:", on_click=_reset, width="content"
             )
-    view = View(gateway, language, theme, period, tuple(where))
+        beside()
+    view = View(gateway, language, theme, period, tuple(where), compare)
+    if gone:
+        names = t(", ").join(
+            f"{dimension_title(t, name)} “{shortened(value)}”" for name, value in gone[:_NAMED_AT_MOST]
+        )
+        st.caption(t("Not, or no longer, in the data, and left out of the filters: {names}.", names=plain(names)))
     if last < company_date(gateway):
         st.caption(
             t("Nothing has been recorded after {day}; periods are counted back from there.", day=formats.day(last))
         )
     return view
+
+
+def toggle(name: str, value: str) -> None:
+    """Add a value to a filter, or take it out again; for callbacks."""
+    chosen = st.query_params.get_all(name)
+    _set(name, [v for v in chosen if v != value] if value in chosen else [*chosen, value])
 
 
 def unfiltered(gateway: Gateway, language: str, theme: str) -> View:
@@ -226,6 +263,8 @@ def _many(t: Translator, name: str, options: Sequence[str], chosen: Sequence[str
             format_func=lambda value: value_label(t, name, value),
             on_change=write,
             placeholder=t("All"),
+            # Its words are English in every language.
+            select_all=False,
         )
 
 
@@ -265,7 +304,7 @@ def _set(name: str, values: Sequence[str]) -> None:
 
 
 def _reset() -> None:
-    for name in ("period", *FILTERS):
+    for name in ("period", "compare", *FILTERS):
         st.query_params.pop(name, None)
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from dashboards.memory import forget, remembered
 from loupan.formats import is_missing
-from loupan.metrics import EVERYTHING, Metric, Metrics, Scope, open_current, open_snapshot
+from loupan.metrics import EVERYTHING, Dimension, Metric, Metrics, Scope, open_current, open_snapshot
 from loupan.metrics.gateway import Records
 from loupan.settings import get_settings
 from loupan.snapshot import Snapshot, find, list_snapshots
@@ -34,7 +34,14 @@ class Period:
 
     def previous(self) -> Period:
         """Return the period of as many months just before, cut at the same day of the month."""
-        shift = pd.DateOffset(months=self.months)
+        return self._before(self.months)
+
+    def year_before(self) -> Period:
+        """Return the same period of the year before."""
+        return self._before(12)
+
+    def _before(self, months: int) -> Period:
+        shift = pd.DateOffset(months=months)
         start, end = pd.Timestamp(self.start) - shift, pd.Timestamp(self.end) - shift
         if pd.Timestamp(self.end).is_month_end:
             end += pd.offsets.MonthEnd(0)
@@ -92,6 +99,10 @@ class Gateway:
         if not self.has(*names):
             return frozenset()
         return frozenset.intersection(*(_dimensions(self, name) for name in names)) if names else frozenset()
+
+    def dimension(self, name: str) -> Dimension | None:
+        """Return a dimension's definition, or None where this snapshot has no such dimension."""
+        return next((known for known in self.metrics.dimensions() if known.name == name), None)
 
     def values(self, dimension: str) -> tuple[str, ...]:
         """Return a dimension's values, unknown ones left out; empty where no metric knows the dimension."""

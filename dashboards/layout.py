@@ -7,17 +7,18 @@ import html
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import pandas as pd
 import streamlit as st
 
-from dashboards import drill, screen, shown
+from dashboards import drill, filters, screen, shown
 from dashboards.card_menu import card_menu
 from dashboards.enlarged import enlarged
 from dashboards.export.exhibit import Exhibit
 from dashboards.export.key_figures import key_figures
-from dashboards.gateway import Period
-from dashboards.view import View
+from dashboards.gateway import FILTERS
+from dashboards.view import YEAR_BEFORE, View
 from data_entry.pages import links
 from loupan import ui
 from loupan.errors import LoupanError
@@ -74,16 +75,16 @@ def _tile(view: View, metric: str, where: dict[str, list[str]]) -> None:
     definition = view.gateway.metric(metric)
     if definition is None:
         return
-    before_period = view.period.previous()
+    compared = view.comparison
     with guarded(view):
         now = view.ask(metric, where=where)
         nothing = pd.DataFrame()
         is_state = view.is_state(metric)
-        before = nothing if is_state else view.ask(metric, where=where, period=before_period)
+        before = nothing if is_state or compared is None else view.ask(metric, where=where, period=compared)
         by_month = nothing if is_state else view.ask(metric, by=("month",), where=where)
         value, earlier = _only(now, metric), _only(before, metric)
         n = _only(now, f"{metric}__denominator")
-        _definition(view, definition, n, before_period)
+        _definition(view, definition, n)
         change = None if view.is_maturing(metric) else view.formats.change(value, earlier, definition.unit)
         st.html(
             f"<div class='lp-tile' data-metric='{html.escape(metric)}'>"
@@ -93,8 +94,8 @@ def _tile(view: View, metric: str, where: dict[str, list[str]]) -> None:
         )
 
 
-def _definition(view: View, definition: Metric, n: float | None, before: Period) -> None:
-    t, formats = view.t, view.formats
+def _definition(view: View, definition: Metric, n: float | None) -> None:
+    t, formats, before = view.t, view.formats, view.comparison
     with st.popover(
         ui.plain(view.label(definition.name)), type="tertiary", icon=":material/info:", key=f"lp_def_{definition.name}"
     ):
@@ -108,10 +109,9 @@ def _definition(view: View, definition: Metric, n: float | None, before: Period)
             rows.append(("n", f"{n:,.0f}"))
         rows.append((t("Date basis"), date_basis(t, definition.date_basis)))
         if not view.is_state(definition.name):
-            rows += [
-                (t("Period"), f"{formats.day(view.period.start)} – {formats.day(view.period.end)}"),
-                (t("Compared with"), f"{formats.day(before.start)} – {formats.day(before.end)}"),
-            ]
+            rows.append((t("Period"), f"{formats.day(view.period.start)} – {formats.day(view.period.end)}"))
+            if before is not None:
+                rows.append((t("Compared with"), f"{formats.day(before.start)} – {formats.day(before.end)}"))
         rows += [
             (t("Data as of"), formats.moment(view.gateway.as_of, view.gateway.time_zone)),
             (t("Name"), definition.name),
@@ -133,9 +133,12 @@ def _change(view: View, change: str | None, value: float | None, before: float |
             reason = view.t("not recorded")
         elif view.is_state(metric.name):
             reason = view.t("as of the data's date")
+        elif view.comparison is None:
+            reason = view.t("not compared")
         else:
             reason = view.t("cohorts still maturing") if view.is_maturing(metric.name) else view.t("no comparison")
         return f"<p class='lp-change'><span>{html.escape(reason)}</span></p>"
+    against = view.t("vs last year") if view.compare == YEAR_BEFORE else view.t("vs prior period")
     colours = COLOURS[view.theme]
     arrow, colour = "→", colours.muted
     # What is written decides, not the bare numbers: an arrow beside 0.0 % would puzzle.
@@ -146,7 +149,7 @@ def _change(view: View, change: str | None, value: float | None, before: float |
             colour = colours.good if has_risen == (metric.better == "higher") else colours.bad
     return (
         f"<p class='lp-change' style='color:{colour}'>{arrow} {html.escape(change)} "
-        f"<span>{html.escape(view.t('vs prior period'))}</span></p>"
+        f"<span>{html.escape(against)}</span></p>"
     )
 
 
@@ -244,12 +247,34 @@ def card(
             elif as_table or drawing.figure is None:
                 ui.table(drawing.table, title)
             else:
-                figure = enlarged(drawing.figure, screen.ENLARGEMENT) if mode == screen.FULL else drawing.figure
-                st.plotly_chart(
-                    figure, theme=None, config=_PLOTLY, alt=f"{title}. {drawing.alt}", key=f"lp_chart_{key}"
-                )
+                _chart(view, drawing, f"{title}. {drawing.alt}", key, is_large=mode == screen.FULL)
             if drawing.note and not drawing.is_empty:
                 st.html(f"<p class='lp-note'>{html.escape(drawing.note)}</p>")
+
+
+def _chart(view: View, drawing: Drawing, alt: str, key: str, *, is_large: bool) -> None:
+    """Show a chart; a click on a mark of a dimension that is a filter of every page filters by it, or no longer."""
+    figure = enlarged(drawing.figure, screen.ENLARGEMENT) if is_large else drawing.figure
+    options: dict[str, Any] = {"theme": None, "config": _PLOTLY, "alt": alt}
+    # What answers to taps keeps a finger from scrolling the page; there, and for the keyboard, are the filters above.
+    is_telephone = "Mobi" in st.context.headers.get("User-Agent", "")
+    if drawing.dimension not in FILTERS or is_telephone:
+        st.plotly_chart(figure, key=f"lp_chart_{key}", **options)
+        return
+    # A new key after each click: a chart remembers what was clicked, and would grey all else.
+    clicks = f"lp_clicks_{key}"
+    name = f"lp_pick_{key}_{st.session_state.get(clicks, 0)}"
+
+    def picked() -> None:
+        st.session_state[clicks] = st.session_state.get(clicks, 0) + 1
+        for point in st.session_state[name]["selection"]["points"]:
+            value = drawing.values[point["point_index"]] if point["curve_number"] == 0 else None
+            if value in view.gateway.values(drawing.dimension):
+                filters.toggle(drawing.dimension, value)
+        # The filters, and the other charts, stand outside of this one's fragment.
+        st.rerun()
+
+    st.plotly_chart(figure, key=name, on_select=picked, selection_mode="points", **options)
 
 
 def no_data(view: View, measures: Sequence[str] = ()) -> None:

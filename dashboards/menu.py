@@ -17,6 +17,7 @@ from dashboards.pages import (
     customer_structure,
     data_status,
     dictionary,
+    explore,
     lineage,
     overview,
     property_fees,
@@ -113,6 +114,13 @@ DASHBOARDS: dict[str, tuple[Dashboard, ...]] = {
             marked("A fair comparison: chance is shown, nobody is ranked"),
             ":material/groups:",
             staff.draw,
+        ),
+        Dashboard(
+            "explore",
+            marked("Explore"),
+            marked("Any figure, cut and filtered as you like"),
+            ":material/query_stats:",
+            explore.draw,
         ),
     ),
     marked("Data"): (

@@ -12,7 +12,8 @@ import pandas as pd
 
 from dashboards.gateway import FILTERS, Gateway, Period, Question
 from loupan.formats import Formats
-from loupan.i18n import Translator, translator
+from loupan.i18n import Translator, marked, translator
+from loupan.i18n.codes import DIMENSION_TITLES, dimension_title
 from loupan.metrics.gateway import Records
 
 # Most contracts come within half a year; what a younger cohort has reached to date is bound to change.
@@ -28,10 +29,24 @@ TO_DATE_METRICS = frozenset(
         "visit_rate",
     }
 )
+# How pandas counts the gateway's periods, and how the gateway labels them; a week by its Monday.
+_GRAINS = {
+    "day": ("D", "%Y-%m-%d"),
+    "week": ("W-SUN", "%Y-%m-%d"),
+    "month": ("M", "%Y-%m"),
+    "quarter": ("Q", "%Y-Q%q"),
+    "year": ("Y", "%Y"),
+}
 PERIODS = {"3m": 3, "6m": 6, "12m": 12, "24m": 24, "36m": 36}
 DEFAULT_PERIOD = "12m"
 ALL_TIME = "all"
 YEAR_TO_DATE = "ytd"
+PREVIOUS, YEAR_BEFORE, NO_COMPARISON = "previous", "year", "none"
+COMPARISONS = {
+    PREVIOUS: marked("Period before"),
+    YEAR_BEFORE: marked("Same period last year"),
+    NO_COMPARISON: marked("Nothing"),
+}
 _CUSTOM_PERIOD = re.compile(r"((?:19|20)\d\d-(?:0[1-9]|1[0-2]))\.\.((?:19|20)\d\d-(?:0[1-9]|1[0-2]))")
 
 
@@ -45,6 +60,7 @@ class View:
         theme: ``light`` or ``dark``.
         period: the days shown.
         where: chosen values per filter of `FILTERS`; a filter with none is absent.
+        compare: what key figures are compared with, one of `COMPARISONS`.
     """
 
     gateway: Gateway
@@ -52,6 +68,7 @@ class View:
     theme: str
     period: Period
     where: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    compare: str = PREVIOUS
 
     @property
     def t(self) -> Translator:
@@ -62,6 +79,13 @@ class View:
     def formats(self) -> Formats:
         """Writes numbers and dates for the reader."""
         return Formats(self.language, self.gateway.currency)
+
+    @property
+    def comparison(self) -> Period | None:
+        """The days that the period is compared with, None for none."""
+        if self.compare == NO_COMPARISON:
+            return None
+        return self.period.year_before() if self.compare == YEAR_BEFORE else self.period.previous()
 
     @property
     def as_of_on(self) -> date:
@@ -124,10 +148,44 @@ class View:
         where = tuple((name, values) for name, values in self.where if name in applicable)
         return self.gateway.rows(part, Question((), tuple(by), where, None if self.is_state(part) else self.period))
 
+    def ask_before(
+        self, metric: str, grain: str, where: Mapping[str, Sequence[str]] | None = None
+    ) -> pd.DataFrame | None:
+        """Ask for a metric by period in the days compared with.
+
+        Returns:
+            None where nothing is compared, and where it would mislead: a state has no earlier value, young cohorts have
+            had less time than old ones.
+        """
+        if self.comparison is None or self.is_state(metric) or self.is_maturing(metric):
+            return None
+        return self.ask(metric, by=(grain,), where=where, period=self.comparison)
+
     def is_state(self, metric: str) -> bool:
         """Say whether a metric tells how things stand as of the data's date, whatever the period."""
         found = self.gateway.metric(metric)
         return found is not None and found.date_basis == "as_of"
+
+    def is_estimate(self, metric: str, *by: str) -> bool:
+        """Say whether a metric is a rate of counted cases, which has an interval; not a state, nor a share of money.
+
+        Args:
+            metric: its name.
+            by: dimensions it is cut by; where its denominator lacks one, and so counts whole in each group, the groups
+                are parts of one rate and no samples beside each other.
+        """
+        found = self.gateway.metric(metric)
+        if found is None or not found.is_ratio or found.unit not in ("percent", "per_100") or self.is_state(metric):
+            return False
+        denominator = str(found.denominator)
+        return self.unit(denominator) == "count" and self.gateway.dimensions(denominator) >= set(by)
+
+    def title(self, dimension: str) -> str:
+        """Return what a dimension is called, as the pages' words say it, else the semantic layer."""
+        found = None if dimension in DIMENSION_TITLES else self.gateway.dimension(dimension)
+        if found is None:
+            return dimension_title(self.t, dimension)
+        return found.label_zh if self.language == "zh" else found.label
 
     def applicable(self, *metrics: str) -> frozenset[str]:
         """Return the filters that can be put on all the metrics."""
@@ -146,13 +204,19 @@ class View:
         """Say whether a metric is a cohort's state to date, and the period has cohorts that are still young."""
         return metric in TO_DATE_METRICS and f"{self.period.end:%Y-%m}" >= self.young_from
 
-    def is_over(self, month: str) -> bool:
-        """Say whether a month (YYYY-MM) is complete in the data."""
-        return (pd.Timestamp(f"{month}-01") + pd.offsets.MonthEnd(0)).date() <= self.as_of_on
+    def is_over(self, label: str, grain: str = "month") -> bool:
+        """Say whether a period of a grain, as the gateway labels it (a month is YYYY-MM), is complete in the data."""
+        return bool(pd.Period(label, freq=_GRAINS[grain][0]).end_time.date() <= self.as_of_on)
+
+    def periods(self, grain: str) -> list[str]:
+        """Return the days, weeks, months, quarters or years that the period touches, as the gateway labels them."""
+        frequency, pattern = _GRAINS[grain]
+        spans = pd.period_range(self.period.start, self.period.end, freq=frequency)
+        return [(span.start_time if grain == "week" else span).strftime(pattern) for span in spans]
 
     def months(self) -> list[str]:
         """Return the months of the period, as YYYY-MM."""
-        return [str(m) for m in pd.period_range(self.period.start, self.period.end, freq="M")]
+        return self.periods("month")
 
 
 def company_date(gateway: Gateway) -> date:

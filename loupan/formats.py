@@ -128,6 +128,10 @@ class Formats:
         """Write a month without its year, for an axis."""
         return format_skeleton("MMM", day, locale=_LOCALES[self.language])
 
+    def short_day(self, day: date) -> str:
+        """Write a day without its year, for an axis."""
+        return format_skeleton("MMMd", day, locale=_LOCALES[self.language])
+
     def day(self, day: date) -> str:
         """Write a date."""
         return format_date(day, "medium", locale=_LOCALES[self.language])

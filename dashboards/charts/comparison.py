@@ -22,7 +22,7 @@ from dashboards.intervals import (
 )
 from dashboards.view import View
 from loupan.formats import is_missing
-from loupan.i18n.codes import dimension_title, value_label
+from loupan.i18n.codes import dimension_title, is_unknown, value_label
 from loupan.ui.drawing import (
     HOVER,
     NOTHING,
@@ -121,6 +121,7 @@ def ranked_bars(
     share: bool = False,
     cumulative: bool = False,
     is_ranked: bool = True,
+    is_ascending: bool = False,
     names: Callable[[Any], str] | None = None,
 ) -> Drawing:
     """Draw a metric by the values of a dimension as horizontal bars, largest first.
@@ -135,10 +136,11 @@ def ranked_bars(
         share: whether the parts add up, so that shares can be written and the rest summed.
         cumulative: write the running share too, as in a Pareto chart.
         is_ranked: False sorts by name, for people.
+        is_ascending: smallest first.
         names: writes a value of the dimension; `value_label` by default.
     """
     data = frame[[dimension, metric]].dropna(subset=[metric]).astype({metric: float})
-    data = data[data[metric] != 0].sort_values(metric, ascending=False, kind="stable")
+    data = data[data[metric] != 0].sort_values(metric, ascending=is_ascending, kind="stable")
     if data.empty:
         return NOTHING
     colours, unit = COLOURS[view.theme], view.unit(metric)
@@ -148,10 +150,12 @@ def ranked_bars(
         data = data.head(most).sort_values("name", kind="stable")
     shown, values = data["name"].tolist(), data[metric].tolist()
     is_chosen = [not chosen or str(v) in chosen for v in data[dimension]]
+    picks = _picks(data[dimension])
     if len(values) > most and share:
         shown = [*shown[: most - 1], view.t("{number} others", number=len(values) - most + 1)]
         values = [*values[: most - 1], float(sum(values[most - 1 :]))]
         is_chosen = [*is_chosen[: most - 1], not chosen]
+        picks = (*picks[: most - 1], None)
     shown, values, is_chosen = shown[:most], values[:most], is_chosen[:most]
     running = np.cumsum(values) / total
     labels = []
@@ -198,7 +202,7 @@ def ranked_bars(
         columns.append(Column(view.t("Share of the total"), [value / total for value in values], "percent"))
     if cumulative:
         columns.append(Column(view.t("Running share"), running.tolist(), "percent"))
-    return Drawing(drawn, alt, table, columns=columns)
+    return Drawing(drawn, alt, table, columns=columns, dimension=dimension, values=picks[:most])
 
 
 def ranked(view: View, metric: str, dimension: str, **options: Any) -> Drawing:
@@ -226,9 +230,10 @@ def estimates(
     *,
     chosen: Sequence[str] = (),
     is_ranked: bool = True,
-    is_lowest_first: bool = False,
+    is_ascending: bool = False,
     names: Callable[[Any], str] | None = None,
     most: int = 40,
+    common: float | None = None,
 ) -> Drawing:
     """Draw a ratio by the values of a dimension as points with their 95 % intervals beside the common rate.
 
@@ -241,9 +246,10 @@ def estimates(
         metric: a ratio of unit percent (Wilson intervals) or per_100 (exact Poisson intervals).
         chosen: values drawn in colour while the others turn grey.
         is_ranked: False sorts by name, for people.
-        is_lowest_first: whether a ranking begins with the lowest.
+        is_ascending: lowest rate first.
         names: writes a value of the dimension; `value_label` by default.
         most: how many rows are drawn, those with the largest denominators; the table has all.
+        common: the rate over all, where rows overlap and it is not that of their sums.
     """
     data = ratio_frame(frame, dimension, metric)
     if data.empty:
@@ -253,12 +259,13 @@ def estimates(
     data["is_few"] = data["denominator"] < ENOUGH
     data["is_chosen"] = [not chosen or str(v) in chosen for v in data[dimension]]
     unit, formats, colours = view.unit(metric), view.formats, COLOURS[view.theme]
-    scale = _scale(view, metric)
+    scale = scale_of(view, metric)
     data["low"], data["high"] = ratio_interval(unit, data["numerator"], data["denominator"], scale)
-    data["order"] = np.where(data["is_few"] | (not is_ranked), 0.0, data["rate"] * (1 if is_lowest_first else -1))
+    data["order"] = np.where(data["is_few"] | (not is_ranked), 0.0, data["rate"] * (1 if is_ascending else -1))
     data = data.sort_values(["is_few", "order", "name"], kind="stable").reset_index(drop=True)
     shown = data.loc[data["denominator"].nlargest(most).index].sort_index().reset_index(drop=True)
-    common = scale * data["numerator"].sum() / data["denominator"].sum()
+    if common is None:
+        common = float(scale * data["numerator"].sum() / data["denominator"].sum())
     rows = list(range(len(shown)))
     shades = [
         colours.faint if few or not is_chosen else colours.main
@@ -312,7 +319,7 @@ def estimates(
     note = view.t("Line: the common rate, {rate}. Bars: 95% intervals.", rate=formats.value(common, unit))
     if data["is_few"].any():
         note += " " + view.t("Grey and unranked: fewer than 30.")
-    return Drawing(drawn, alt, table, note, columns=columns)
+    return Drawing(drawn, alt, table, note, columns, dimension, _picks(shown[dimension]))
 
 
 def funnel_plot(
@@ -334,7 +341,7 @@ def funnel_plot(
     data["name"] = [names(v) for v in data[dimension]]
     data["is_few"] = data["denominator"] < ENOUGH
     unit, formats, colours = view.unit(metric), view.formats, COLOURS[view.theme]
-    scale = _scale(view, metric)
+    scale = scale_of(view, metric)
     data["low"], data["high"] = ratio_interval(unit, data["numerator"], data["denominator"], scale)
     common = data["numerator"].sum() / data["denominator"].sum()
     is_proportion = unit == "percent"
@@ -556,6 +563,11 @@ def ratio_columns(view: View, data: pd.DataFrame, metric: str, heads: Column) ->
     return columns if has_interval else [*columns[:2], *columns[4:]]
 
 
+def _picks(values: pd.Series) -> tuple[str | None, ...]:
+    """Return what a click on each mark filters by."""
+    return tuple(None if is_unknown(value) else str(value) for value in values)
+
+
 def _rule(x: float, colour: str) -> dict[str, Any]:
     line = {"color": colour, "width": 1.5, "dash": "dot"}
     return {"type": "line", "x0": x, "x1": x, "y0": 0, "y1": 1, "yref": "paper", "line": line, "layer": "below"}
@@ -570,7 +582,8 @@ def _label_with_n(name: str, denominator: float) -> str:
     return f"{shortened(name, 18)}  <span style='font-size:10px'>n={denominator:,.0f}</span>"
 
 
-def _scale(view: View, metric: str) -> float:
+def scale_of(view: View, metric: str) -> float:
+    """Return what a ratio's quotient is multiplied by."""
     definition = view.gateway.metric(metric)
     return float(definition.scale) if definition else 1.0
 

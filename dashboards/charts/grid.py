@@ -37,7 +37,7 @@ def heatmap(view: View, frame: pd.DataFrame, rows: str, metric: str, quarters: S
     grid = enough.pivot(index=rows, columns="quarter", values=metric).reindex(columns=list(quarters)).astype(float)
     grid = grid.loc[grid.mean(axis=1).sort_values(ascending=False).index]
     formats = view.formats
-    return _cells(
+    return cells(
         view,
         grid,
         rows,
@@ -86,7 +86,7 @@ def crossed(view: View, frame: pd.DataFrame, rows: str, columns: str, metric: st
 
     grid = grid.reindex(index=in_order(grid.sum(axis=1)), columns=in_order(grid.sum(axis=0)))
     labels = [str(name) for name in grid.columns]
-    return _cells(
+    return cells(
         view,
         grid,
         rows,
@@ -99,7 +99,7 @@ def crossed(view: View, frame: pd.DataFrame, rows: str, columns: str, metric: st
     )
 
 
-def _cells(
+def cells(
     view: View,
     grid: pd.DataFrame,
     rows: str,

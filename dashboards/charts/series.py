@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import pandas as pd
 
 from dashboards.charts.comparison import ratio_columns, ratio_table
 from dashboards.intervals import ENOUGH, Floats, poisson_exact, rate_limits, wilson
-from dashboards.view import TO_DATE_METRICS, View
+from dashboards.view import COMPARISONS, TO_DATE_METRICS, View
 from loupan.formats import is_missing
 from loupan.ui.drawing import (
     HOVER,
@@ -68,7 +68,7 @@ def columns_and_line(view: View, bars: Sequence[Bars], line: Bars, height: int =
         }
         for b in series[:-1]
     ]
-    traces += _course(view, view.label(line.metric), months, series[-1].values.tolist(), colours.accent, texts)
+    traces += course(view, view.label(line.metric), months, series[-1].values.tolist(), colours.accent, texts)
     everything = pd.concat([b.values for b in series]).astype(float)
     axis = value_axis(formats, unit, min(0.0, everything.min()), max(0.0, everything.max()), view.theme)
     drawn = figure(
@@ -92,7 +92,7 @@ def columns_and_line(view: View, bars: Sequence[Bars], line: Bars, height: int =
         Column(view.t("Month"), months, MONTHS),
         *(Column(view.label(b.metric), b.values.tolist(), unit, b.metric) for b in series),
     ]
-    return Drawing(drawn, alt, written(formats, columns), _unfinished(view), columns=columns)
+    return Drawing(drawn, alt, written(formats, columns), unfinished(view), columns=columns)
 
 
 def rate_by_month(view: View, frame: pd.DataFrame, metric: str, height: int = 300) -> Drawing:
@@ -114,7 +114,7 @@ def rate_by_month(view: View, frame: pd.DataFrame, metric: str, height: int = 30
     marks = [colours.faint if few else colours.main for few in is_few]
     texts = _rate_texts(view, metric, data, low, high)
     traces = [
-        *_band(data.index, low, high, colours.band, view.t("95% interval")),
+        *band(data.index, low, high, colours.band, view.t("95% interval")),
         {
             "type": "scatter",
             "mode": "lines+markers",
@@ -175,7 +175,7 @@ def control_chart(view: View, frame: pd.DataFrame, metric: str, height: int = 30
     formats, colours, unit = view.formats, COLOURS[view.theme], view.unit(metric)
     months = list(data.index)
     traces = [
-        *_band(data.index, floor, ceiling, colours.band, view.t("99.8% limits of chance")),
+        *band(data.index, floor, ceiling, colours.band, view.t("99.8% limits of chance")),
         {
             "type": "scatter",
             "mode": "lines",
@@ -185,7 +185,7 @@ def control_chart(view: View, frame: pd.DataFrame, metric: str, height: int = 30
             "line": {"color": colours.muted, "width": 1.5, "dash": "dot"},
             "hoverinfo": "skip",
         },
-        *_course(
+        *course(
             view,
             view.label(metric),
             months,
@@ -204,7 +204,7 @@ def control_chart(view: View, frame: pd.DataFrame, metric: str, height: int = 30
         yaxis=value_axis(formats, unit, 0.0, _top(ceiling, data["rate"]), view.theme),
     )
     alt = _rate_alt(view, metric, data)
-    note = _unfinished(view)
+    note = unfinished(view)
     if outside.any():
         unusual = view.t(", ").join(formats.period_label(m) for m in data.index[outside])
         note = f"{view.t('Outside the limits of chance: {months}.', months=unusual)} {note}".strip()
@@ -212,8 +212,18 @@ def control_chart(view: View, frame: pd.DataFrame, metric: str, height: int = 30
     return Drawing(drawn, f"{alt} {note}".strip(), table, note, columns=columns)
 
 
-def lines_by_month(view: View, frame: pd.DataFrame, metrics: Sequence[str], height: int = 300) -> Drawing:
-    """Draw several metrics of one unit by month, one line each."""
+def lines_by_month(
+    view: View, frame: pd.DataFrame, metrics: Sequence[str], height: int = 300, before: pd.DataFrame | None = None
+) -> Drawing:
+    """Draw several metrics of one unit by month, one line each.
+
+    Args:
+        view: the reader's view.
+        frame: columns month and the metrics.
+        metrics: all of one unit.
+        height: in pixels.
+        before: month and the first metric in the days compared with, for a faint line where it is the only metric.
+    """
     months = view.months()
     data = frame.set_index("month").reindex(months) if "month" in frame and len(frame) else pd.DataFrame(index=months)
     shown = [m for m in metrics if m in data and data[m].notna().any()]
@@ -226,7 +236,7 @@ def lines_by_month(view: View, frame: pd.DataFrame, metrics: Sequence[str], heig
     traces = [
         trace
         for i, metric in enumerate(shown)
-        for trace in _course(
+        for trace in course(
             view,
             view.label(metric),
             months,
@@ -238,24 +248,70 @@ def lines_by_month(view: View, frame: pd.DataFrame, metrics: Sequence[str], heig
             ],
         )
     ]
-    top = float(data[shown].astype(float).max().max())
+    earlier = earlier_values(view, before, "month", shown[0]) if len(shown) == 1 else None
+    traces = [*earlier_course(view, earlier, months, shown[0]), *traces]
+    top = max([float(data[shown].astype(float).max().max()), *([] if earlier is None else [earlier.max()])])
     drawn = figure(
         view.theme,
         traces,
         height,
         xaxis=month_axis(formats, months),
         yaxis=value_axis(formats, unit, 0.0, top, view.theme),
-        showlegend=len(shown) > 1,
+        showlegend=len(shown) > 1 or earlier is not None,
     )
     columns = [
         Column(view.t("Month"), months, MONTHS),
         *(Column(view.label(m), data[m].tolist(), view.unit(m), m) for m in shown),
+        *earlier_columns(view, earlier, months, shown[0]),
     ]
     alt = view.t("; ").join(_in_words(view, m, data[m].dropna()) for m in shown) + "."
-    return Drawing(drawn, alt, written(formats, columns), _unfinished(view), columns=columns)
+    return Drawing(drawn, alt, written(formats, columns), unfinished(view), columns=columns)
 
 
-def _course(
+def earlier_values(view: View, before: pd.DataFrame | None, grain: str, metric: str) -> pd.Series | None:
+    """Return a metric by the periods of the days compared with, or None where there is nothing to compare."""
+    if before is None or before.empty or metric not in before or view.comparison is None:
+        return None
+    known = before.dropna(subset=[grain]).set_index(grain)[metric].astype(float)
+    values = known.reindex(replace(view, period=view.comparison).periods(grain))
+    definition = view.gateway.metric(metric)
+    return values.fillna(0.0) if definition and definition.is_additive else values
+
+
+def earlier_course(view: View, earlier: pd.Series | None, periods: Sequence[str], metric: str) -> list[dict[str, Any]]:
+    """Return the faint line of the days compared with, each period at the place of the one it is compared with."""
+    if earlier is None:
+        return []
+    colour, name = COLOURS[view.theme].faint, view.t(COMPARISONS[view.compare])
+    pairs = list(zip(periods, earlier.items(), strict=False))
+    return [
+        {
+            "type": "scatter",
+            "mode": "lines",
+            "name": name,
+            "x": [period for period, _ in pairs],
+            "y": [None if is_missing(value) else value for _, (_, value) in pairs],
+            "line": {"color": colour, "width": 2},
+            "customdata": [
+                hover(
+                    [view.formats.period_label(str(label)), f"{safe(view.label(metric))}: {view.write(value, metric)}"]
+                )
+                for _, (label, value) in pairs
+            ],
+            "hovertemplate": HOVER,
+        }
+    ]
+
+
+def earlier_columns(view: View, earlier: pd.Series | None, periods: Sequence[str], metric: str) -> list[Column]:
+    """Return the days compared with as a column, one value per period; none where nothing is compared."""
+    if earlier is None:
+        return []
+    values = [*earlier.iloc[: len(periods)], *[None] * (len(periods) - len(earlier))]
+    return [Column(view.t(COMPARISONS[view.compare]), values, view.unit(metric), metric)]
+
+
+def course(
     view: View,
     name: str,
     months: Sequence[str],
@@ -265,21 +321,23 @@ def _course(
     *,
     marks: Sequence[str] = (),
     in_legend: bool = True,
+    grain: str = "month",
 ) -> list[dict[str, Any]]:
     """Return the traces of one line over months; the way to a month that is not over is dotted, its point hollow.
 
     Args:
         view: the reader's view.
         name: what the line is.
-        months: YYYY-MM.
+        months: YYYY-MM; or the labels of periods of another grain.
         values: one per month.
         colour: of the line.
         texts: what to show under the pointer, one per month.
         marks: the colour of each point; the line's by default.
         in_legend: whether the legend names the line.
+        grain: of the periods.
     """
     marks = marks or [colour] * len(months)
-    cut = len(months) if not months or view.is_over(months[-1]) else len(months) - 1
+    cut = len(months) if not months or view.is_over(months[-1], grain) else len(months) - 1
     shared = {
         "type": "scatter",
         "mode": "lines+markers",
@@ -315,9 +373,13 @@ def _course(
     return traces
 
 
-def _unfinished(view: View) -> str:
-    """Return the caution that the last month shown is not over, or nothing."""
-    return "" if view.is_over(view.months()[-1]) else view.t("The last month is not over yet: dotted, hollow point.")
+def unfinished(view: View, grain: str = "month") -> str:
+    """Return the caution that the last month shown, or period of another grain, is not over; or nothing."""
+    if view.is_over(view.periods(grain)[-1], grain):
+        return ""
+    if grain == "month":
+        return view.t("The last month is not over yet: dotted, hollow point.")
+    return view.t("The last period is not over yet: dotted, hollow point.")
 
 
 def _ratio_by_month(view: View, frame: pd.DataFrame, metric: str) -> pd.DataFrame | None:
@@ -336,7 +398,7 @@ def _ratio_by_month(view: View, frame: pd.DataFrame, metric: str) -> pd.DataFram
     return data if data["denominator"].sum() > 0 else None
 
 
-def _band(months: pd.Index, low: Floats, high: Floats, colour: str, name: str) -> list[dict[str, Any]]:
+def band(months: pd.Index, low: Floats, high: Floats, colour: str, name: str) -> list[dict[str, Any]]:
     """Return the two traces of a shaded band; Plotly cannot fill across gaps, so months without data are left out."""
     known = np.isfinite(low) & np.isfinite(high)
     shared = {

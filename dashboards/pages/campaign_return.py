@@ -193,7 +193,8 @@ def effect(view: View, metric: str, other: str, model: str) -> Drawing:
 @remembered()
 def expense(view: View) -> Drawing:
     """Marketing expense by month."""
-    return lines_by_month(view, view.ask("marketing_expense", by=("month",)), ("marketing_expense",), height=260)
+    frame, before = view.ask("marketing_expense", by=("month",)), view.ask_before("marketing_expense", "month")
+    return lines_by_month(view, frame, ("marketing_expense",), height=260, before=before)
 
 
 @remembered()

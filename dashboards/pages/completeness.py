@@ -69,7 +69,7 @@ def by_field(view: View) -> Drawing:
     """Each field's share of records that have it filled, the emptiest first."""
     frame = view.ask(_RATE, by=("crm_field",))
     return estimates(
-        view, frame, "crm_field", _RATE, names=lambda field: field_words(view.t, str(field)), is_lowest_first=True
+        view, frame, "crm_field", _RATE, names=lambda field: field_words(view.t, str(field)), is_ascending=True
     )
 
 

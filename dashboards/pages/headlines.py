@@ -8,6 +8,7 @@ from dashboards import filters, layout
 from dashboards.change import change_of, largest
 from dashboards.charts.change import parts_of_change
 from dashboards.findings import findings
+from dashboards.gateway import Period
 from dashboards.memory import remembered
 from dashboards.view import View
 from data_entry.pages import links
@@ -56,16 +57,21 @@ def _why(view: View, tables: bool) -> None:
     )
 
 
+def earlier(view: View) -> Period:
+    """Return the days a change is told against: those the reader compares with, else the period before."""
+    return view.comparison or view.period.previous()
+
+
 @remembered()
 def contributors(view: View, metric: str, dimension: str) -> Drawing:
-    """What each group adds to a metric's change against the period before."""
-    return parts_of_change(view, change_of(view, metric, dimension, view.period.previous()))
+    """What each group adds to a metric's change against earlier days."""
+    return parts_of_change(view, change_of(view, metric, dimension, earlier(view)))
 
 
 @remembered()
 def headline(view: View, metric: str) -> str:
-    """Say how a metric changed against the period before, and which group added most to it."""
-    t, before = view.t, view.period.previous()
+    """Say how a metric changed against earlier days, and which group added most to it."""
+    t, before = view.t, earlier(view)
     period = t("Against {start} – {end}.", start=view.formats.day(before.start), end=view.formats.day(before.end))
     found = largest(view, metric, DIMENSIONS, before)
     if found is None:

@@ -180,7 +180,8 @@ def pipeline(view: View) -> Drawing:
 @remembered()
 def collected(view: View) -> Drawing:
     """Payments received by month."""
-    return lines_by_month(view, view.ask("collected_amount", by=("month",)), ("collected_amount",))
+    frame, before = view.ask("collected_amount", by=("month",)), view.ask_before("collected_amount", "month")
+    return lines_by_month(view, frame, ("collected_amount",), before=before)
 
 
 @remembered()

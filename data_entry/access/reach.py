@@ -316,6 +316,7 @@ ROWS: dict[str, Belongs] = {
     "post": Belongs(employees=("employee_id",)),
     "work_plan": Belongs(employees=("employee_id",)),
     "work_log": Belongs(employees=("employee_id",)),
+    "saved_view": Belongs(through=(("account_id", "account"),)),
 }
 
 

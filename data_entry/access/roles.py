@@ -56,7 +56,10 @@ def _pages(*paths: str, scope: str = "all") -> Grant:
 
 
 # Figures of sales for who leads a department in some estates.
-_SALES_FIGURES = ("overview", "changes", "sales", "customer-structure", "conversion", "complaints", "staff")
+_SALES_FIGURES = (
+    "overview", "changes", "sales", "customer-structure", "conversion", "complaints", "staff", "explore",
+    "completeness",
+)  # fmt: skip
 
 # What everybody who works in the company does: read what is agreed, do the tasks given, write, discuss, plan.
 _EVERYBODY: tuple[Grant, ...] = (
@@ -67,6 +70,7 @@ _EVERYBODY: tuple[Grant, ...] = (
     (TASKS, (*WRITE, "personal"), "own"),
     (REPORTS, (*FULL, "personal", "approve"), "own"),
     (WORK, (*FULL, "personal"), "own"),
+    (("saved_view",), FULL, "own"),
     (("attachment",), ("read", "create", "delete"), "own"),
     _pages("home", "tasks", "reports", "knowledge", "discussion", "work", "account", "estates"),
 )
@@ -94,7 +98,8 @@ READY_MADE: dict[str, ReadyMade] = {
             (("attachment",), READ, "all"),
             _pages(
                 "overview", "changes", "sales", "customer-structure", "conversion", "complaints", "campaign-return",
-                "property-fees", "staff", "plans", "expenses", "surveys", "competition-analysis", "records",
+                "property-fees", "staff", "explore", "plans", "expenses", "surveys", "competition-analysis",
+                "records",
             ),
             _pages(*_MEANING, "completeness"),
         ),
@@ -112,7 +117,7 @@ READY_MADE: dict[str, ReadyMade] = {
             (("attachment",), ("read", "create"), "all"),
             _pages(
                 "plans", "expenses", "feedback", "competition-entry", "competition-analysis", "records", "overview",
-                "changes", "sales", "customer-structure", "conversion", "campaign-return",
+                "changes", "sales", "customer-structure", "conversion", "campaign-return", "explore",
             ),
             _pages(*_MEANING),
         ),
@@ -149,8 +154,6 @@ READY_MADE: dict[str, ReadyMade] = {
             _pages(*_SALES_FIGURES, scope="project"),
             _pages(*_SALES_FIGURES, scope="department"),
             _pages(*_MEANING),
-            _pages("completeness", scope="project"),
-            _pages("completeness", scope="department"),
         ),
     ),
     "property": ReadyMade(
@@ -180,7 +183,7 @@ READY_MADE: dict[str, ReadyMade] = {
             (("demand_category", "sla_policy", "vocabulary_term"), WRITE, "all"),
             (TASKS, (*WRITE, "personal", "assign"), "all"),
             (("attachment",), ("read", "create"), "all"),
-            _pages("customers", "customer", "demands", "surveys", "care", "complaints", "records"),
+            _pages("customers", "customer", "demands", "surveys", "care", "complaints", "explore", "records"),
             _pages(*_MEANING),
         ),
     ),
@@ -192,7 +195,7 @@ READY_MADE: dict[str, ReadyMade] = {
             (("import", "backup", "refresh"), ("run", "read"), "all"),
             _pages(
                 "data-status", "overview", "changes", "sales", "customer-structure", "conversion", "complaints",
-                "campaign-return", "property-fees", "staff", "records", "imports", "backups",
+                "campaign-return", "property-fees", "staff", "explore", "records", "imports", "backups",
             ),
             _pages(*_MEANING, "quarantine", "completeness"),
         ),

@@ -29,7 +29,7 @@ def is_open(path: str) -> bool:
     return path in st.session_state.get(_PAGES, {})
 
 
-def go(path: str, **query: Any) -> None:
+def go(path: str, /, **query: Any) -> None:
     """Open another page, and end this run.
 
     Args:

@@ -152,3 +152,16 @@ class WorkLog(Record):
     review: Mapped[str | None] = col.text("What the supervisor says of it.", None, personal=True)
     reviewed_by_id: Mapped[int | None] = col.ref("employee", "Supervisor.", required=False)
     reviewed_at: Mapped[dt.datetime | None] = col.moment("When it was reviewed.")
+
+
+class SavedView(Record):
+    """What somebody wants to see again on a page of statistics, as the codes of the page's address."""
+
+    ingested = False
+    account_id: Mapped[int] = col.ref("account", "Account that saved it.")
+    name: Mapped[str] = col.text("Name.", 100, required=True)
+    path: Mapped[str] = col.text("Address of the page.", 100, required=True, label="Page")
+    query: Mapped[str] = col.text(
+        "Filters and choices, as the codes of the page's address.", None, required=True, label="Choices"
+    )
+    is_shared: Mapped[bool] = col.flag("Whether all who may open the page see it.", default=False)

@@ -15,7 +15,7 @@ from loupan.i18n import marked
 BOOKKEEPING = frozenset({"id", "created_at", "created_by", "updated_at", "updated_by", "deleted_at", "row_version"})
 # Tables that only their own services read and write.
 HIDDEN = frozenset(
-    {"audit_log", "account", "account_session", "account_role", "role", "role_permission"}
+    {"audit_log", "account", "account_session", "account_role", "role", "role_permission", "saved_view"}
     | {name for name in metadata.tables if name.endswith("_event")}
 )
 # Tables whose rows follow from something else: their own services write them, everybody who may reads them.

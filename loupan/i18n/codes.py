@@ -9,8 +9,6 @@ from loupan.i18n import Translator, marked
 UNKNOWN = marked("Unknown")
 
 DIMENSION_TITLES = {
-    "day": marked("Day"),
-    "month": marked("Month"),
     "project": marked("Project"),
     "source": marked("Source"),
     "department": marked("Department"),
@@ -40,6 +38,16 @@ DIMENSION_TITLES = {
     "expense_category": marked("Expense category"),
     "crm_table": marked("Record type"),
     "crm_field": marked("Field"),
+    "project_type": marked("Project type"),
+    "payment_kind": marked("Kind of payment"),
+    "layout": marked("Layout"),
+    "survey": marked("Survey"),
+    "competitor_project": marked("Competing estate"),
+    "day": marked("Day"),
+    "week": marked("Week"),
+    "month": marked("Month"),
+    "quarter": marked("Quarter"),
+    "year": marked("Year"),
 }
 
 _DATE_BASES = {
@@ -106,6 +114,14 @@ _CODES = {
     },
     "gender": {"female": marked("Female"), "male": marked("Male"), "other": marked("Other")},
     "customer_kind": {"person": marked("Person"), "company": marked("Company")},
+    "payment_kind": {
+        "balance": marked("Balance"),
+        "deposit": marked("Deposit"),
+        "down_payment": marked("Down payment"),
+        "instalment": marked("Instalment"),
+        "mortgage": marked("Mortgage"),
+        "refund": marked("Refund"),
+    },
     "phase": {"sales": marked("Sales phase"), "property": marked("Property phase")},
 }
 

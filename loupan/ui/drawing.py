@@ -51,6 +51,8 @@ class Drawing:
         table: the same numbers as text, one row per mark, headed in the reader's language.
         note: a sentence of caution shown beneath, or empty.
         columns: the same numbers unwritten, for files; none where the table says all.
+        dimension: what the marks of the first trace are the values of, where they are; else empty.
+        values: those values, one per mark; None for a mark of several values or of none known.
     """
 
     figure: go.Figure | None
@@ -58,6 +60,8 @@ class Drawing:
     table: pd.DataFrame = field(default_factory=pd.DataFrame)
     note: str = ""
     columns: Sequence[Column] = ()
+    dimension: str = ""
+    values: tuple[str | None, ...] = ()
 
     @property
     def is_empty(self) -> bool:

@@ -1,7 +1,9 @@
 """The pages without a browser, on whole installations: what stands on them, and that nothing misleads."""
 
+import re
 import shutil
-from datetime import timedelta
+from dataclasses import replace
+from datetime import date, timedelta
 
 import pytest
 
@@ -17,9 +19,10 @@ from dashboards.pages import (
     staff,
 )
 from dashboards.view import View, company_date, last_months
+from loupan.formats import Formats
 from loupan.metrics import EVERYTHING
 from tests.support.installation import empty_installation, imported_installation, sample_installation
-from tests.support.pages import drawn, values_of
+from tests.support.pages import drawn, run_page, values_of
 
 pytestmark = pytest.mark.slow
 
@@ -148,6 +151,63 @@ def test_a_month_that_is_not_over_looks_like_none_that_is(use):
         assert len(dotted) == len(lines)
         assert all(trace.x[-1] == running.months()[-1] and trace.line.dash == "dot" for trace in dotted)
         assert not any(t.marker.symbol == "circle-open" for t in lines)
+
+
+def test_key_figures_are_compared_as_the_reader_wants(use):
+    use(sample_installation())
+    gateway = open_gateway(EVERYTHING)
+    leads = {
+        code: gateway.ask(("leads",), period=Period(start, end))["leads"].iloc[0]
+        for code, start, end in (
+            ("now", date(2026, 1, 1), date(2026, 6, 30)),
+            ("previous", date(2025, 7, 1), date(2025, 12, 31)),
+            ("year", date(2025, 1, 1), date(2025, 6, 30)),
+        )
+    }
+    for code, words in (("previous", "vs prior period"), ("year", "vs last year")):
+        (tile,) = re.findall(r"data-metric='leads'>.*?<p class='lp-change'.*?</p>", drawn(period="6m", compare=code))
+        assert gateway_change(leads["now"], leads[code]) in tile
+        assert words in tile
+    text = drawn(period="6m", compare="none")
+    assert "vs " not in text
+    assert text.count("not compared") == len(overview._TILES)
+    # Nobody's choice: the comparison that is made without one.
+    assert "vs prior period" in drawn(period="6m", compare="<script>")
+
+
+def gateway_change(value, before):
+    return Formats("en", "CNY").change(value, before, "count")
+
+
+def test_a_line_is_drawn_beside_that_of_the_days_compared_with(use):
+    use(sample_installation())
+    view = replace(view_of(months=6), compare="year")
+    earlier, now = sales.collected(view).figure.data
+    before = view.gateway.ask(("collected_amount",), ("month",), None, Period(date(2025, 1, 1), date(2025, 6, 30)))
+    assert list(earlier.y) == pytest.approx(before["collected_amount"])
+    assert list(earlier.x) == list(now.x) == view.months()
+    assert sales.collected(view).table.columns.tolist() == ["Month", "Collected amount", "Same period last year"]
+    assert len(sales.collected(replace(view, compare="none")).figure.data) == 1
+
+
+def test_marks_of_a_filter_say_what_they_filter_by(use):
+    use(sample_installation())
+    view = view_of()
+    sources = overview.source_structure(view)
+    assert sources.dimension == "source"
+    assert len(sources.values) == len(sources.figure.data[0].x) == 9
+    assert sources.values[-1] is None, "the others are no value"
+    assert set(sources.values[:-1]) <= {*view.gateway.values("source"), None}
+    rates = conversion.by_cut(view, "conversion_rate", "project")
+    assert sorted(rates.values) == sorted(view.gateway.values("project"))
+
+
+def test_a_filter_of_a_value_that_is_gone_is_said(use):
+    use(sample_installation())
+    run = run_page(lang="en", project=["No such estate", "<b>x</b>"])
+    (said,) = [caption.value for caption in run.caption if "left out of the filters" in caption.value]
+    assert "No such estate" in said
+    assert "<b>" not in said
 
 
 def test_every_category_level_can_be_opened(use):

@@ -41,3 +41,16 @@ def test_a_code_that_means_nothing_is_none(code):
 )
 def test_the_period_before_is_as_long_and_cut_at_the_same_day(period, before):
     assert period.previous() == before
+
+
+@pytest.mark.parametrize(
+    ("period", "before"),
+    [
+        (Period(date(2026, 1, 1), date(2026, 6, 30)), Period(date(2025, 1, 1), date(2025, 6, 30))),
+        (Period(date(2026, 4, 1), date(2026, 5, 18)), Period(date(2025, 4, 1), date(2025, 5, 18))),
+        (Period(date(2025, 2, 1), date(2025, 2, 28)), Period(date(2024, 2, 1), date(2024, 2, 29))),
+        (Period(date(2024, 2, 1), date(2024, 2, 29)), Period(date(2023, 2, 1), date(2023, 2, 28))),
+    ],
+)
+def test_the_same_period_of_the_year_before(period, before):
+    assert period.year_before() == before

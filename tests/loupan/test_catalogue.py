@@ -37,7 +37,7 @@ def written_in_templates():
 
 
 def definitions_of_metrics():
-    """What the metrics say of themselves in the dictionary."""
+    """What the metrics say of themselves: each that is no helper can be a key figure on the page Explore."""
     for path in (get_settings().dbt_project_dir / "models").rglob("*.yml"):
         for metric in yaml.safe_load(path.read_text(encoding="utf-8")).get("metrics") or ():
             if not metric["config"]["meta"].get("hidden"):

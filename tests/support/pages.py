@@ -11,14 +11,20 @@ from dashboards.server import SCRIPT
 from data_entry.access import SYSTEM, Actor
 
 
-def drawn(actor: Actor = SYSTEM, **query: str) -> str:
-    """Return the text of the start page as somebody sees it, with the address's choices."""
+def run_page(actor: Actor = SYSTEM, **query: str | list[str]) -> AppTest:
+    """Run the start page as somebody sees it, with the address's choices."""
     run = AppTest.from_file(str(SCRIPT), default_timeout=120)
     for name, value in query.items():
         run.query_params[name] = value
     with stand_in(actor):
         run.run()
     assert not run.exception
+    return run
+
+
+def drawn(actor: Actor = SYSTEM, **query: str | list[str]) -> str:
+    """Return the text of the start page as somebody sees it, with the address's choices."""
+    run = run_page(actor, **query)
     return "\n".join(element.value for kind in ("html", "markdown", "subheader", "code") for element in run.get(kind))
 
 

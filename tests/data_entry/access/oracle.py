@@ -109,7 +109,7 @@ class Oracle:
             "competitor_observation": ("competitor_project",), "survey_question": ("survey",),
             "survey_invitation": ("survey",), "survey_response": ("customer",), "survey_answer": ("survey_response",),
             "care_occasion": ("customer",), "fee_bill": ("customer",), "fee_payment": ("fee_bill",),
-            "task": ("customer",), "task_event": ("task",), "approval_action": ("report",),
+            "task": ("customer",), "task_event": ("task",), "approval_action": ("report",), "saved_view": ("account",),
         }  # fmt: skip
         people = {row[name] for name in named.get(table, ()) if row[name] is not None}
         for parent in parents.get(table, ()):

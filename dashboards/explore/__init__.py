@@ -1,0 +1,1 @@
+"""Explore: any metrics by any dimensions, under any filters, drawn as suits the question."""

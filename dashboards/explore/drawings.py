@@ -1,0 +1,252 @@
+"""The answers to a question, drawn and as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import pandas as pd
+
+from dashboards.charts.comparison import estimates, ranked_bars, ratio_interval, scale_of
+from dashboards.charts.grid import cells
+from dashboards.charts.periods import columns_by_period, lines_by_period, lines_by_value, panels_by_value
+from dashboards.charts.relation import scatter
+from dashboards.explore import shape
+from dashboards.explore.question import LOW, NAME, Question, is_summable
+from dashboards.intervals import ENOUGH
+from dashboards.memory import remembered
+from dashboards.pages.people import employee_names
+from dashboards.view import View
+from loupan.formats import is_missing
+from loupan.i18n.codes import is_unknown, value_label
+from loupan.metrics.catalogue import TIME_DIMENSIONS
+from loupan.ui.drawing import NOTHING, Drawing, shortened
+
+MOST_ROWS = 1_000
+"""Longest table that is shown."""
+_PEOPLE = "employee"
+_ACROSS = 10
+_ROWS_MORE = 30
+Name = Callable[[Any], str]
+
+
+def answer(view: View, question: Question) -> pd.DataFrame:
+    """Ask the gateway; the frame is shared and must not be changed."""
+    return view.ask(*question.metrics, by=question.by, where=dict(question.where))
+
+
+def names_of(view: View, dimension: str) -> Name:
+    """Return what writes a value of a dimension."""
+    if dimension in TIME_DIMENSIONS:
+        return lambda value: (
+            value_label(view.t, dimension, value) if is_unknown(value) else view.formats.period_label(str(value))
+        )
+    if dimension == _PEOPLE:
+        return employee_names(view).__getitem__
+    return partial(value_label, view.t, dimension)
+
+
+def groups_of_metrics(view: View, question: Question, kind: str) -> tuple[tuple[str, ...], ...]:
+    """Return which metrics are drawn together: those of one unit as lines, two against each other; else one by one."""
+    if kind == shape.SCATTER:
+        return (question.metrics,)
+    if kind == shape.LINES and len(question.by) == 1:
+        units = dict.fromkeys(view.unit(metric) for metric in question.metrics)
+        return tuple(tuple(m for m in question.metrics if view.unit(m) == unit) for unit in units)
+    return tuple((metric,) for metric in question.metrics)
+
+
+@remembered(128)
+def chart(view: View, question: Question, kind: str, metrics: tuple[str, ...]) -> Drawing:
+    """Draw some of a question's metrics, which is cut by something, as a kind of chart."""
+    frame = answer(view, question)
+    shown = tuple(metric for metric in metrics if metric in frame)
+    if frame.empty or not shown:
+        return NOTHING
+    period = next((name for name in question.by if name in TIME_DIMENSIONS), "")
+    category = next((name for name in question.by if name != period), "")
+    metric, names = shown[0], names_of(view, category)
+    match kind:
+        case shape.COLUMNS:
+            drawing = columns_by_period(view, frame, period, metric)
+        case shape.LINES if not category:
+            before = view.ask_before(metric, period, dict(question.where)) if len(shown) == 1 else None
+            drawing = lines_by_period(view, frame, period, shown, before=before)
+        case shape.LINES:
+            drawing = lines_by_value(view, frame, period, metric, category, names=names)
+        case shape.PANELS:
+            drawing = panels_by_value(view, frame, period, metric, category, names=names)
+        case shape.SCATTER if len(shown) > 1:
+            drawing = scatter(view, frame, category, *shown, names=names)
+        case shape.HEATMAP:
+            drawing = _heatmap(view, frame, question, metric)
+        case _:
+            drawing = _ranking(view, frame, question, metric)
+    return drawing
+
+
+@remembered(128)
+def table(view: View, question: Question) -> Drawing:
+    """Write the whole answer as a table: rates with n and interval, those on fewer than 30 cases in brackets."""
+    frame = answer(view, question)
+    shown = [metric for metric in question.metrics if metric in frame]
+    if frame.empty or not shown:
+        return NOTHING
+    rows = _in_order(view, frame, question, shown[0])
+    left_out = max(len(rows) - MOST_ROWS, 0)
+    rows = rows.head(MOST_ROWS)
+    columns: dict[str, list[str]] = {}
+    for dimension in question.by:
+        columns[view.title(dimension)] = [names_of(view, dimension)(value) for value in rows[dimension]]
+    for metric in shown:
+        columns |= _columns(view, question, rows, metric)
+    notes = []
+    if left_out:
+        notes.append(
+            view.t(
+                "The first {number} of {all} rows are shown; filter, or cut by less, to see the others.",
+                number=f"{MOST_ROWS:,}",
+                all=f"{left_out + MOST_ROWS:,}",
+            )
+        )
+    if any(_few(view, metric, rows).any() for metric in shown):
+        notes.append(view.t("In brackets: fewer than 30, not comparable."))
+    return Drawing(None, table=pd.DataFrame(columns), note=" ".join(notes))
+
+
+def _columns(view: View, question: Question, rows: pd.DataFrame, metric: str) -> dict[str, list[str]]:
+    """Write a metric as columns of the table: its value, of a rate the interval, of a ratio what it is divided by."""
+    label, unit, formats = view.label(metric), view.unit(metric), view.formats
+    written = [
+        f"({formats.value(value, unit)})" if few and not is_missing(value) else formats.value(value, unit)
+        for value, few in zip(rows[metric], _few(view, metric, rows), strict=True)
+    ]
+    columns = {label: written}
+    definition = view.gateway.metric(metric)
+    if definition is None or f"{metric}__denominator" not in rows:
+        return columns
+    sizes = rows[f"{metric}__denominator"].astype(float)
+    if view.is_estimate(metric, *question.by):
+        cases = rows[f"{metric}__numerator"].astype(float).fillna(0)
+        bounds = zip(*ratio_interval(unit, cases, sizes.fillna(0), scale_of(view, metric)), strict=True)
+        columns[view.t("{metric}: 95% interval", metric=label)] = [formats.interval(*pair, unit) for pair in bounds]
+    columns[f"{label}: n"] = [formats.value(size, view.unit(str(definition.denominator))) for size in sizes]
+    return columns
+
+
+def _few(view: View, metric: str, rows: pd.DataFrame) -> pd.Series:
+    """Say of each row whether its ratio rests on fewer than 30 cases; money to divide by is no number of cases."""
+    definition, column = view.gateway.metric(metric), f"{metric}__denominator"
+    is_of_cases = definition is not None and view.unit(str(definition.denominator)) == "count"
+    if column not in rows or not is_of_cases or view.is_state(metric):
+        return pd.Series(False, index=rows.index)
+    return rows[column].astype(float).fillna(0) < ENOUGH
+
+
+def _in_order(view: View, frame: pd.DataFrame, question: Question, metric: str) -> pd.DataFrame:
+    """Return the rows of an answer as asked: periods run on, people stand by name, too small groups come last."""
+    period = next((name for name in question.by if name in TIME_DIMENSIONS), None)
+    written = {
+        f"_{name}": frame[name].map(names_of(view, name), na_action=None) for name in question.by if name != period
+    }
+    rows = frame.assign(**written)
+    if period:
+        rows = rows.sort_values([period, *written], kind="stable", na_position="last")
+    elif question.sort == NAME or _PEOPLE in question.by:
+        rows = rows.sort_values(list(written), kind="stable")
+    else:
+        rows = rows.assign(_few=_few(view, metric, rows), _value=rows[metric].astype(float))
+        rows = rows.sort_values(["_few", "_value"], ascending=[True, question.sort == LOW], kind="stable")
+    return rows.reset_index(drop=True)
+
+
+def _ranking(view: View, frame: pd.DataFrame, question: Question, metric: str) -> Drawing:
+    (dimension,) = question.by
+    is_people = dimension == _PEOPLE
+    options: dict[str, Any] = {
+        "chosen": dict(view.where).get(dimension, ()),
+        "is_ranked": question.sort != NAME and not is_people,
+        "is_ascending": question.sort == LOW,
+        "names": names_of(view, dimension),
+        # Everybody: to leave out those who have least would be a ranking.
+        "most": len(frame) if is_people else question.top,
+    }
+    if view.is_estimate(metric, dimension):
+        whole = answer(view, replace(question, metrics=(metric,), by=()))[metric].iloc[0]
+        return estimates(view, frame, dimension, metric, common=float(whole), **options)
+    share = is_summable(view, metric, dimension) and not is_people
+    is_few = _few(view, metric, frame)
+    if not is_few.any():
+        return ranked_bars(view, frame, dimension, metric, share=share, **options)
+    options["chosen"] = [str(value) for value, few in zip(frame[dimension], is_few, strict=True) if not few] or [""]
+    drawing = ranked_bars(view, frame, dimension, metric, **options)
+    return replace(drawing, note=view.t("Grey: fewer than 30.")) if not drawing.is_empty else drawing
+
+
+def _heatmap(view: View, frame: pd.DataFrame, question: Question, metric: str) -> Drawing:
+    """Shade a metric by two dimensions; small rows and columns are summed up, or left out where that is wrong."""
+    across = next((name for name in question.by if name in TIME_DIMENSIONS), question.by[-1])
+    down = next(name for name in question.by if name != across)
+    is_over_time = across in TIME_DIMENSIONS
+    data = pd.DataFrame({"row": frame[down], "column": frame[across], "value": frame[metric].astype(float)})
+    size = f"{metric}__denominator"
+    data["size"] = frame[size].astype(float).fillna(0) if size in frame else data["value"].abs()
+    can_sum, is_rate = is_summable(view, metric, down, across), view.is_estimate(metric, down, across)
+    write_row, write_column = names_of(view, down), names_of(view, across)
+    data["row"] = data["row"].map(write_row, na_action=None)
+    if not is_over_time:
+        data["column"] = data["column"].map(write_column, na_action=None)
+    others = view.t("All others")
+    most_rows = _ROWS_MORE if down == _PEOPLE else question.top
+    left_out = 0
+    for axis, most in (("row", most_rows), *(() if is_over_time else (("column", _ACROSS),))):
+        totals = data.groupby(axis)["size"].sum().sort_values(ascending=False, kind="stable")
+        if len(totals) <= most:
+            continue
+        if can_sum:
+            data[axis] = data[axis].where(data[axis].isin(set(totals.index[: most - 1])), others)
+        else:
+            left_out += len(totals) - most
+            data = data[data[axis].isin(set(totals.index[:most]))]
+    if is_rate:
+        data = data[data["size"] >= ENOUGH]
+    data = data.dropna(subset=["value"])
+    if data.empty:
+        return NOTHING
+    grid = data.pivot_table(index="row", columns="column", values="value", aggfunc="sum")
+    grid = grid.reindex(_names_in_order(grid.mean(axis=1) if is_rate else grid.sum(axis=1), question, others, down))
+    if is_over_time:
+        known = view.periods(across)
+        grid = grid.reindex(columns=known, fill_value=None)
+        labels = [write_column(period) for period in known]
+        short = [
+            view.formats.short_quarter(period) if across == "quarter" else label
+            for period, label in zip(known, labels, strict=True)
+        ]
+    else:
+        grid = grid.reindex(columns=_names_in_order(grid.sum(axis=0), question, others, across))
+        labels = [str(name) for name in grid.columns]
+        short = [shortened(label, 12) for label in labels]
+    drawing = cells(
+        view,
+        grid.astype(float),
+        down,
+        metric,
+        names=[str(name) for name in grid.index],
+        labels=labels,
+        short_labels=short,
+        empty=view.t("Fewer than 30") if is_rate else "–",
+        angle=0 if across in ("quarter", "year") else -45,
+    )
+    note = view.t("Empty: fewer than 30.") if is_rate else ""
+    if left_out:
+        note += " " + view.t("{number} smaller ones are left out here; the table has all.", number=left_out)
+    return replace(drawing, note=note.strip())
+
+
+def _names_in_order(sizes: pd.Series, question: Question, others: str, dimension: str) -> list[str]:
+    by_name = question.sort == NAME or dimension == _PEOPLE
+    ordered = sizes.sort_index() if by_name else sizes.sort_values(ascending=question.sort == LOW, kind="stable")
+    return sorted(map(str, ordered.index), key=lambda name: name == others)

@@ -1,0 +1,262 @@
+"""Explore on a whole company: every number is the gateway's, and no address does harm."""
+
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from streamlit.testing.v1 import AppTest
+
+from dashboards.explore import drawings, question, shape
+from dashboards.explore.question import Question
+from dashboards.gateway import Period, open_gateway
+from dashboards.view import View
+from loupan.metrics import EVERYTHING, open_current
+from loupan.metrics.catalogue import TIME_DIMENSIONS
+from loupan.settings import get_settings
+from tests.support.installation import empty_installation, sample_installation
+
+pytestmark = pytest.mark.slow
+
+SCRIPT = Path(__file__).with_name("page_alone.py")
+PERIOD = Period(date(2025, 7, 1), date(2026, 6, 30))
+
+
+@pytest.fixture
+def use(monkeypatch):
+    """Let this process read an installation's data folder, and return the view of a reader there."""
+
+    def choose(data_dir):
+        monkeypatch.setenv("LOUPAN_DATA_DIR", str(data_dir))
+        get_settings.cache_clear()
+        return View(open_gateway(EVERYTHING), "en", "light", PERIOD)
+
+    return choose
+
+
+@pytest.fixture
+def view(use):
+    return use(sample_installation())
+
+
+def drawn(**address):
+    run = AppTest.from_file(str(SCRIPT), default_timeout=120)
+    for name, values in address.items():
+        run.query_params[name.replace("__", ".")] = values
+    run.run()
+    assert not run.exception
+    assert not run.error
+    return run
+
+
+def texts(run):
+    return "\n".join(element.value for kind in ("html", "markdown") for element in run.get(kind))
+
+
+def charts_of(view, asked):
+    for kind in shape.kinds(question.shape(asked, view)):
+        if kind == "tiles":
+            continue
+        for metrics in drawings.groups_of_metrics(view, asked, kind):
+            yield kind, drawings.chart(view, asked, kind, metrics)
+
+
+@pytest.mark.parametrize(
+    ("metrics", "by"),
+    [
+        (("leads",), ("source",)),
+        (("contract_amount", "contracts"), ("month",)),
+        (("conversion_rate",), ("project", "quarter")),
+        (("complaint_rate", "valid_complaints"), ("project",)),
+        (("attributed_amount",), ("attribution_model", "market_type")),
+        (("first_reply_minutes",), ("demand_category",)),
+        (("fee_arrears",), ("fee_type",)),
+        (("visits",), ("week",)),
+    ],
+)
+def test_every_number_is_that_of_the_gateway(view, metrics, by):
+    asked, notices = question.fitted(Question(metrics, by, sort=question.NAME), view)
+    assert (asked.metrics, asked.by, notices) == (metrics, by, ())
+    gateway = open_current()
+    is_state = all(gateway.describe(metric).date_basis == "as_of" for metric in metrics)
+    bounds = {} if is_state else {"start": PERIOD.start, "end": PERIOD.end}
+    wanted = {
+        tuple(drawings.names_of(view, name)(row[name]) for name in by): tuple(row[metric] for metric in metrics)
+        for row in gateway.records(metrics, by, **bounds)
+    }
+    table = drawings.table(view, asked).table
+    shown = {
+        tuple(row[view.title(name)] for name in by): tuple(row[view.label(metric)].strip("()") for metric in metrics)
+        for _, row in table.iterrows()
+    }
+    assert shown == {
+        group: tuple(view.write(None if value is None else float(value), metric) for value, metric in pairs)
+        for group, values in wanted.items()
+        for pairs in [list(zip(values, metrics, strict=True))]
+    }
+
+
+def test_every_kind_of_metric_is_drawn_by_whatever_fits_it(view):
+    gateway = view.gateway
+    kinds = {(metric.unit, metric.kind, metric.date_basis): metric for metric in question.offered(gateway)}
+    assert len(kinds) > 15
+    for metric in kinds.values():
+        fitting = question.dimensions(gateway, [metric.name])
+        periods = [name for name in fitting if name == "month"]
+        categories = [name for name in fitting if name not in TIME_DIMENSIONS][:2]
+        cuts = [
+            *((name,) for name in periods + categories[:1]),
+            *((name, categories[0]) for name in periods),
+            categories,
+        ]
+        for by in cuts:
+            asked, notices = question.fitted(Question((metric.name,), tuple(by)), view)
+            assert notices == ()
+            for kind, chart in charts_of(view, asked):
+                if chart.figure is not None:
+                    assert len(chart.alt) > 10, (metric.name, by, kind)
+                    assert chart.table.notna().all().all(), (metric.name, by, kind)
+
+
+def test_what_holds_others_is_not_summed_up(view):
+    asked = Question(("valid_complaints",), ("demand_category",), top=5)
+    ((_, chart),) = charts_of(view, asked)
+    assert len(chart.table) == 5
+    assert not any("others" in name or "·" in value for name, value in chart.table.itertuples(index=False))
+    ((_, chart),) = charts_of(view, Question(("leads",), ("source",), top=5))
+    assert "others" in chart.table["Source"].iloc[-1]
+    assert sum(chart.figure.data[0].x) == view.ask("leads")["leads"].iloc[0]
+
+
+def test_people_are_all_there_and_by_name(view):
+    asked = Question(("contracts",), ("employee",), sort=question.HIGH, top=5)
+    ((_, chart),) = charts_of(view, asked)
+    assert chart.table["Employee"].tolist() == sorted(chart.table["Employee"])
+    assert len(chart.table) > 5
+    assert not any("·" in value for value in chart.table[view.label("contracts")])
+
+
+def test_small_groups_are_last_and_in_brackets(view):
+    short = replace(view, period=Period(date(2026, 6, 1), date(2026, 6, 30)))
+    answer = drawings.table(short, Question(("conversion_rate",), ("source",)))
+    rates = answer.table[view.label("conversion_rate")].tolist()
+    few = [rate.startswith("(") for rate in rates]
+    assert any(few)
+    assert few == sorted(few)
+    assert "fewer than 30" in answer.note
+
+
+def test_a_rate_whose_denominator_counts_whole_has_no_intervals(view):
+    assert view.is_estimate("complaint_rate", "project")
+    # Customer-months have no category of demands: each category is a part of one rate.
+    assert not view.is_estimate("complaint_rate", "demand_category")
+    assert not view.is_estimate("sell_through_rate", "project")
+    assert not view.is_estimate("collection_rate")
+
+
+def test_a_state_has_no_course_over_time(view):
+    assert TIME_DIMENSIONS.keys().isdisjoint(question.dimensions(view.gateway, ["fee_arrears", "fee_billed"]))
+    asked, notices = question.fitted(Question(("fee_arrears",), ("month", "fee_type")), view)
+    assert asked.by == ("fee_type",)
+    assert [notice.text(view.t) for notice in notices] == [
+        f"Month does not fit {view.label('fee_arrears')} and is left out."
+    ]
+
+
+def test_a_question_of_too_many_groups_is_refused(view):
+    everything = replace(view, period=Period(date(2023, 1, 1), PERIOD.end))
+    asked = Question(("leads",), ("day", "activity"))
+    assert question.most_groups(asked, everything) > question.MOST_GROUPS
+    assert question.most_groups(replace(asked, by=("month", "activity")), everything) <= question.MOST_GROUPS
+
+
+def test_a_long_answer_is_cut_and_says_so(view, monkeypatch):
+    monkeypatch.setattr(drawings, "MOST_ROWS", 100)
+    answer = drawings.table(view, Question(("leads",), ("day", "source")))
+    assert len(answer.table) == 100
+    assert "The first 100 of" in answer.note
+
+
+def test_two_metrics_are_set_against_each_other(view):
+    asked = Question(("leads", "conversion_rate"), ("source",))
+    (_, chart), *_ = charts_of(view, asked)
+    assert shape.kinds(question.shape(asked, view))[0] == shape.SCATTER
+    frame = view.ask("leads", "conversion_rate", by=("source",)).dropna(subset=["conversion_rate"])
+    assert sorted(chart.figure.data[0].x) == sorted(frame["leads"])
+
+
+hostile = st.text(max_size=10) | st.sampled_from(["leads", "complaint_rate", "fee_arrears", "' or 1=1 --", "%s", "\0"])
+dimension = st.text(max_size=10) | st.sampled_from(
+    ["month", "day", "source", "employee", "employee_name", "demand_category", "attribution_model", "project"]
+)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(hostile, max_size=4),
+    st.lists(dimension, max_size=4),
+    st.dictionaries(dimension, st.lists(hostile, min_size=1, max_size=3), max_size=2),
+    st.text(max_size=8),
+)
+def test_whatever_the_address_says_there_is_an_answer_or_a_reason(view, metrics, by, where, chart):
+    address = {"m": metrics, "by": by, "chart": [chart], **{f"w.{name}": values for name, values in where.items()}}
+    asked, notices = question.fitted(question.read(address), view)
+    assert all(notice.text(view.t) for notice in notices)
+    again, nothing = question.fitted(asked, view)
+    assert (again, nothing) == (asked, ())
+    if asked.by and question.most_groups(asked, view) <= question.MOST_GROUPS:
+        list(charts_of(view, asked))
+        drawings.table(view, asked)
+
+
+def test_the_page_says_what_it_left_out(view):
+    run = drawn(m=["leads", "<b>nothing</b>"], by=["source", "severity", "nowhere"], w__plan=["gone"], chart="pie")
+    (warning,) = run.warning
+    for words in ("no metric called", "Severity does not fit", "no dimension called", "gone"):
+        assert words in warning.value
+    assert "<b>nothing" not in warning.value.replace("\\<", "")
+    assert "data-metric='leads'" in texts(run)
+
+
+def test_the_page_is_the_same_in_either_language(view):
+    address = {"m": ["leads", "visit_rate"], "by": ["market_type"], "w__gender": ["female"]}
+    english, chinese = drawn(**address, lang="en"), drawn(**address, lang="zh")
+    assert not english.warning
+    assert not chinese.warning
+    assert "市场类型" in texts(chinese)
+    values = [
+        [widget.value for widget in run.get("multiselect") if widget.key == "lp_explore_metrics"]
+        for run in (english, chinese)
+    ]
+    assert values[0] == values[1] == [["leads", "visit_rate"]]
+
+
+def test_a_change_is_written_into_the_address(view):
+    run = drawn(m=["leads", "complaint_rate"], by=["project"], chart="bars")
+    run.multiselect(key="lp_explore_metrics").set_value(["leads"]).run()
+    assert run.query_params["m"] == "leads"
+    run.multiselect(key="lp_explore_by").set_value(["source"]).run()
+    assert run.query_params["by"] == "source"
+    # What no longer fits goes with the metric it came with.
+    run.multiselect(key="lp_explore_metrics").set_value(["complaint_rate"]).run()
+    assert "by" not in run.query_params
+    assert not run.warning
+
+
+def test_without_a_question_there_are_examples(view):
+    run = drawn()
+    labels = [button.label for button in run.button]
+    assert "Conversion rate by Source" in labels
+    run.button(key="lp_explore_example_1").click().run()
+    assert run.query_params["m"] == "conversion_rate"
+    assert "data-metric='conversion_rate'" in texts(run)
+
+
+def test_an_empty_company_has_no_numbers(use):
+    use(empty_installation())
+    assert not drawn().button
+    run = drawn(m=["leads", "conversion_rate"], by=["source"])
+    assert "<p class='lp-value'>–</p>" in texts(run)
+    assert "The data holds nothing of this kind." in texts(run)
