@@ -42,6 +42,7 @@ REPORTS = ("report", "approval_action")
 KNOWLEDGE = ("article", "article_version")
 DISCUSSION = ("thread", "post")
 WORK = ("work_plan", "work_log")
+PLANNING = ("target", "annotation")
 SETTINGS = (*CATEGORIES, *ORGANISATION, *ESTATES)
 
 Grant = tuple[Iterable[str], Iterable[str], str]
@@ -54,7 +55,7 @@ def _pages(*paths: str) -> Grant:
 
 # What everybody who works in the company does: read what is agreed, do the tasks given, write, discuss, plan.
 _EVERYBODY: tuple[Grant, ...] = (
-    ((*SETTINGS, *COMPETITION, *SERVICES, *KNOWLEDGE, *DISCUSSION), READ, "all"),
+    ((*SETTINGS, *COMPETITION, *SERVICES, *KNOWLEDGE, *DISCUSSION, "annotation"), READ, "all"),
     (KNOWLEDGE, PERSONAL, "all"),
     (DISCUSSION, ("create", "personal"), "all"),
     (DISCUSSION, ("update", "delete"), "own"),
@@ -85,10 +86,11 @@ READY_MADE: dict[str, ReadyMade] = {
             ((*REPORTS, *WORK), ("read", "personal", "update"), "all"),
             (REPORTS, ("approve",), "all"),
             (("expense",), ("approve",), "all"),
+            (PLANNING, FULL, "all"),
             (("attachment",), READ, "all"),
             _pages(
                 "overview", "sales", "customer-structure", "conversion", "complaints", "campaign-return",
-                "property-fees", "staff", "plans", "expenses", "surveys", "competition-analysis",
+                "property-fees", "staff", "plans", "expenses", "surveys", "competition-analysis", "targets",
             ),
         ),
     ),
@@ -96,7 +98,8 @@ READY_MADE: dict[str, ReadyMade] = {
         "plans",
         (
             *_EVERYBODY,
-            ((*CUSTOMERS, *LEADS, *DEALS, *SURVEYS), READ, "all"),
+            ((*CUSTOMERS, *LEADS, *DEALS, *SURVEYS, "target"), READ, "all"),
+            (("annotation",), FULL, "all"),
             ((*MARKETING, *COMPETITION), (*FULL, "personal"), "all"),
             (("expense",), ("approve",), "department"),
             (("source", "plan_class", "activity_class", "expense_category", "vocabulary_term"), WRITE, "all"),
@@ -104,8 +107,8 @@ READY_MADE: dict[str, ReadyMade] = {
             (KNOWLEDGE, WRITE, "all"),
             (("attachment",), ("read", "create"), "all"),
             _pages(
-                "plans", "expenses", "feedback", "competition-entry", "competition-analysis", "records", "overview",
-                "sales", "customer-structure", "conversion", "campaign-return",
+                "plans", "expenses", "feedback", "competition-entry", "competition-analysis", "records", "targets",
+                "overview", "sales", "customer-structure", "conversion", "campaign-return",
             ),
         ),
     ),
@@ -134,12 +137,13 @@ READY_MADE: dict[str, ReadyMade] = {
             (("deal",), ("cancel", "approve"), "department"),
             (("demand",), ("assign",), "project"),
             (("unit", "unit_price"), WRITE, "project"),
+            (PLANNING, FULL, "project"),
             (TASKS, (*WRITE, "personal", "assign"), "department"),
             ((*REPORTS, *WORK), ("read", "personal", "update"), "department"),
             (("attachment",), READ, "department"),
             _pages(
                 "customers", "customer", "deals", "demands", "estate-board", "overview", "sales",
-                "customer-structure", "conversion", "complaints", "staff", "records",
+                "customer-structure", "conversion", "complaints", "staff", "records", "targets",
             ),
         ),
     ),
@@ -175,7 +179,7 @@ READY_MADE: dict[str, ReadyMade] = {
         "data-status",
         (
             *_EVERYBODY,
-            ((*CUSTOMERS, *LEADS, *DEALS, *DEMANDS, *MARKETING, *SURVEYS, *FEES, *CARE), READ, "all"),
+            ((*CUSTOMERS, *LEADS, *DEALS, *DEMANDS, *MARKETING, *SURVEYS, *FEES, *CARE, *PLANNING), READ, "all"),
             (("import", "backup", "refresh"), ("run", "read"), "all"),
             _pages(
                 "data-status", "overview", "sales", "customer-structure", "conversion", "complaints",
