@@ -13,10 +13,12 @@ from tests.reference.crm import Crm
 from tests.reference.deals import Deals
 from tests.reference.demands import Demands
 from tests.reference.facts import Group, Metric, Question, Ratio
+from tests.reference.features import Answers, by_feature
 from tests.reference.fees import Fees
 from tests.reference.identity import journeys, survivors
 from tests.reference.leads import Leads
 from tests.reference.marketing import Marketing
+from tests.reference.planning import Planning
 
 
 class Reference:
@@ -44,6 +46,8 @@ class Reference:
             **Marketing(crm, survivor_of, deals, cohort).metrics(),
             **Fees(crm, survivor_of).metrics(),
         }
+        self._metrics |= by_feature(Answers(crm, survivor_of), self._metrics)
+        self._metrics |= Planning(crm).metrics(self._metrics)
 
     @cached_property
     def names(self) -> tuple[str, ...]:
