@@ -114,6 +114,7 @@ def ranked_bars(
     cumulative: bool = False,
     is_ranked: bool = True,
     names: Callable[[Any], str] | None = None,
+    whole: float | None = None,
 ) -> Drawing:
     """Draw a metric by the values of a dimension as horizontal bars, largest first.
 
@@ -128,13 +129,14 @@ def ranked_bars(
         cumulative: write the running share too, as in a Pareto chart.
         is_ranked: False sorts by name, for people.
         names: writes a value of the dimension; `value_label` by default.
+        whole: what the shares are of, where the bars overlap; else their sum.
     """
     data = frame[[dimension, metric]].dropna(subset=[metric]).astype({metric: float})
     data = data[data[metric] != 0].sort_values(metric, ascending=False, kind="stable")
     if data.empty:
         return NOTHING
     colours, unit = COLOURS[view.theme], view.unit(metric)
-    total = float(data[metric].sum())
+    total = float(data[metric].sum()) if whole is None else whole
     data["name"] = data[dimension].map(names or partial(value_label, view.t, dimension), na_action=None)
     if not is_ranked:
         data = data.head(most).sort_values("name", kind="stable")
