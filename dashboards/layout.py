@@ -89,7 +89,7 @@ def _tile(view: View, metric: str, where: dict[str, list[str]]) -> None:
         st.html(
             f"<div class='lp-tile' data-metric='{html.escape(metric)}'>"
             f"<p class='lp-value'>{html.escape(view.formats.value(value, definition.unit))}</p>"
-            f"{_change(view, change, value, earlier, definition)}"
+            f"{_change(view, change, value, earlier, definition)}{_attained(view, metric)}"
             f"{_sparkline(view, by_month, metric)}</div>"
         )
 
@@ -151,6 +151,16 @@ def _change(view: View, change: str | None, value: float | None, before: float |
         f"<p class='lp-change' style='color:{colour}'>{arrow} {html.escape(change)} "
         f"<span>{html.escape(against)}</span></p>"
     )
+
+
+def _attained(view: View, metric: str) -> str:
+    """Return how much of a metric's target the period has reached, where one is set."""
+    ratio = f"{metric}_attainment"
+    share = _only(view.ask(ratio), ratio) if view.gateway.has(ratio) else None
+    if share is None:
+        return ""
+    words = view.t("{share} of target", share=view.formats.value(share, "percent"))
+    return f"<p class='lp-change'><span>{html.escape(words)}</span></p>"
 
 
 def _sparkline(view: View, frame: pd.DataFrame, metric: str) -> str:

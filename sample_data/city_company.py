@@ -20,6 +20,7 @@ from sample_data import (
     office,
     organisation,
     payments,
+    planning,
     service,
     unit_assignment,
 )
@@ -63,4 +64,5 @@ def make_city_company(company: Company, progress: Callable[[float, str], None]) 
     service.make_surveys(company)
     service.make_care(company)
     office.make_office(company)
+    planning.make_planning(company)
     deletion.delete_some(company)

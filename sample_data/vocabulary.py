@@ -141,6 +141,8 @@ CUSTOMER_FEATURES: Sequence[tuple[Word, str, bool, Sequence[Word]]] = (
 )  # fmt: skip
 # Asked of one class of companies only.
 GROUP_PURCHASE_FEATURE = Word("团购套数", "Homes wanted")
+PHASE_OPENS = Word("{phase}期开盘", "Phase {phase} opens")
+LOWER_DOWN_PAYMENT = Word("首付比例下调", "Down payment requirement lowered")
 PLAN_FEATURES: Sequence[tuple[Word, Sequence[Word]]] = (
     (Word("目标客群", "Target group"), _words(("刚需", "First buyers"), ("改善", "Upgraders"), ("投资", "Investors"))),
 )

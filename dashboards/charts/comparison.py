@@ -123,6 +123,7 @@ def ranked_bars(
     is_ranked: bool = True,
     is_ascending: bool = False,
     names: Callable[[Any], str] | None = None,
+    whole: float | None = None,
 ) -> Drawing:
     """Draw a metric by the values of a dimension as horizontal bars, largest first.
 
@@ -138,13 +139,14 @@ def ranked_bars(
         is_ranked: False sorts by name, for people.
         is_ascending: smallest first.
         names: writes a value of the dimension; `value_label` by default.
+        whole: what the shares are of, where the bars overlap; else their sum.
     """
     data = frame[[dimension, metric]].dropna(subset=[metric]).astype({metric: float})
     data = data[data[metric] != 0].sort_values(metric, ascending=is_ascending, kind="stable")
     if data.empty:
         return NOTHING
     colours, unit = COLOURS[view.theme], view.unit(metric)
-    total = float(data[metric].sum())
+    total = float(data[metric].sum()) if whole is None else whole
     data["name"] = data[dimension].map(names or partial(value_label, view.t, dimension), na_action=None)
     if not is_ranked:
         data = data.head(most).sort_values("name", kind="stable")

@@ -15,6 +15,8 @@ from loupan.i18n.codes import UNKNOWN, dimension_title, is_unknown, value_label
 from loupan.ui.drawing import HOVER, NOTHING, Column, Drawing, bar_text, figure, hover, label_axis, safe, written
 from loupan.ui.palette import COLOURS
 
+# What rare values are folded into; it comes after all numbers.
+OTHER = "other"
 # Bands have an order of their own.
 _BANDS = frozenset({"age_band", "income_band"})
 
@@ -88,7 +90,15 @@ def _signed(text: str, step: Step) -> str:
     return f"+{text}" if step.value > 0 and not step.is_total else text
 
 
-def made_up(view: View, frames: Mapping[str, pd.DataFrame], dimension: str, most: int = 10) -> Drawing:
+def made_up(
+    view: View,
+    frames: Mapping[str, pd.DataFrame],
+    dimension: str,
+    most: int = 10,
+    *,
+    wholes: Mapping[str, float] | None = None,
+    is_ordered: bool | None = None,
+) -> Drawing:
     """Draw of what values of a dimension several groups are made up, as shares of each group side by side.
 
     What is unknown is a bar of its own, and the note says of how many it is known.
@@ -98,6 +108,8 @@ def made_up(view: View, frames: Mapping[str, pd.DataFrame], dimension: str, most
         frames: by additive metric, the frame with the columns `dimension` and the metric.
         dimension: what is compared.
         most: how many values; the rest is one bar.
+        wholes: by metric, what the shares are of where a case may have several values; else the sum of the values.
+        is_ordered: whether the values are numbers or bands, which keep their order; known of some dimensions.
     """
     counts = pd.DataFrame(
         {
@@ -111,8 +123,8 @@ def made_up(view: View, frames: Mapping[str, pd.DataFrame], dimension: str, most
     is_known = counts.index != ""
     unknown, known = counts[~is_known].sum(), counts[is_known]
     first = counts.columns[0]
-    if dimension in _BANDS:
-        known = known.loc[sorted(known.index, key=_bounds)]
+    if dimension in _BANDS if is_ordered is None else is_ordered:
+        known = known.loc[sorted(known.index, key=lambda value: (value == OTHER, _bounds(value)))]
     else:
         known = known.sort_values(first, ascending=False, kind="stable")
     names = [value_label(view.t, dimension, value) for value in known.index]
@@ -123,7 +135,9 @@ def made_up(view: View, frames: Mapping[str, pd.DataFrame], dimension: str, most
     if unknown.any():
         names.append(view.t(UNKNOWN))
         rows.append(unknown.tolist())
-    return _side_by_side(view, dimension, names, pd.DataFrame(rows, columns=counts.columns), unknown)
+    shown = pd.DataFrame(rows, columns=counts.columns)
+    totals = shown.sum() if wholes is None else pd.Series(wholes, dtype=float).reindex(shown.columns)
+    return _side_by_side(view, dimension, names, shown, unknown, totals)
 
 
 def _value(value: object) -> str:
@@ -137,10 +151,9 @@ def _bounds(band: str) -> tuple[float, int, str]:
 
 
 def _side_by_side(
-    view: View, dimension: str, names: Sequence[str], counts: pd.DataFrame, unknown: pd.Series
+    view: View, dimension: str, names: Sequence[str], counts: pd.DataFrame, unknown: pd.Series, totals: pd.Series
 ) -> Drawing:
     colours, formats = COLOURS[view.theme], view.formats
-    totals = counts.sum()
     shades = (colours.main, colours.accent, *colours.series[2:])
     traces: list[dict[str, Any]] = []
     columns = [Column(dimension_title(view.t, dimension), list(names))]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from dashboards.charts.comparison import ratio_columns, ratio_table
+from dashboards.charts.events import STRIP, marks
 from dashboards.intervals import ENOUGH, Floats, poisson_exact, rate_limits, wilson
 from dashboards.view import COMPARISONS, TO_DATE_METRICS, View
 from loupan.formats import is_missing
@@ -71,14 +72,6 @@ def columns_and_line(view: View, bars: Sequence[Bars], line: Bars, height: int =
     traces += course(view, view.label(line.metric), months, series[-1].values.tolist(), colours.accent, texts)
     everything = pd.concat([b.values for b in series]).astype(float)
     axis = value_axis(formats, unit, min(0.0, everything.min()), max(0.0, everything.max()), view.theme)
-    drawn = figure(
-        view.theme,
-        traces,
-        height,
-        xaxis=month_axis(formats, months),
-        yaxis=axis | {"zeroline": True, "zerolinecolor": colours.faint},
-        barmode="relative",
-    )
     total = float(series[-1].values.sum())
     best = int(series[-1].values.astype(float).argmax())
     alt = view.t(
@@ -92,7 +85,15 @@ def columns_and_line(view: View, bars: Sequence[Bars], line: Bars, height: int =
         Column(view.t("Month"), months, MONTHS),
         *(Column(view.label(b.metric), b.values.tolist(), unit, b.metric) for b in series),
     ]
-    return Drawing(drawn, alt, written(formats, columns), unfinished(view), columns=columns)
+    return over_months(
+        view,
+        months,
+        traces,
+        axis | {"zeroline": True, "zerolinecolor": colours.faint},
+        Drawing(None, alt, written(formats, columns), unfinished(view), columns),
+        height,
+        barmode="relative",
+    )
 
 
 def rate_by_month(view: View, frame: pd.DataFrame, metric: str, height: int = 300) -> Drawing:
@@ -134,21 +135,21 @@ def rate_by_month(view: View, frame: pd.DataFrame, metric: str, height: int = 30
             "showlegend": False,
         },
     ]
-    drawn = figure(
-        view.theme,
-        traces,
-        height,
-        xaxis=month_axis(formats, list(data.index)),
-        yaxis=value_axis(formats, "percent", 0.0, min(_top(high, data["rate"]), 1.0), view.theme),
-        showlegend=False,
-    )
     note = ""
     if any(is_young):
         note = view.t(
             "Hollow points are young cohorts: many of their leads are still undecided, so the rate will change."
         )
     table, columns = _rates(view, metric, data, low, high)
-    return Drawing(drawn, _rate_alt(view, metric, data), table, note, columns=columns)
+    return over_months(
+        view,
+        list(data.index),
+        traces,
+        value_axis(formats, "percent", 0.0, min(_top(high, data["rate"]), 1.0), view.theme),
+        Drawing(None, _rate_alt(view, metric, data), table, note, columns),
+        height,
+        showlegend=False,
+    )
 
 
 def control_chart(view: View, frame: pd.DataFrame, metric: str, height: int = 300) -> Drawing:
@@ -196,20 +197,20 @@ def control_chart(view: View, frame: pd.DataFrame, metric: str, height: int = 30
             in_legend=False,
         ),
     ]
-    drawn = figure(
-        view.theme,
-        traces,
-        height,
-        xaxis=month_axis(formats, months),
-        yaxis=value_axis(formats, unit, 0.0, _top(ceiling, data["rate"]), view.theme),
-    )
     alt = _rate_alt(view, metric, data)
     note = unfinished(view)
     if outside.any():
         unusual = view.t(", ").join(formats.period_label(m) for m in data.index[outside])
         note = f"{view.t('Outside the limits of chance: {months}.', months=unusual)} {note}".strip()
     table, columns = _rates(view, metric, data, low, high)
-    return Drawing(drawn, f"{alt} {note}".strip(), table, note, columns=columns)
+    return over_months(
+        view,
+        months,
+        traces,
+        value_axis(formats, unit, 0.0, _top(ceiling, data["rate"]), view.theme),
+        Drawing(None, f"{alt} {note}".strip(), table, note, columns),
+        height,
+    )
 
 
 def lines_by_month(
@@ -251,21 +252,67 @@ def lines_by_month(
     earlier = earlier_values(view, before, "month", shown[0]) if len(shown) == 1 else None
     traces = [*earlier_course(view, earlier, months, shown[0]), *traces]
     top = max([float(data[shown].astype(float).max().max()), *([] if earlier is None else [earlier.max()])])
-    drawn = figure(
-        view.theme,
-        traces,
-        height,
-        xaxis=month_axis(formats, months),
-        yaxis=value_axis(formats, unit, 0.0, top, view.theme),
-        showlegend=len(shown) > 1 or earlier is not None,
-    )
     columns = [
         Column(view.t("Month"), months, MONTHS),
         *(Column(view.label(m), data[m].tolist(), view.unit(m), m) for m in shown),
         *earlier_columns(view, earlier, months, shown[0]),
     ]
     alt = view.t("; ").join(_in_words(view, m, data[m].dropna()) for m in shown) + "."
-    return Drawing(drawn, alt, written(formats, columns), unfinished(view), columns=columns)
+    return over_months(
+        view,
+        months,
+        traces,
+        value_axis(formats, unit, 0.0, top, view.theme),
+        Drawing(None, alt, written(formats, columns), unfinished(view), columns),
+        height,
+        showlegend=len(shown) > 1 or earlier is not None,
+    )
+
+
+def over_months(
+    view: View,
+    months: Sequence[str],
+    traces: Sequence[Mapping[str, Any]],
+    axis: Mapping[str, Any],
+    told: Drawing,
+    height: int,
+    **layout: Any,
+) -> Drawing:
+    """Finish a drawing by month: the figure, and beneath it what happened to the company in these months.
+
+    Args:
+        view: the reader's view.
+        months: YYYY-MM, in order.
+        traces: of the figure.
+        axis: the axis of values.
+        told: alt, note, and the table with a row per month.
+        height: in pixels, without the strip of events.
+        layout: further layout.
+    """
+    events = marks(view, months)
+    months_axis = month_axis(view.formats, months)
+    if events is None:
+        drawn = figure(view.theme, traces, height, xaxis=months_axis, yaxis=dict(axis), **layout)
+        return replace(told, figure=drawn)
+    strip = STRIP / height
+    drawn = figure(
+        view.theme,
+        [*traces, events.trace],
+        height + STRIP,
+        xaxis=months_axis | {"anchor": "y2"},
+        yaxis=dict(axis) | {"domain": [1.3 * strip, 1]},
+        yaxis2={"domain": [0, strip], "range": [0, 1], "visible": False, "fixedrange": True},
+        **layout,
+    )
+    title, texts = view.t("Events"), list(events.by_month)
+    return replace(
+        told,
+        figure=drawn,
+        alt=f"{told.alt} {events.words}",
+        table=told.table.assign(**{title: texts}),
+        note=f"{told.note} {events.words}".strip(),
+        columns=[*told.columns, Column(title, texts)],
+    )
 
 
 def earlier_values(view: View, before: pd.DataFrame | None, grain: str, metric: str) -> pd.Series | None:

@@ -7,12 +7,14 @@ from functools import partial
 import pandas as pd
 
 from dashboards import filters, layout
+from dashboards.charts import targets
 from dashboards.charts.comparison import ranges, ranked
 from dashboards.charts.grid import crossed
 from dashboards.charts.series import lines_by_month
 from dashboards.memory import remembered
 from dashboards.view import View
 from loupan import ui
+from loupan.i18n import marked
 from loupan.i18n.codes import dimension_title, value_label
 from loupan.ui.drawing import NOTHING, Column, Drawing, written
 
@@ -95,6 +97,18 @@ def draw(view: View, tables: bool) -> None:
         caption=t("Expense by the day it was incurred, contracts by the day they were first signed."),
         tables=True,
         is_switchable=False,
+    )
+    layout.card(
+        view,
+        t("Budget and actual by plan"),
+        budget,
+        key="budget",
+        measures=("budget_used_rate",),
+        caption=t(
+            "Mark: the part of the budget that falls into the period, spread evenly over the days of the plan. Bar: "
+            "what was spent in it."
+        ),
+        tables=tables,
     )
     ui.section(t("What the market answers to"))
     metric = filters.choice("effect", _effects(view), "leads", t("Measure"), view.label)
@@ -195,6 +209,18 @@ def expense(view: View) -> Drawing:
     """Marketing expense by month."""
     frame, before = view.ask("marketing_expense", by=("month",)), view.ask_before("marketing_expense", "month")
     return lines_by_month(view, frame, ("marketing_expense",), height=260, before=before)
+
+
+@remembered()
+def budget(view: View) -> Drawing:
+    """Marketing expense beside the budget, by plan."""
+    if "plan" not in view.gateway.dimensions("budget_used_rate"):
+        return NOTHING
+    frame = view.ask("budget_used_rate", by=("plan",))
+    frame = frame.assign(plan=frame["plan"].fillna(view.t("Without a plan"))) if "plan" in frame else frame
+    return targets.by_dimension(
+        view, frame, "plan", "budget_used_rate", without=marked("Spent without a budget: {names} ({total}).")
+    )
 
 
 @remembered()

@@ -29,6 +29,12 @@ _HANDLING = {
     "follow_up_satisfaction": marked("Ratings of 4 or 5, by the day of the follow-up."),
     "reopen_rate": marked("Of those ever resolved, by the day the demand arrived."),
 }
+# What is counted by category, with the URL parameter that says which category is looked into.
+_ABOUT = {
+    "valid_complaints": marked("What complaints are about"),
+    "suggestions": marked("What is suggested"),
+}
+_CHOSEN = {"valid_complaints": "category", "suggestions": "suggested"}
 _CATEGORY, _PATH, _JOINT = "demand_category", "demand_category_path", " › "
 
 
@@ -66,31 +72,30 @@ def draw(view: View, tables: bool) -> None:
         caption=t("Per 100 customer-months; projects with the highest rates on top."),
         tables=tables,
     )
-    with st.container(key="lp_category"):
-        under = _category_chooser(view)
-    left, right = ui.columns(1, 1)
-    with left:
-        layout.card(
-            view,
-            t("What complaints are about"),
-            categories,
-            under,
-            key="categories",
-            choices=[(t("Category"), under)] if under else (),
-            measures=("valid_complaints",),
-            caption=t("Valid complaints; a category holds all below it. Σ is the running share."),
-            tables=tables,
-        )
-    with right:
-        layout.card(
-            view,
-            t("Demands received"),
-            volumes,
-            key="volumes",
-            measures=("demands",),
-            caption=t("Masters by the day they arrived; duplicates do not count."),
-            tables=tables,
-        )
+    for column, (metric, title) in zip(ui.columns(1, 1), _ABOUT.items(), strict=True):
+        with column:
+            with st.container(key=f"lp_category_{metric}"):
+                under = _category_chooser(view, metric)
+            layout.card(
+                view,
+                t(title),
+                categories,
+                metric,
+                under,
+                key=f"categories_{metric}",
+                measures=(metric,),
+                caption=t("A category holds all below it. Σ is the running share."),
+                tables=tables,
+            )
+    layout.card(
+        view,
+        t("Demands received"),
+        volumes,
+        key="volumes",
+        measures=("demands",),
+        caption=t("Masters by the day they arrived; duplicates do not count."),
+        tables=tables,
+    )
     ui.section(t("How they are answered"))
     for pair in (("reply_timeliness_rate", "resolution_rate"), ("follow_up_satisfaction", "reopen_rate")):
         for column, metric in zip(ui.columns(1, 1), pair, strict=True):
@@ -129,9 +134,9 @@ def by_project_and_quarter(view: View) -> Drawing:
 
 
 @remembered()
-def categories(view: View, under: str) -> Drawing:
-    """Valid complaints by the categories directly under one, as a Pareto; the undivided rest is a bar of its own."""
-    counts = _by_path(view)
+def categories(view: View, metric: str, under: str) -> Drawing:
+    """Demands of a kind by the categories directly under one, as a Pareto; the undivided rest is a bar of its own."""
+    counts = _by_path(view, metric)
     children = _children(counts, under)
     if not children:
         return NOTHING
@@ -139,8 +144,8 @@ def categories(view: View, under: str) -> Drawing:
     rows = [(path.split(_JOINT)[-1], value) for path, value in children.items()]
     if own > 0:
         rows.append((view.t("Not specified further"), own))
-    frame = pd.DataFrame(rows, columns=[_CATEGORY, "valid_complaints"])
-    return ranked_bars(view, frame, _CATEGORY, "valid_complaints", share=True, cumulative=True)
+    frame = pd.DataFrame(rows, columns=[_CATEGORY, metric])
+    return ranked_bars(view, frame, _CATEGORY, metric, share=True, cumulative=True)
 
 
 @remembered()
@@ -156,9 +161,9 @@ def handling(view: View, metric: str) -> Drawing:
     return rate_by_month(view, view.ask(metric, by=("month",)), metric, height=250)
 
 
-def _category_chooser(view: View) -> str:
+def _category_chooser(view: View, metric: str) -> str:
     """Offer every category that has categories below it; return the path of the one chosen."""
-    counts = _by_path(view)
+    counts = _by_path(view, metric)
     parents = sorted(path for path in counts if _children(counts, path))
     roots = [path for path in parents if _JOINT not in path]
     default = roots[0] if len(roots) == 1 else ""
@@ -166,13 +171,13 @@ def _category_chooser(view: View) -> str:
     if len(options) < 2:
         return default
     return filters.selection(
-        "category", options, default, view.t("Category"), lambda path: path or view.t("All categories")
+        _CHOSEN[metric], options, default, view.t("Category"), lambda path: path or view.t("All categories")
     )
 
 
-def _by_path(view: View) -> dict[str, float]:
-    """Return valid complaints by category path; a category holds all below it."""
-    definition = view.gateway.metric("valid_complaints")
+def _by_path(view: View, metric: str) -> dict[str, float]:
+    """Return demands of a kind by category path; a category holds all below it."""
+    definition = view.gateway.metric(metric)
     counted = definition.variants.get(_CATEGORY) if definition else None
     if counted is None or _PATH not in view.gateway.dimensions(counted):
         return {}

@@ -8,6 +8,7 @@ from dashboards import filters, layout
 from dashboards.charts.comparison import estimates
 from dashboards.charts.composition import made_up
 from dashboards.memory import remembered
+from dashboards.pages import features
 from dashboards.view import View
 from loupan import ui
 from loupan.i18n.codes import dimension_title
@@ -50,6 +51,7 @@ def draw(view: View, tables: bool) -> None:
                     caption=t("Share of the leads that came in, and of the contracts signed, in the period."),
                     tables=tables,
                 )
+    _features(view, tables)
     ui.section(t("How well each group converts"))
     asked = filters.selection("about", known, known[0], t("Group by"), partial(dimension_title, t))
     layout.card(
@@ -62,6 +64,39 @@ def draw(view: View, tables: bool) -> None:
         caption=t("Points with 95% Wilson intervals."),
         tables=tables,
     )
+
+
+def _features(view: View, tables: bool) -> None:
+    """Draw the part on a feature that the company defined itself, chosen by the reader."""
+    t = view.t
+    names = features.names(view, *features.GROUPS)
+    if not names:
+        return
+    ui.section(t("Features of our own"))
+    name = filters.selection("feature", names, names[0], t("Customer feature"), str)
+    left, right = ui.columns(1, 1)
+    with left:
+        layout.card(
+            view,
+            name,
+            features.structure,
+            name,
+            key="feature",
+            measures=features.GROUPS,
+            caption=t("Share of the leads that came in during the period, and of those of them that bought."),
+            tables=tables,
+        )
+    with right:
+        layout.card(
+            view,
+            t("{metric} by {dimension}", metric=view.label("conversion_rate"), dimension=name),
+            features.conversion,
+            name,
+            key="feature_conversion",
+            measures=("conversion_rate",),
+            caption=t("Points with 95% Wilson intervals."),
+            tables=tables,
+        )
 
 
 @remembered(128)

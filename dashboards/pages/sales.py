@@ -5,14 +5,16 @@ from __future__ import annotations
 from functools import partial
 
 from dashboards import filters, layout
+from dashboards.charts import targets
 from dashboards.charts.comparison import ranked
 from dashboards.charts.composition import Step, waterfall
 from dashboards.charts.series import lines_by_month
 from dashboards.memory import remembered
-from dashboards.pages import overview
+from dashboards.pages import features, overview
 from dashboards.pages.people import employee_names
 from dashboards.view import View
 from loupan import ui
+from loupan.i18n import Translator, marked
 from loupan.i18n.codes import dimension_title
 from loupan.ui.drawing import NOTHING, Drawing
 
@@ -46,6 +48,11 @@ _CUTS = (
 )
 _LEDGER = ("contract_amount_gross", "contract_amount_amended", "contract_amount_cancelled", "contract_amount")
 _RESTATED = "contract_amount_restated"
+_ATTAINMENTS = tuple(
+    f"{metric}_attainment" for metric in ("contract_amount", "contracts", "collected_amount", "leads", "visits")
+)
+# What a cut by a feature of customers is called in the URL, before the name of the feature.
+_FEATURE = "feature:"
 _PIPELINE = ("small_bookings", "bookings", "contracts")
 
 
@@ -76,13 +83,15 @@ def draw(view: View, tables: bool) -> None:
             ),
             tables=tables,
         )
+    _targets(view, tables)
     ui.section(t("Who buys, and who sells"))
     metric = filters.choice("measure", _known(view), "contract_amount", t("Measure"), view.label)
     cuts = [cut for cut in _CUTS if cut in view.gateway.dimensions(metric)] or ["project"]
-    cut = filters.selection("cut", cuts, "project", t("Cut by"), partial(dimension_title, t))
+    cuts += [f"{_FEATURE}{name}" for name in features.names(view, metric)]
+    cut = filters.selection("cut", cuts, "project", t("Cut by"), partial(_cut_title, t))
     layout.card(
         view,
-        t("{metric} by {dimension}", metric=view.label(metric), dimension=dimension_title(t, cut)),
+        t("{metric} by {dimension}", metric=view.label(metric), dimension=_cut_title(t, cut)),
         by_cut,
         metric,
         cut,
@@ -135,6 +144,48 @@ def draw(view: View, tables: bool) -> None:
         )
 
 
+def _targets(view: View, tables: bool) -> None:
+    """Draw what was reached beside what was to be reached, of one metric that targets are set for."""
+    t = view.t
+    ratios = [ratio for ratio in _ATTAINMENTS if view.gateway.is_recorded(ratio)]
+    if not ratios:
+        return
+    ui.section(t("Target and actual"))
+    ratio = filters.choice("target", ratios, ratios[0], t("Target"), partial(_measured, view))
+    left, right = ui.columns(1.4, 1)
+    with left:
+        layout.card(
+            view,
+            t("{metric}: target and actual by month", metric=_measured(view, ratio)),
+            target_by_month,
+            ratio,
+            key="target_by_month",
+            measures=(ratio,),
+            caption=t("Mark: the target. Numbers: per cent of it attained."),
+            tables=tables,
+        )
+    with right:
+        layout.card(
+            view,
+            t("{metric}: target and actual by project", metric=_measured(view, ratio)),
+            target_by_project,
+            ratio,
+            key="target_by_project",
+            measures=(ratio,),
+            caption=t("Mark: the target of the period. Beside the bar: what was reached, and the share attained."),
+            tables=tables,
+        )
+
+
+def _measured(view: View, ratio: str) -> str:
+    """Return what a target is set for."""
+    return view.label(ratio.removesuffix("_attainment"))
+
+
+def _cut_title(t: Translator, cut: str) -> str:
+    return cut.removeprefix(_FEATURE) if cut.startswith(_FEATURE) else dimension_title(t, cut)
+
+
 def _known(view: View) -> list[str]:
     return [metric for metric in _MEASURES if view.gateway.has(metric)]
 
@@ -163,12 +214,29 @@ def reconciliation(view: View) -> Drawing:
 
 @remembered()
 def by_cut(view: View, metric: str, cut: str) -> Drawing:
-    """A volume by the values of a dimension; people by name."""
+    """A volume by the values of a dimension or of a customer feature; people by name."""
+    if cut.startswith(_FEATURE):
+        return features.ranked(view, metric, cut.removeprefix(_FEATURE))
     if cut == "employee":
         # Everybody: to leave out those who sold least would be a ranking. One more are sales that are nobody's.
         names = employee_names(view)
         return ranked(view, metric, cut, most=len(names) + 1, is_ranked=False, names=names.__getitem__)
     return ranked(view, metric, cut, most=15, share=True)
+
+
+@remembered()
+def target_by_month(view: View, ratio: str) -> Drawing:
+    """A metric beside its target by month."""
+    return targets.by_month(view, view.ask(ratio, by=("month",)), ratio)
+
+
+@remembered()
+def target_by_project(view: View, ratio: str) -> Drawing:
+    """A metric beside its target by project."""
+    frame = view.ask(ratio, by=("project",))
+    return targets.by_dimension(
+        view, frame, "project", ratio, without=marked("Without a target, and in the totals: {names} ({total}).")
+    )
 
 
 @remembered()

@@ -268,6 +268,8 @@ ROWS: dict[str, Belongs] = {
         employees=("employee_id",), projects=("project_id",), projects_by=_looking_after_all_estates
     ),
     "lead": Belongs(projects=("project_id",), employees_by=_leads_of),
+    "target": Belongs(projects=("project_id",)),
+    "annotation": Belongs(projects=("project_id",)),
     "lead_event": Belongs(employees=("employee_id",), through=(("lead_id", "lead"),)),
     "touchpoint": Belongs(projects=("project_id",), through=(("customer_id", "customer"),)),
     "deal": Belongs(projects=("project_id",), employees_by=_deals_of),

@@ -45,6 +45,7 @@ WORK = ("work_plan", "work_log")
 # For everybody who reads statistics.
 _MEANING = ("dictionary", "lineage")
 _PAGE = "page:"
+PLANNING = ("target", "annotation")
 SETTINGS = (*CATEGORIES, *ORGANISATION, *ESTATES)
 
 Grant = tuple[Iterable[str], Iterable[str], str]
@@ -63,7 +64,7 @@ _SALES_FIGURES = (
 
 # What everybody who works in the company does: read what is agreed, do the tasks given, write, discuss, plan.
 _EVERYBODY: tuple[Grant, ...] = (
-    ((*SETTINGS, *COMPETITION, *SERVICES, *KNOWLEDGE, *DISCUSSION), READ, "all"),
+    ((*SETTINGS, *COMPETITION, *SERVICES, *KNOWLEDGE, *DISCUSSION, "annotation"), READ, "all"),
     (KNOWLEDGE, PERSONAL, "all"),
     (DISCUSSION, ("create", "personal"), "all"),
     (DISCUSSION, ("update", "delete"), "own"),
@@ -95,11 +96,12 @@ READY_MADE: dict[str, ReadyMade] = {
             ((*REPORTS, *WORK), ("read", "personal", "update"), "all"),
             (REPORTS, ("approve",), "all"),
             (("expense",), ("approve",), "all"),
+            (PLANNING, FULL, "all"),
             (("attachment",), READ, "all"),
             _pages(
                 "overview", "changes", "sales", "customer-structure", "conversion", "complaints", "campaign-return",
                 "property-fees", "staff", "explore", "plans", "expenses", "surveys", "competition-analysis",
-                "records",
+                "records", "targets",
             ),
             _pages(*_MEANING, "completeness"),
         ),
@@ -108,7 +110,8 @@ READY_MADE: dict[str, ReadyMade] = {
         "plans",
         (
             *_EVERYBODY,
-            ((*CUSTOMERS, *LEADS, *DEALS, *SURVEYS), READ, "all"),
+            ((*CUSTOMERS, *LEADS, *DEALS, *SURVEYS, "target"), READ, "all"),
+            (("annotation",), FULL, "all"),
             ((*MARKETING, *COMPETITION), (*FULL, "personal"), "all"),
             (("expense",), ("approve",), "department"),
             (("source", "plan_class", "activity_class", "expense_category", "vocabulary_term"), WRITE, "all"),
@@ -118,6 +121,7 @@ READY_MADE: dict[str, ReadyMade] = {
             _pages(
                 "plans", "expenses", "feedback", "competition-entry", "competition-analysis", "records", "overview",
                 "changes", "sales", "customer-structure", "conversion", "campaign-return", "explore",
+                "targets",
             ),
             _pages(*_MEANING),
         ),
@@ -147,10 +151,11 @@ READY_MADE: dict[str, ReadyMade] = {
             (("deal",), ("cancel", "approve"), "department"),
             (("demand",), ("assign",), "project"),
             (("unit", "unit_price"), WRITE, "project"),
+            (PLANNING, FULL, "project"),
             (TASKS, (*WRITE, "personal", "assign"), "department"),
             ((*REPORTS, *WORK), ("read", "personal", "update"), "department"),
             (("attachment",), READ, "department"),
-            _pages("customers", "customer", "deals", "demands", "estate-board", "records"),
+            _pages("customers", "customer", "deals", "demands", "estate-board", "records", "targets"),
             _pages(*_SALES_FIGURES, scope="project"),
             _pages(*_SALES_FIGURES, scope="department"),
             _pages(*_MEANING),
@@ -191,7 +196,7 @@ READY_MADE: dict[str, ReadyMade] = {
         "data-status",
         (
             *_EVERYBODY,
-            ((*CUSTOMERS, *LEADS, *DEALS, *DEMANDS, *MARKETING, *SURVEYS, *FEES, *CARE), READ, "all"),
+            ((*CUSTOMERS, *LEADS, *DEALS, *DEMANDS, *MARKETING, *SURVEYS, *FEES, *CARE, *PLANNING), READ, "all"),
             (("import", "backup", "refresh"), ("run", "read"), "all"),
             _pages(
                 "data-status", "overview", "changes", "sales", "customer-structure", "conversion", "complaints",

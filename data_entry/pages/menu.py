@@ -78,6 +78,10 @@ MENU: dict[str, tuple[Entry, ...]] = {
             ":material/grid_on:", ("2.iii", "1.i.3"),
         ),
         Entry(
+            "targets", marked("Targets and events"),
+            marked("What estates are to reach each month, and what charts mark"), ":material/flag:", ("6.v",),
+        ),
+        Entry(
             "estates", marked("Estates compared"), marked("Own and competing estates side by side"),
             ":material/apartment:", ("2.iv-v",),
         ),

@@ -30,6 +30,7 @@ _AREAS = {
     "competition": marked("Competition"),
     "service": marked("Surveys, care and property"),
     "office": marked("Office"),
+    "planning": marked("Planning"),
 }
 _FIRST = "customer"
 _KEY = "records"

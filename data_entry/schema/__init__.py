@@ -10,11 +10,12 @@ from data_entry.schema import (
     marketing,
     office,
     organisation,
+    planning,
     service,
 )
 from data_entry.schema.base import Base, Record
 
-AREAS = (organisation, estate, customer, lead, deal, demand, marketing, competition, service, office)
+AREAS = (organisation, estate, customer, lead, deal, demand, marketing, competition, service, office, planning)
 
 metadata = Base.metadata
 

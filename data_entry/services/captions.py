@@ -51,6 +51,8 @@ _PARTS: dict[str, tuple[str, ...]] = {
     "post": ("thread_id", "posted_at"),
     "work_plan": ("employee_id", "period_on"),
     "work_log": ("employee_id", "day_on"),
+    "target": ("project_id", "month_on"),
+    "annotation": ("happened_on", "title"),
     "account": ("login",),
 }
 _TREE = " / "

@@ -19,6 +19,7 @@ from data_entry.services.work import Work
 
 # The module that has the rule, by table; loaded at the first write, since these modules use `records` themselves.
 RULES = {
+    "annotation": "annotations",
     "plan": "plans",
     "activity": "plans",
     "expense": "expenses",

@@ -31,6 +31,7 @@ READ_ONLY = frozenset(
 MANAGED: dict[str, frozenset[str]] = {
     "customer": frozenset({"merged_into_id"}),
     "deal": frozenset({"swapped_from_id"}),
+    "annotation": frozenset({"employee_id"}),
     "demand": frozenset({"due_at", "resolve_due_at"}),
     "competitor_project": frozenset({"is_own"}),
     "expense": frozenset({"status", "employee_id", "decided_by_id", "decided_at", "decision_note"}),

@@ -44,6 +44,8 @@ _TIME = re.compile(r"(\d{1,2})\s*[:时点]\s*(\d{1,2})(?:\s*[:分]\s*(\d{1,2})(?
 _EMAIL = re.compile(r"[^@\s,;<>\"()]+@[^@\s,;<>\"()]+\.[^@\s.,;<>\"()]{2,}")
 _SCALES = {"万": Decimal(10_000), "亿": Decimal(100_000_000)}
 # Rules beyond the CHECK constraints, written as those are.
+# How a CHECK constraint says that a day is the first of its month.
+_MONTH_BEGINS = re.compile(r"CAST\((\w+) AS VARCHAR\(10\)\) LIKE '____-__-01'")
 _MORE_RULES = {"employee": ("left_on >= hired_on",), "survey": ("closes_on >= opens_on",)}
 
 
@@ -387,6 +389,11 @@ def _rule_problems(table: str, values: Mapping[str, Any]) -> list[Problem]:
         if isinstance(check, sa.CheckConstraint) and not getattr(check, "_type_bound", False)
     ]
     for rule in (*rules, *_MORE_RULES.get(table, ())):
+        month = _MONTH_BEGINS.fullmatch(rule)
+        if month is not None:
+            if values.get(month[1]) is not None and values[month[1]].day != 1:
+                problems.append(Problem(month[1], marked("This must be the first day of a month.")))
+            continue
         between = re.fullmatch(r"(\w+) BETWEEN (\d+) AND (\d+)", rule)
         parts = [f"{between[1]} >= {between[2]}", f"{between[1]} <= {between[3]}"] if between else rule.split(" AND ")
         limits = (between[2], between[3]) if between else None

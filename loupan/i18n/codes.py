@@ -48,6 +48,8 @@ DIMENSION_TITLES = {
     "month": marked("Month"),
     "quarter": marked("Quarter"),
     "year": marked("Year"),
+    "feature": marked("Customer feature"),
+    "feature_value": marked("Value of the feature"),
 }
 
 _DATE_BASES = {
@@ -57,10 +59,13 @@ _DATE_BASES = {
     "due_on": marked("Day the payment was due"),
     "first_contract": marked("Day of the first contract"),
     "first_contract_at": marked("Day of the first contract"),
+    "budget_on": marked("Day of the marketing plan"),
     "first_visit_at": marked("Day of the first visit"),
     "followed_up_at": marked("Day of the follow-up"),
+    "happened_on": marked("Day it happened"),
     "incurred_on": marked("Day the expense was incurred"),
     "month": marked("Month of activity"),
+    "month_on": marked("Month of the target"),
     "occurred_at": marked("Day it happened"),
     "opened_at": marked("Day the lead came in (cohort)"),
     "period_on": marked("Month billed"),
@@ -112,6 +117,7 @@ _CODES = {
         "urgent": marked("Urgent"),
         "critical": marked("Critical"),
     },
+    "feature_value": {"true": marked("Yes"), "false": marked("No"), "other": marked("Other")},
     "gender": {"female": marked("Female"), "male": marked("Male"), "other": marked("Other")},
     "customer_kind": {"person": marked("Person"), "company": marked("Company")},
     "payment_kind": {

@@ -37,7 +37,9 @@ class Metric:
         model: semantic model of a simple metric; else None.
         grain: the finest period that the rows of a simple metric are dated by, ``day`` or coarser.
         is_as_of: whether it is the state at the snapshot's as-of, known for periods that hold that day alone.
-        is_additive: whether no rows mean 0 (counts and sums) rather than unknown.
+        is_additive: whether no rows mean 0 (counts and sums) rather than unknown; a sum of what people set, such as a
+            target, says ``no_rows: unknown``.
+        counts_once: whether it counts distinct things, so that a thing with several rows counts once.
         expression: formula of a derived metric over the names of ``inputs``; else empty.
         inputs: name in the formula → metric.
         record: table of the CRM with the records that the rows of a simple metric rest on; None where none is declared.
@@ -63,6 +65,7 @@ class Metric:
     grain: str
     is_as_of: bool
     is_additive: bool
+    counts_once: bool
     expression: str
     inputs: Mapping[str, str]
     record: str | None
@@ -119,8 +122,9 @@ class Catalogue:
     Attributes:
         metrics: name → metric.
         dimensions: name → dimension.
-        views: dimensions that some metric has a default value of. Each of their values shows all the rows once more,
-            in another way (the attribution model), so several of them together would count every row several times.
+        views: dimensions that some metric has a default value of, or that are declared as a view. Each of their values
+            shows all the rows once more, in another way (the attribution model, a feature of customers), so several of
+            them together would count every row several times.
     """
 
     def __init__(self, manifest: dict[str, Any], resolve_dimensions: Callable[[str], frozenset[str]]) -> None:
@@ -144,7 +148,12 @@ class Catalogue:
             return tuple(name for name, known in self.dimensions.items() if name in found and not known.is_key)
 
         self.metrics = {declared["name"]: _metric(declared, measures, in_order) for declared in manifest["metrics"]}
-        self.views = frozenset(name for metric in self.metrics.values() for name in metric.default_where)
+        self.views = frozenset(name for metric in self.metrics.values() for name in metric.default_where) | {
+            dimension["name"]
+            for model in manifest["semantic_models"]
+            for dimension in model["dimensions"]
+            if _meta(dimension).get("view")
+        }
         self.dimensions = dict(TIME_DIMENSIONS)
         for model in manifest["semantic_models"]:
             for declared in model["dimensions"]:
@@ -250,7 +259,8 @@ def _metric(
         model=measure.model if measure else None,
         grain=measure.grain if measure else "day",
         is_as_of=meta.get("date_basis") == "as_of",
-        is_additive=measure is not None and measure.aggregation in _ADDITIVE,
+        is_additive=measure is not None and measure.aggregation in _ADDITIVE and meta.get("no_rows") != "unknown",
+        counts_once=measure is not None and measure.aggregation == "count_distinct",
         expression=expression,
         inputs=inputs,
         record=measure.record if measure else None,

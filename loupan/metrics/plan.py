@@ -234,8 +234,9 @@ class Plan:
                 question = question.narrowed(name, values)
         for dimension, variant in metric.variants.items():
             if dimension in asked:
-                self._refuse_overlap(metric, dimension, question)
-                return self._stand_in(self._catalogue.metric(variant), question)
+                stand_in = self._catalogue.metric(variant)
+                self._refuse_overlap(metric, stand_in, dimension, question)
+                return self._stand_in(stand_in, question)
         return metric, question
 
     def _refuse_several_views(self, question: Question) -> None:
@@ -247,16 +248,17 @@ class Plan:
                 )
 
     @staticmethod
-    def _refuse_overlap(metric: Metric, dimension: str, question: Question) -> None:
-        """Refuse a median over several values of a dimension whose values hold one another, like trees of categories.
+    def _refuse_overlap(metric: Metric, variant: Metric, dimension: str, question: Question) -> None:
+        """Refuse to join several values of a dimension of which a row may have several, like trees of categories.
 
-        A row stands there once for each value it belongs to: counts and sums take it once, a median cannot.
+        A row stands there once for each value it belongs to: a count of distinct things takes it once, a sum or a
+        median cannot.
         """
         several = any(name == dimension and len(values) > 1 for name, values in question.where)
-        if several and not metric.is_additive and dimension not in question.by:
+        if several and not variant.counts_once and dimension not in question.by:
             raise InvalidCombination(
                 f"Metric {metric.name} cannot be filtered by several values of {dimension!r} at once, because one may "
-                f"hold another. Filter one value, or ask for it by {dimension}."
+                f"hold another or share rows with it. Filter one value, or ask for it by {dimension}."
             )
 
     def _lacks(self, metric: Metric, dimension: str) -> InvalidCombination:

@@ -4,15 +4,18 @@ import re
 import shutil
 from dataclasses import replace
 from datetime import date, timedelta
+from itertools import pairwise
 
 import pytest
 
+from dashboards.charts import events
 from dashboards.gateway import Period, open_gateway
 from dashboards.pages import (
     campaign_return,
     complaints,
     conversion,
     customer_structure,
+    features,
     overview,
     property_fees,
     sales,
@@ -69,6 +72,15 @@ def test_every_chart_of_the_sample_is_drawn_with_words_and_a_table(use, language
         "collection": sales.share_by_project(view, "collection_rate"),
         "fees": property_fees.flows(view),
         "arrears": property_fees.by_cut(view, "fee_arrears", "fee_type"),
+        "target by month": sales.target_by_month(view, "contract_amount_attainment"),
+        "target by project": sales.target_by_project(view, "leads_attainment"),
+        "budget": campaign_return.budget(view),
+        **{f"feature {name}": features.structure(view, name) for name in features.names(view, *features.GROUPS)},
+        **{f"conversion {name}": features.conversion(view, name) for name in features.names(view, "leads")},
+        **{
+            f"sales by {name}": sales.by_cut(view, "contract_amount", f"feature:{name}")
+            for name in features.names(view, "contract_amount")
+        },
         "income": customer_structure.conversion(view, "income_band"),
         **{f"sales by {cut}": sales.by_cut(view, "contract_amount", cut) for cut in sales._CUTS if cut != "plan"},
         **{f"structure {d}": customer_structure.structure(view, d) for d in customer_structure._ABOUT},
@@ -210,15 +222,43 @@ def test_a_filter_of_a_value_that_is_gone_is_said(use):
     assert "<b>" not in said
 
 
-def test_every_category_level_can_be_opened(use):
+@pytest.mark.parametrize("metric", ["valid_complaints", "suggestions"])
+def test_every_category_level_can_be_opened(use, metric):
     use(sample_installation())
     view = view_of()
-    counts = complaints._by_path(view)
+    counts = complaints._by_path(view, metric)
     parents = [path for path in counts if complaints._children(counts, path)]
-    assert any(" › " in path for path in parents)
+    assert parents
     for path in parents:
         assert sum(complaints._children(counts, path).values()) <= counts[path]
-        assert not complaints.categories(view, path).is_empty
+        assert not complaints.categories(view, metric, path).is_empty
+
+
+@pytest.mark.parametrize("months", [3, 12, 36])
+def test_events_are_marked_where_nothing_else_is_and_told_in_words(use, months):
+    use(sample_installation())
+    view = view_of(months=months)
+    chart = sales.collected(view)
+    (marks,) = [trace for trace in chart.figure.data if trace.yaxis == "y2"]
+    assert [*marks.text] == [str(number) for number in range(1, len(marks.x) + 1)]
+    # At most as many as fit side by side on a telephone, each over months of its own.
+    places = [view.months().index(month) for month in marks.x]
+    assert min([b - a for a, b in pairwise(places)], default=months) >= months / 14
+    assert chart.figure.layout.yaxis2.domain[1] < chart.figure.layout.yaxis.domain[0]
+    happened = [events for events in chart.table["Events"] if events]
+    assert sum(map(len, (text.split("; ") for text in happened))) == len(events.events(view))
+    words = "Numbers mark" if len(events.events(view)) > 6 else f"(1) {happened[0]}"
+    assert words in chart.note
+    assert words in chart.alt
+
+
+def test_events_are_those_of_the_projects_chosen_and_of_the_company(use):
+    use(sample_installation())
+    view = view_of(months=36)
+    first = view.gateway.values("project")[0]
+    chosen = events.events(View(view.gateway, "en", "light", view.period, (("project", (first,)),)))
+    assert chosen == tuple(event for event in events.events(view) if event[1].startswith(first) or " " not in event[1])
+    assert 1 < len(chosen) < len(events.events(view))
 
 
 def test_attribution_models_agree_on_the_total(use):

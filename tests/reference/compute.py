@@ -14,10 +14,12 @@ from tests.reference.deals import Deals
 from tests.reference.demands import Demands
 from tests.reference.entry import Entry
 from tests.reference.facts import Group, Metric, Question, Ratio
+from tests.reference.features import Answers, by_feature
 from tests.reference.fees import Fees
 from tests.reference.identity import journeys, survivors
 from tests.reference.leads import Leads
 from tests.reference.marketing import Marketing
+from tests.reference.planning import Planning
 
 
 class Reference:
@@ -46,6 +48,8 @@ class Reference:
             **Fees(crm, survivor_of).metrics(),
             **Entry(crm).metrics(),
         }
+        self._metrics |= by_feature(Answers(crm, survivor_of), self._metrics)
+        self._metrics |= Planning(crm).metrics(self._metrics)
 
     @cached_property
     def names(self) -> tuple[str, ...]:

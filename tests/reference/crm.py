@@ -31,6 +31,7 @@ HAPPENED = {
     "expense": "incurred_on",
     "survey_response": "submitted_at",
     "fee_payment": "received_on",
+    "annotation": "happened_on",
 }
 
 

@@ -164,6 +164,7 @@ class Deals:
             **self.dimensions.source(lead.source_id if lead else None),
             **self.dimensions.activity(lead.activity_id if lead else None),
             **self.dimensions.customer(deal.customer_id),
+            "customer_id": deal.customer_id,
         }
 
     def _shared(self, deal: Deal, event: Row, value: Number, split: Split | None = None) -> Iterator[Fact]:

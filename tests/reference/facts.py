@@ -10,7 +10,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 Number = int | float | Decimal
 Group = tuple[Any, ...]
@@ -100,6 +100,8 @@ class Metric:
     make_facts: Callable[[], list[Fact]]
     dimensions: tuple[str, ...]
     times: tuple[str, ...] = tuple(TIME_LABELS)
+    # What a group without facts counts.
+    nothing: ClassVar[Number | None] = 0
 
     @cached_property
     def facts(self) -> list[Fact]:
@@ -132,6 +134,15 @@ class Sum(Metric):
                 return None
             total += fact.value
         return total
+
+
+class SumOfAny(Sum):
+    """A sum that is unknown where there is nothing to add."""
+
+    nothing: ClassVar[Number | None] = None
+
+    def combine(self, facts: list[Fact]) -> Number | None:
+        return super().combine(facts) if facts else None
 
 
 class DistinctCount(Metric):
@@ -177,7 +188,10 @@ class Ratio:
         if len(places) == len(question.by):
             groups |= set(denominators)
         return {
-            group: self._value(numerators.get(group, 0), denominators.get(tuple(group[i] for i in places), 0))
+            group: self._value(
+                numerators.get(group, self.numerator.nothing),
+                denominators.get(tuple(group[i] for i in places), self.denominator.nothing),
+            )
             for group in groups
         }
 

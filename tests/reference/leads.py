@@ -69,6 +69,7 @@ class Leads:
             **self.dimensions.source(lead.source_id),
             **self.dimensions.activity(lead.activity_id),
             **self.dimensions.customer(journey.customer_id),
+            "customer_id": journey.customer_id,
             **self.dimensions.person(lead.employee_id, self.crm.day(lead.opened_at)),
         }
 

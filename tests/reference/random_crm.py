@@ -72,7 +72,9 @@ class _Company:
         self.organisation()
         self.estates()
         self.marketing()
+        self.planning()
         self.customers()
+        self.features()
         self.leads()
         for customer in self.pick_some("customer", 0.15):
             self.deal(customer["id"], self.one("project")["id"], None, self.moment())
@@ -214,7 +216,15 @@ class _Company:
             self.add("source", parent_id=self.one_id("source", 0.3) if number > 1 else None,
                      name=f"Source '{number % 7}' 📣", market_type=market_type)  # fmt: skip
         for number in range(1, 6):
-            self.add("plan", project_id=self.one_id("project", 0.7), name=f'Plan "{number}"', start_on=self.day())
+            start_on = self.day()
+            self.add(
+                "plan",
+                project_id=self.one_id("project", 0.7),
+                name=f'Plan "{number}"',
+                start_on=start_on,
+                end_on=self.maybe(0.7, lambda start_on=start_on: start_on + self.rng.randrange(90) * DAY),
+                budget=self.rng.choice((None, Decimal("0.00"), self.money(1, 90_000), self.money(1, 90_000))),
+            )
         for number in range(1, 9):
             self.add(
                 "activity",
@@ -240,7 +250,39 @@ class _Company:
                 status=self.rng.choice(("draft", "submitted", "approved", "rejected", "paid", "approved", "paid")),
             )
 
+    def planning(self) -> None:
+        """Targets of most months and metrics, some of zero, some to come; events of projects and of the company."""
+        metrics = metadata.tables["target"].c.metric.type.enums  # type: ignore[attr-defined]
+        first = self.begin.date().replace(day=1)
+        months = sorted({(first + number * 28 * DAY).replace(day=1) for number in range(18)})
+        for project in self.rows["project"]:
+            for month_on in months:
+                for metric in metrics:
+                    if self.chance(0.4):
+                        value = Decimal("0.00") if self.chance(0.1) else self.money(1, 9_000)
+                        self.add("target", project_id=project["id"], month_on=month_on, metric=metric, value=value)
+        for number in range(1, 8):
+            self.add(
+                "annotation",
+                project_id=self.one_id("project", 0.6),
+                happened_on=self.day(),
+                kind=self.rng.choice(("launch", "policy", "other")),
+                title=f"What's new {number % 4}",
+            )
+
     # Customers and their leads.
+
+    def features(self) -> None:
+        """Features for all and for a class, of one value and several, typed and chosen; and one of something else."""
+        for number, data_type in enumerate(("choice", "choice", "text", "boolean"), start=1):
+            is_multi = number > 1
+            self.add("feature", entity="customer", name=f"Asks '{number}'", data_type=data_type, is_multi=is_multi,
+                     class_id=self.one_id("customer_class", 0.4))  # fmt: skip
+            for customer in self.pick_some("customer", 0.6):
+                for value in self.rng.sample(("yes", "no", "perhaps"), self.rng.randint(1, 3 if is_multi else 1)):
+                    self.add("feature_value", feature_id=number, entity_id=customer["id"], value=value)
+        other = self.add("feature", entity="unit", name="View", data_type="text")
+        self.add("feature_value", feature_id=other["id"], entity_id=1, value="sea")
 
     def customers(self) -> None:
         """Customers merged in chains, at times in a circle."""
@@ -575,6 +617,7 @@ class _Company:
             ("customer", 0.04), ("lead", 0.05), ("lead_event", 0.05), ("touchpoint", 0.05), ("payment", 0.05),
             ("demand", 0.05), ("demand_event", 0.03), ("follow_up", 0.05), ("expense", 0.1), ("payment_due", 0.05),
             ("survey_response", 0.05), ("survey_answer", 0.03), ("fee_bill", 0.05), ("fee_payment", 0.05),
+            ("target", 0.05), ("annotation", 0.1), ("feature_value", 0.05),
         ):  # fmt: skip
             for row in self.pick_some(table, share):
                 self.delete(table, row)

@@ -40,6 +40,7 @@ PAIRS = (
     ("project", "customer_class"), ("activity", "plan"), ("source", "attribution_model"),
     ("month", "attribution_model"), ("age_band", "income_band"), ("market_type", "district"),
     ("project", "reason"), ("channel", "severity"), ("plan", "expense_category"),
+    ("feature", "feature_value"), ("feature", "month"), ("feature_value", "project"), ("month", "annotation"),
 )  # fmt: skip
 
 
@@ -61,6 +62,8 @@ def filters(reference: Reference, as_of: dt.datetime) -> Iterator[Shape]:
         yield Shape((by,), {dimension: values[: 1 if dimension == "demand_category" else 2]})
         yield Shape((), {dimension: [*values[-1:], "no such value"]})
         yield Shape((), {dimension: [None]})
+    features = sorted(group[0] for group in reference.query("leads", ["feature"]))
+    yield Shape(("feature_value",), {"feature": features[:1]})
     yield Shape(("project",), {"attribution_model": ["linear"]})
     yield Shape((), {"attribution_model": ["first"], "source": ["unattributed"]})
 

@@ -203,7 +203,8 @@ class Oracle:
             "competitor_observation": ("competitor_project",), "survey": ("project",), "survey_question": ("survey",),
             "survey_invitation": ("project", "survey"), "survey_response": ("project", "customer"),
             "survey_answer": ("survey_response",), "care_occasion": ("customer",), "fee_bill": ("unit", "customer"),
-            "fee_payment": ("fee_bill",), "task": ("customer",), "task_event": ("task",),
+            "fee_payment": ("fee_bill",), "task": ("customer",), "task_event": ("task",), "target": ("project",),
+            "annotation": ("project",),
         }  # fmt: skip
         for pointer in pointers.get(table, ()):
             key = row[f"{pointer}_id"]

@@ -118,7 +118,8 @@ def _value(rng: random.Random, crm: RandomCrm, table: sa.Table, column: sa.Colum
             return rng.choice([None, None, NOW])
         return None if column.nullable else NOW - dt.timedelta(days=5)
     if isinstance(kind, sa.Date):
-        return None if column.nullable else TODAY
+        first = column.name == "month_on"
+        return None if column.nullable else TODAY.replace(day=1) if first else TODAY
     if isinstance(kind, sa.Boolean):
         return rng.random() < 0.5
     if isinstance(kind, ExactNumeric):

@@ -81,6 +81,9 @@ WRONG: list[tuple[str, dict[str, Any], set[str]]] = [
     ("feature", {"name": "x", "entity": "unit", "class_id": 1}, {"class_id"}),
     ("fee_type", {"name": "x", "rate": "1e40", "period_months": 2**31}, {"rate", "period_months"}),
     ("expense", {"amount": "3", "incurred_on": "2026-01-01", "status": "approved"}, {"status"}),
+    ("target", {"month_on": "2026-03-15", "metric": "cash", "value": "-1"},
+     {"project_id", "month_on", "metric", "value"}),
+    ("annotation", {"happened_on": "2026-03-15", "kind": "x", "employee_id": 1}, {"kind", "title", "employee_id"}),
 ]  # fmt: skip
 
 

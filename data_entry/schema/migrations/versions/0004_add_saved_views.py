@@ -8,7 +8,7 @@ from alembic import op
 from data_entry.schema.migrations.shared import BIGINT, create_record_table
 
 revision = "0004"
-down_revision = "0002"
+down_revision = "0003"
 
 _EVERYBODY = ("executive", "marketing", "sales", "sales_manager", "property", "service", "data")
 _EXPLORERS = ("executive", "marketing", "sales_manager", "service", "data")
