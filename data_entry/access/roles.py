@@ -104,8 +104,8 @@ READY_MADE: dict[str, ReadyMade] = {
             (KNOWLEDGE, WRITE, "all"),
             (("attachment",), ("read", "create"), "all"),
             _pages(
-                "plans", "expenses", "feedback", "competition-entry", "competition-analysis", "records", "overview",
-                "sales", "customer-structure", "conversion", "campaign-return",
+                "plans", "expenses", "feedback", "competition-entry", "competition-analysis", "records", "categories",
+                "overview", "sales", "customer-structure", "conversion", "campaign-return",
             ),
         ),
     ),
@@ -168,7 +168,7 @@ READY_MADE: dict[str, ReadyMade] = {
             (("demand_category", "sla_policy", "vocabulary_term"), WRITE, "all"),
             (TASKS, (*WRITE, "personal", "assign"), "all"),
             (("attachment",), ("read", "create"), "all"),
-            _pages("customers", "customer", "demands", "surveys", "care", "complaints", "records"),
+            _pages("customers", "customer", "demands", "surveys", "care", "complaints", "records", "categories"),
         ),
     ),
     "data": ReadyMade(
