@@ -126,12 +126,13 @@ def _cell(desk: Desk, seen: Seen | None) -> str:
     ):
         change = " ↑" if seen.number > seen.before.number else " ↓"
     mark = " ⚠" if seen.is_stale else ""
-    source = html.escape(seen.author or "")
+    told = [html.escape(t("{number} days ago", number=f"{seen.age:,}") if seen.age else t("today"))]
     if seen.source_url:
         address = html.escape(seen.source_url, quote=True)
-        source = f"<a href='{address}' rel='noopener noreferrer'>{html.escape(t('source'))}</a> {source}"
-    age = html.escape(t("{number} days ago", number=f"{seen.age:,}") if seen.age else t("today"))
-    return f"<b>{html.escape(value)}</b>{change}{mark}<br><small>{age} · {source}</small>"
+        told.append(f"<a href='{address}' rel='noopener noreferrer'>{html.escape(t('source'))}</a>")
+    if seen.author:
+        told.append(html.escape(seen.author))
+    return f"<b>{html.escape(value)}</b>{change}{mark}<br><small>{' · '.join(told)}</small>"
 
 
 def _plain(desk: Desk, seen: Seen) -> str:

@@ -75,25 +75,30 @@ def _draw_step(desk: Desk, flow: Flow, place: int, step: Step, may_change: bool)
     t = desk.t
     who = step.position if step.position is not None else role_title(t, step.role or "–")
     people = ", ".join(step.people[:5]) + (" …" if len(step.people) > 5 else "")
-    with st.container(horizontal=True, vertical_alignment="center", key=f"lp_step_{step.id}"):
-        st.markdown(f"{place + 1}. **{ui.plain(who)}**")
-        st.badge(t("Position") if step.position is not None else t("Role"), color="gray")
-        if people:
-            ui.message(t("today: {people}", people=people))
-        else:
-            st.badge(t("nobody today: reports would wait"), color="orange")
-        if not may_change:
-            return
-        for words, icon, by, is_end in (
-            (t("Up"), "arrow_upward", -1, place == 0),
-            (t("Down"), "arrow_downward", 1, place == len(flow.steps) - 1),
-        ):
-            if st.button(
-                words, icon=f":material/{icon}:", key=f"step_{step.id}_by_{by}", disabled=is_end, type="tertiary"
-            ):
-                _do(desk, lambda work, by=by: report_classes.shift_step(work, step.id, by), t("Moved."))
-        if st.button(t("Take out"), icon=":material/delete:", key=f"step_{step.id}_remove", type="tertiary"):
-            _remove(desk, flow, step, who)
+    with st.container(
+        horizontal=True, vertical_alignment="center", horizontal_alignment="distribute", key=f"lp_step_{step.id}"
+    ):
+        st.markdown(f"{place + 1}. **{ui.plain(who)}**", width="content")
+        if may_change:
+            with st.popover(t("Change"), type="tertiary", key=f"lp_step_menu_{step.id}"):
+                _draw_step_menu(desk, flow, place, step, who)
+    told = t("Position") if step.position is not None else t("Role")
+    if people:
+        ui.message(f"{told} · {t('today: {people}', people=people)}")
+    else:
+        st.badge(t("nobody today: reports would wait"), color="orange")
+
+
+def _draw_step_menu(desk: Desk, flow: Flow, place: int, step: Step, who: str) -> None:
+    t = desk.t
+    for words, icon, by, is_end in (
+        (t("Up"), "arrow_upward", -1, place == 0),
+        (t("Down"), "arrow_downward", 1, place == len(flow.steps) - 1),
+    ):
+        if st.button(words, icon=f":material/{icon}:", key=f"step_{step.id}_by_{by}", disabled=is_end):
+            _do(desk, lambda work, by=by: report_classes.shift_step(work, step.id, by), t("Moved."))
+    if st.button(t("Take out"), icon=":material/delete:", key=f"step_{step.id}_remove"):
+        _remove(desk, flow, step, who)
 
 
 def _remove(desk: Desk, flow: Flow, step: Step, who: str) -> None:

@@ -172,12 +172,13 @@ def test_an_administrator_sorts_categories_and_builds_a_flow(signed_in):
         press(page, "Add")
     flow = page.locator("[class*=st-key-lp_card_steps_]").first
     assert [text.split()[0] for text in flow.locator("strong").all_inner_texts()] == ["Executive", "Customer"]
-    flow.get_by_role("button", name="Up").last.click()
-    settle(page)
+    flow.get_by_role("button", name="Change").last.click()
+    press(page, "Up")
     assert [text.split()[0] for text in flow.locator("strong").all_inner_texts()] == ["Customer", "Executive"]
-    flow.get_by_role("button", name="Take out").last.click()
-    settle(page)
+    flow.get_by_role("button", name="Change").last.click()
     press(page, "Take out")
+    page.get_by_role("dialog").get_by_role("button", name="Take out").click()
+    settle(page)
     assert flow.locator("strong").all_inner_texts() == ["Customer service"]
 
 
