@@ -159,7 +159,7 @@ def _history(desk: Desk, found: Comparison, feature: Feature) -> Any:
         seen = found.series.get((estate.id, feature.id), [])
         points = [(s.observed_on, float(s.number)) for s in seen if s.number is not None]
         series.append((estate.name, points, estate.is_own))
-    return charts.histories(desk, series, (desk.t("Day"), desk.t("Estate")))
+    return charts.histories(desk, series, (desk.t("Date"), desk.t("Estate")))
 
 
 def _guidance(desk: Desk, found: Comparison, chosen: Choices) -> None:

@@ -239,7 +239,7 @@ def test_a_log_is_written_and_reviewed(signed_in):
     page.get_by_label("What you did").fill("Six calls, two visits")
     press(page, "Save the log")
     page.locator(".lp-quoted", has_text="Six calls, two visits").wait_for()
-    view(page, "Plans")
+    view(page, "Work plans")
     page.get_by_label(re.compile("What you plan, from")).fill("Two contracts")
     press(page, "Save the plan")
     page.locator(".lp-quoted", has_text="Two contracts").wait_for()
