@@ -74,13 +74,11 @@ class Branch:
 def branches(work: Work, tree: Tree) -> list[Branch]:
     """Return all categories, each before those below it; counts are of the records that the actor may read."""
     work.require("read", tree.table)
-    rows = list(
-        work.session.scalars(
-            sa.select(tree.model)
-            .where(tree.model.deleted_at.is_(None), reach(work.actor, "read", tree.table))
-            .order_by(tree.model.id)
-        )
-    )
+    rows: Any = work.session.scalars(
+        sa.select(tree.model)
+        .where(tree.model.deleted_at.is_(None), reach(work.actor, "read", tree.table))
+        .order_by(tree.model.id)
+    ).all()
     direct = _counts(work, tree)
     known = {row.id for row in rows}
     below: dict[int | None, list[Category]] = {}

@@ -177,7 +177,7 @@ def test_an_administrator_sorts_categories_and_builds_a_flow(signed_in):
     assert [text.split()[0] for text in flow.locator("strong").all_inner_texts()] == ["Customer", "Executive"]
     flow.get_by_role("button", name="Change").last.click()
     press(page, "Take out")
-    page.get_by_role("dialog").get_by_role("button", name="Take out").click()
+    page.get_by_test_id("stDialog").get_by_role("button", name="Take out").click()
     settle(page)
     assert flow.locator("strong").all_inner_texts() == ["Customer service"]
 
