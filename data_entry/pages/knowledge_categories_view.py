@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
+from functools import partial
 
 import streamlit as st
 
@@ -85,7 +86,7 @@ def _open(desk: Desk, category: Category) -> None:
                 if st.button(words, icon=f":material/{icon}:", key=f"{key}_by_{places}"):
                     _do(
                         desk,
-                        lambda work, by=places: knowledge_categories.shift(work, category.name, by),
+                        partial(knowledge_categories.shift, name=category.name, places=places),
                         t("Moved."),
                     )
             words = t("Take out of use") if category.is_active else t("Take into use")

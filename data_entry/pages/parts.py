@@ -196,7 +196,7 @@ def choice(
 def views(label: str, options: Mapping[str, str], key: str, first: str | None = None) -> str:
     """Let one view of a list be chosen; `first` is the one to begin with, where it is offered."""
     names = list(options)
-    first = first if first in options else names[0]
+    first = first if first is not None and first in options else names[0]
     chosen = st.segmented_control(
         label, names, default=first, format_func=options.__getitem__, key=key, label_visibility="collapsed",
         required=True, on_change=first_page, args=(key,),

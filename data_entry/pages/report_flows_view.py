@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
+from functools import partial
 
 import sqlalchemy as sa
 import streamlit as st
@@ -96,7 +97,7 @@ def _draw_step_menu(desk: Desk, flow: Flow, place: int, step: Step, who: str) ->
         (t("Down"), "arrow_downward", 1, place == len(flow.steps) - 1),
     ):
         if st.button(words, icon=f":material/{icon}:", key=f"step_{step.id}_by_{by}", disabled=is_end):
-            _do(desk, lambda work, by=by: report_classes.shift_step(work, step.id, by), t("Moved."))
+            _do(desk, partial(report_classes.shift_step, step_id=step.id, places=by), t("Moved."))
     if st.button(t("Take out"), icon=":material/delete:", key=f"step_{step.id}_remove"):
         _remove(desk, flow, step, who)
 
