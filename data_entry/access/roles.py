@@ -119,7 +119,8 @@ READY_MADE: dict[str, ReadyMade] = {
             (KNOWLEDGE, WRITE, "all"),
             (("attachment",), ("read", "create"), "all"),
             _pages(
-                "plans", "expenses", "feedback", "competition-entry", "competition-analysis", "records", "overview",
+                "plans", "expenses", "feedback", "competition-entry", "competition-analysis", "records", "categories",
+                "overview",
                 "changes", "sales", "customer-structure", "conversion", "campaign-return", "explore",
                 "targets",
             ),
@@ -188,7 +189,8 @@ READY_MADE: dict[str, ReadyMade] = {
             (("demand_category", "sla_policy", "vocabulary_term"), WRITE, "all"),
             (TASKS, (*WRITE, "personal", "assign"), "all"),
             (("attachment",), ("read", "create"), "all"),
-            _pages("customers", "customer", "demands", "surveys", "care", "complaints", "explore", "records"),
+            _pages("customers", "customer", "demands", "surveys", "care", "complaints", "explore", "records",
+                "categories"),
             _pages(*_MEANING),
         ),
     ),
@@ -211,12 +213,11 @@ READY_MADE: dict[str, ReadyMade] = {
 def ensure_roles(session: Session) -> list[str]:
     """Add the ready-made roles that are missing, and return their names; existing ones stay as they are.
 
-    Deleted ones stay deleted, too: an administrator meant it. Only pages that came with a later version of the program
-    are granted to them, which are those that no role was ever given: what is taken away stays as a deleted row.
+    Deleted ones stay deleted, too: an administrator meant it. Only what came with a later version of the program, pages
+    and tables, is granted to them. That is what no role was ever given: what is taken away stays as a deleted row.
     """
     known = {role.name: role for role in session.scalars(sa.select(Role))}
-    pages = RolePermission.resource.startswith(_PAGE, autoescape=True)
-    old_pages = set(session.scalars(sa.select(RolePermission.resource).where(pages).distinct()))
+    old = set(session.scalars(sa.select(RolePermission.resource).distinct()))
     added = {
         name: Role(name=name, landing_page=ready_made.landing_page)
         for name, ready_made in READY_MADE.items()
@@ -229,7 +230,7 @@ def ensure_roles(session: Session) -> list[str]:
         for name, role in (known | added).items()
         if name in READY_MADE and role.deleted_at is None
         for resource, action, scope in sorted(_grants(READY_MADE[name]))
-        if name in added or (resource.startswith(_PAGE) and resource not in old_pages)
+        if name in added or resource not in old
     ]
     if rows:
         # At once: there are over a thousand.

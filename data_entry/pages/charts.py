@@ -133,8 +133,10 @@ def histories(
     look, colours = theme(), COLOURS[theme()]
     formats = desk.formats
     traces = []
+    # The second of the series can hardly be told from what stands out.
+    others = [colour for place, colour in enumerate(colours.series) if place != 1]
     for i, (name, points, stands_out) in enumerate(shown):
-        colour = colours.accent if stands_out else colours.series[i % len(colours.series)]
+        colour = colours.accent if stands_out else others[i % len(others)]
         traces.append(
             {
                 "type": "scatter", "mode": "lines+markers", "name": safe(name), "x": [day for day, _ in points],
@@ -160,8 +162,13 @@ def histories(
 
 
 def _day_axis(desk: Desk, first: dt.date, last: dt.date) -> dict[str, Any]:
-    """Return an axis of days with at most six months named on it."""
+    """Return an axis of days with at most six months named on it, the year under the first of each."""
     starts = [d.date() for d in pd.date_range(first.replace(day=1), last, freq="MS")]
     step = -(-len(starts) // 6)
     ticks = [day for day in starts[::step] if day >= first] or [first]
-    return {"type": "date", "tickvals": ticks, "ticktext": [desk.formats.month(day) for day in ticks], "tickangle": 0}
+    years = [None, *(day.year for day in ticks)]
+    texts = [
+        desk.formats.short_month(day) + (f"<br>{day.year}" if day.year != before else "")
+        for before, day in zip(years, ticks, strict=False)
+    ]
+    return {"type": "date", "tickvals": ticks, "ticktext": texts, "tickangle": 0}

@@ -126,12 +126,13 @@ def _cell(desk: Desk, seen: Seen | None) -> str:
     ):
         change = " ↑" if seen.number > seen.before.number else " ↓"
     mark = " ⚠" if seen.is_stale else ""
-    source = html.escape(seen.author or "")
+    told = [html.escape(t("{number} days ago", number=f"{seen.age:,}") if seen.age else t("today"))]
     if seen.source_url:
         address = html.escape(seen.source_url, quote=True)
-        source = f"<a href='{address}' rel='noopener noreferrer'>{html.escape(t('source'))}</a> {source}"
-    age = html.escape(t("{number} days ago", number=f"{seen.age:,}") if seen.age else t("today"))
-    return f"<b>{html.escape(value)}</b>{change}{mark}<br><small>{age} · {source}</small>"
+        told.append(f"<a href='{address}' rel='noopener noreferrer'>{html.escape(t('source'))}</a>")
+    if seen.author:
+        told.append(html.escape(seen.author))
+    return f"<b>{html.escape(value)}</b>{change}{mark}<br><small>{' · '.join(told)}</small>"
 
 
 def _plain(desk: Desk, seen: Seen) -> str:
@@ -158,7 +159,7 @@ def _history(desk: Desk, found: Comparison, feature: Feature) -> Any:
         seen = found.series.get((estate.id, feature.id), [])
         points = [(s.observed_on, float(s.number)) for s in seen if s.number is not None]
         series.append((estate.name, points, estate.is_own))
-    return charts.histories(desk, series, (desk.t("Day"), desk.t("Estate")))
+    return charts.histories(desk, series, (desk.t("Date"), desk.t("Estate")))
 
 
 def _guidance(desk: Desk, found: Comparison, chosen: Choices) -> None:

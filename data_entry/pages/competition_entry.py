@@ -62,7 +62,7 @@ def draw(desk: Desk) -> None:
     if desk.actor.may("create", "competitor_observation"):
         newest = {f.id: found.newest.get((estate, f.id)) for f in found.features}
         _form(desk, project, estate, found.features, newest, is_own=is_own)
-    _latest(desk, estate)
+    _latest(desk, estate, found.features)
 
 
 def _form(
@@ -145,14 +145,21 @@ def _own_figures(desk: Desk, project: int) -> None:
     )  # fmt: skip
 
 
-def _latest(desk: Desk, estate: int) -> None:
+def _latest(desk: Desk, estate: int, features: list[Feature]) -> None:
     t = desk.t
     ui.section(t("Observed so far"))
     if estate == _OWN:
         ui.message(t("Our own estate was not observed yet."))
         return
+    known = {feature.id: feature for feature in features}
+
+    def value(row: records.Row) -> str:
+        feature = known.get(row["feature_id"])
+        return forms.shown_feature(desk, feature, [row["value"]]) if feature else str(row["value"])
+
     forms.record_list(
-        desk, "competitor_observation", columns=("observed_on", "feature_id", "value", "source_url", "employee_id"),
+        desk, "competitor_observation", columns=("observed_on", "feature_id", "source_url", "employee_id"),
+        extra={forms.label(desk, "competitor_observation", "value"): value},
         filters={"competitor_project_id": estate}, key=f"entry_list_{estate}", sort="observed_on", descending=True,
         on_open=lambda key: _open(desk, key), size=15,
     )  # fmt: skip

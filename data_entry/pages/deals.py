@@ -106,7 +106,7 @@ def _customer(desk: Desk, row: Listed) -> str:
 def _card(desk: Desk, row: Listed, owed: Money) -> None:
     t = desk.t
     with st.container(border=True, key=f"lp_card_deal_{row.deal.id}"):
-        who, what, figures = ui.columns(2, 2, 3)
+        who, what, figures = st.columns([2, 2, 3], gap="small", vertical_alignment="center")
         with who:
             if st.button(
                 ui.plain(_customer(desk, row)), key=f"deal_{row.deal.id}", type="tertiary", icon=":material/contract:"

@@ -14,12 +14,12 @@ import streamlit as st
 
 from data_entry import forms
 from data_entry.forms.table import Cell, Column, table
-from data_entry.pages import demand_categories_view, links, parts
+from data_entry.pages import category_tree, links, parts
 from data_entry.pages.demand_words import KINDS, PHASES, STAGES, STEPS, TONES, word
 from data_entry.pages.desk import Desk
 from data_entry.schema.demand import Demand
 from data_entry.schema.estate import Building, Unit
-from data_entry.services import demand_list, demands, promises, records
+from data_entry.services import categories, demand_list, demands, promises, records
 from data_entry.services.demand_list import Colleague, Filters, Line
 from loupan import ui
 from loupan.i18n import marked
@@ -65,7 +65,7 @@ def _draw_lists(desk: Desk) -> None:
         ):
             enter(desk)
     if tab == "categories":
-        demand_categories_view.draw(desk)
+        category_tree.draw(desk, categories.DEMANDS)
         return
     filters = _filters(desk)
     with forms.showing_errors(desk):

@@ -70,7 +70,10 @@ def _legend(desk: Desk, block: Block) -> None:
         f"<style>{rules} [class*='st-key-lp_unit_'] button {{ min-height: 3.4rem; padding: 0.2rem 0.4rem; "
         "line-height: 1.25; min-width: 6.2rem; } [class*='st-key-lp_unit_'] button p { font-size: 0.85rem; } "
         "[class*='st-key-lp_floor_'] { border-bottom: 1px solid color-mix(in srgb, currentColor 12%, transparent); "
-        "padding-bottom: 0.35rem; } .lp-floor { font-weight: 600; min-width: 3.2rem; margin: 0; }</style>"
+        "padding-bottom: 0.35rem; } .lp-floor { font-weight: 600; min-width: 3.2rem; margin: 0; } "
+        # On a telephone a floor takes several lines: they begin below its name, not beside it.
+        "@media (max-width: 640px) { "
+        "[class*='st-key-lp_floor_'] > :first-child { flex: 1 0 100%; width: 100%; } }</style>"
         + "".join(
             f"<span class='lp-badge' style='border-color:{_TINTS[state]};background:color-mix(in srgb,{_TINTS[state]} "
             f"24%,transparent)'>{_SIGNS[state]} {parts.html.escape(parts.word(desk, state))} {counts[state]}</span>"

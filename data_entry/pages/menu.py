@@ -135,7 +135,12 @@ MENU: dict[str, tuple[Entry, ...]] = {
         Entry(
             "records", marked("Records"), marked("Every table of the CRM: search, enter, change, restore"),
             ":material/table:",
-            ("1.i.1", "1.i.3", "1.i.4", "1.i.5", "1.i.6", "1.ii.1-2", "1.ii.3-4", "1.ii.5-6", "1.iii.2", "1.iii.3-4"),
+            ("1.i.1", "1.i.3", "1.ii.1-2", "1.ii.3-4", "1.ii.5-6", "1.iii.3-4"),
+        ),
+        Entry(
+            "categories", marked("Categories and approval"),
+            marked("How articles, demands and expenses are sorted, and who approves reports"),
+            ":material/account_tree:", ("1.i.4", "1.i.5", "1.i.6", "1.iii.2"),
         ),
         Entry(
             "imports", marked("Import"), marked("Paste or upload rows, and see what will happen before it does"),

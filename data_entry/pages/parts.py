@@ -169,6 +169,11 @@ def entry(key: str, title: str, details: Sequence[str], *, mark: str = "", colou
     return pressed
 
 
+def lines(text: str) -> list[str]:
+    """Return what was typed as one thing on each line."""
+    return [line.strip() for line in text.splitlines() if line.strip()]
+
+
 def nothing(text: str) -> None:
     """Say that a list is empty."""
     st.html(f"<p class='lp-empty'>{html.escape(text)}</p>")
@@ -188,14 +193,15 @@ def choice(
     return st.selectbox(label, keys, index=index, format_func=name, key=key, placeholder=desk.t("Choose"))
 
 
-def views(label: str, options: Mapping[str, str], key: str) -> str:
-    """Let one view of a list be chosen."""
+def views(label: str, options: Mapping[str, str], key: str, first: str | None = None) -> str:
+    """Let one view of a list be chosen; `first` is the one to begin with, where it is offered."""
     names = list(options)
+    first = first if first is not None and first in options else names[0]
     chosen = st.segmented_control(
-        label, names, default=names[0], format_func=options.__getitem__, key=key, label_visibility="collapsed",
+        label, names, default=first, format_func=options.__getitem__, key=key, label_visibility="collapsed",
         required=True, on_change=first_page, args=(key,),
     )  # fmt: skip
-    return chosen or names[0]
+    return chosen or first
 
 
 def pick_customers(desk: Desk, key: str) -> list[int]:

@@ -17,7 +17,7 @@ from loupan.formats import NO_DATA
 from loupan.i18n import marked
 
 _SIZE = 8
-_STATES = {"running": marked("Running"), "coming": marked("Coming"), "over": marked("Over")}
+_STATES = {"running": marked("Running"), "coming": marked("Coming"), "over": marked("Ended")}
 _COLOURS = {"running": "green", "coming": "blue", "over": "gray"}
 
 

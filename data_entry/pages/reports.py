@@ -165,8 +165,8 @@ def _draw_authors_steps(desk: Desk, report_id: int, may: frozenset[str]) -> None
 def _draw_editor(desk: Desk, report_id: int | None = None) -> None:
     t = desk.t
     with desk.reading() as work:
-        classes = reports.classes(work)
         report = reports.one(work, report_id)[0].report if report_id is not None else None
+        classes = reports.classes(work, report.report_class_id if report else None)
     key = f"rw_{report_id or 'new'}"
     class_id = parts.choice(
         desk, t("Class"), classes, key=f"{key}_class", value=report.report_class_id if report else None

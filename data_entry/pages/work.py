@@ -27,7 +27,7 @@ def draw(desk: Desk) -> None:
     t = desk.t
     with desk.reading() as work:
         people = work_plans.supervised(work)
-    kinds = {"logs": t("Daily logs"), "plans": t("Plans")}
+    kinds = {"logs": t("Daily logs"), "plans": t("Work plans")}
     if people:
         kinds |= {"their_logs": t("Logs of my people"), "their_plans": t("Plans of my people")}
     view = parts.views(t("What to show"), kinds, "work")
@@ -45,7 +45,7 @@ def draw(desk: Desk) -> None:
 def _write_log(desk: Desk) -> None:
     t = desk.t
     with st.container(border=True, key="lp_card_log"):
-        day = st.date_input(t("Day"), desk.today, max_value=desk.today, key="log_day", format="YYYY-MM-DD")
+        day = st.date_input(t("Date"), desk.today, max_value=desk.today, key="log_day", format="YYYY-MM-DD")
         day = day if isinstance(day, dt.date) else desk.today
         with desk.reading() as work:
             present = work_plans.log_of(work, day)

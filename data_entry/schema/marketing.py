@@ -54,6 +54,7 @@ class ExpenseCategory(Record):
         "expense_category", "Category above this one; empty at the top.", required=False
     )
     name: Mapped[str] = col.text("Name.", required=True)
+    is_active: Mapped[bool] = col.flag("Whether new expenses may take it.", default=True)
 
 
 class Expense(Record):

@@ -49,6 +49,7 @@ class ReportClass(Record):
 
     ingested = False
     name: Mapped[str] = col.text("Name.", required=True)
+    is_active: Mapped[bool] = col.flag("Whether new reports may take it.", default=True)
 
 
 class ApprovalStep(Record):

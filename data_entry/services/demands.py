@@ -14,11 +14,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from data_entry.schema.customer import Customer
-from data_entry.schema.demand import Demand, DemandCategory, DemandEvent, FollowUp, SlaPolicy
+from data_entry.schema.demand import Demand, DemandEvent, FollowUp, SlaPolicy
 from data_entry.schema.estate import Building, Project, Unit
 from data_entry.schema.organisation import Employee, EmployeePosition, Position
 from data_entry.schema.service import ServiceItem
-from data_entry.services import records
+from data_entry.services import categories, records
 from data_entry.services.errors import Forbidden, NotFound, Refused, Stale
 from data_entry.services.given import Given
 from data_entry.services.identity import survivor_id
@@ -221,7 +221,7 @@ def deadlines(
     this very severity goes before one for all, and then the latest that was valid on the company's day of arrival.
     Policies for all categories come last.
     """
-    path = [*category_path(work, category_id), None]
+    path = [*categories.path(work, categories.DEMANDS, category_id), None]
     day = work.local(received_at).date()
     policies = work.session.scalars(
         sa.select(SlaPolicy)
@@ -245,21 +245,11 @@ def deadlines(
     return reply, resolve
 
 
-def category_path(work: Work, category_id: int) -> list[int]:
-    """Return the keys of a category and of those above it, the nearest first; a ring ends where it closes."""
-    path: list[int] = []
-    key: int | None = category_id
-    while key is not None and key not in path:
-        path.append(key)
-        key = work.session.scalar(sa.select(DemandCategory.parent_id).where(DemandCategory.id == key))
-    return path
-
-
 def _check_references(work: Work, values: Mapping[str, Any], project_id: int) -> None:
     """Check what the values of a demand point to."""
     given = Given()
     category_id, unit_id = values.get("demand_category_id"), values.get("unit_id")
-    if category_id is not None and not _is_offered(work, category_id):
+    if category_id is not None and not categories.is_offered(work, categories.DEMANDS, category_id):
         given.wrong("demand_category_id", marked("This category is not in use. Choose another."))
     if unit_id is not None:
         building = work.session.get(Building, work.get(Unit, unit_id).building_id)
@@ -270,16 +260,6 @@ def _check_references(work: Work, values: Mapping[str, Any], project_id: int) ->
     if values.get("service_item_id") is not None and not work.get(ServiceItem, values["service_item_id"]).is_active:
         given.wrong("service_item_id", marked("This service is no longer on offer."))
     given.check()
-
-
-def _is_offered(work: Work, category_id: int) -> bool:
-    path = category_path(work, category_id)
-    offered = work.session.scalar(
-        sa.select(sa.func.count()).where(
-            DemandCategory.id.in_(path), DemandCategory.is_active, DemandCategory.deleted_at.is_(None)
-        )
-    )
-    return offered == len(path)
 
 
 # Steps

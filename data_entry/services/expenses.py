@@ -26,7 +26,7 @@ from data_entry.access import reach
 from data_entry.schema.estate import Project
 from data_entry.schema.marketing import Activity, Expense, ExpenseCategory, Plan
 from data_entry.schema.organisation import AuditLog
-from data_entry.services import attachments
+from data_entry.services import attachments, categories
 from data_entry.services.errors import Invalid, Problem, Refused
 from data_entry.services.plans import SPENT
 from data_entry.services.work import Work
@@ -68,9 +68,17 @@ def apply(
             follows["project_id"] = plan.project_id
         elif after["project_id"] != plan.project_id:
             problems.append(Problem("project_id", marked("The plan is for another estate.")))
+    problems += _category_problems(work, before["expense_category_id"] if before else None, after)
     if problems:
         raise Invalid(problems)
     return follows
+
+
+def _category_problems(work: Work, present: int | None, after: Mapping[str, Any]) -> list[Problem]:
+    key = after["expense_category_id"]
+    if key in (None, present) or categories.is_offered(work, categories.EXPENSES, key):
+        return []
+    return [Problem("expense_category_id", marked("This category is not in use. Choose another."))]
 
 
 def _taken(work: Work, expense_id: int, action: str, *states: str) -> Expense:

@@ -81,7 +81,11 @@ def write(
         Stale: if it has changed since.
     """
     report_class = work.session.get(ReportClass, report_class_id)
-    if report_class is None or report_class.deleted_at is not None:
+    # A report written before its class was taken out of use keeps it.
+    present = _own(work, report_id).report_class_id if report_id is not None else None
+    if report_class is None or report_class.deleted_at is not None or not (
+        report_class.is_active or report_class.id == present
+    ):  # fmt: skip
         raise Invalid([Problem("report_class_id", marked("Choose one of the values offered."))])
     title, text = wording.line("title", title, 300), wording.optional("body", body)
     if report_id is None:
@@ -148,7 +152,7 @@ def comment(work: Work, report_id: int, text: str) -> ApprovalAction:
     report = work.get(Report, report_id, "personal", lock=True)
     if report.status == "draft":
         raise Refused(marked("The report has not been submitted yet."))
-    steps = _steps(work, report.report_class_id)
+    steps = flow_of(work, report.report_class_id)
     me = staff.myself(work)
     if me != report.author_id and not any(me in _deciders(work, step) for step in steps):
         raise Forbidden(marked("Only the author and those who approve may comment."))
@@ -217,7 +221,7 @@ def waiting(work: Work) -> list[Report]:
     flows: dict[int, list[ApprovalStep]] = {}
     found = []
     for report in candidates:
-        steps = flows.setdefault(report.report_class_id, _steps(work, report.report_class_id))
+        steps = flows.setdefault(report.report_class_id, flow_of(work, report.report_class_id))
         current = _current(work, report, steps)
         if current is not None and current.id in own:
             found.append(report)
@@ -230,7 +234,7 @@ def items(work: Work, rows: Sequence[Report]) -> list[Item]:
     classes = dict(work.session.execute(sa.select(ReportClass.id, ReportClass.name)).all()) if rows else {}
     found = []
     for row in rows:
-        current = _current(work, row, _steps(work, row.report_class_id)) if row.status == "submitted" else None
+        current = _current(work, row, flow_of(work, row.report_class_id)) if row.status == "submitted" else None
         found.append(
             Item(
                 row, people.get(row.author_id, ""), classes.get(row.report_class_id, ""),
@@ -266,7 +270,7 @@ def allowed(work: Work, report: Report) -> frozenset[str]:
     if me is None:
         return frozenset()
     may: set[str] = set()
-    steps = _steps(work, report.report_class_id)
+    steps = flow_of(work, report.report_class_id)
     if report.author_id == me and report.status in ("draft", "returned"):
         may |= {"write", "submit", "discard"}
     if (
@@ -281,12 +285,11 @@ def allowed(work: Work, report: Report) -> frozenset[str]:
     return frozenset(may)
 
 
-def classes(work: Work) -> dict[int, str]:
-    """Return the classes of reports by key: the name."""
+def classes(work: Work, present: int | None = None) -> dict[int, str]:
+    """Return the classes that new reports may take, and the present one of a report, by key: the name."""
     work.require("read", "report_class")
-    rows = work.session.execute(
-        sa.select(ReportClass.id, ReportClass.name).where(ReportClass.deleted_at.is_(None)).order_by(ReportClass.name)
-    )
+    offered = sa.and_(ReportClass.deleted_at.is_(None), sa.or_(ReportClass.is_active, ReportClass.id == present))
+    rows = work.session.execute(sa.select(ReportClass.id, ReportClass.name).where(offered).order_by(ReportClass.name))
     return dict(rows.all())
 
 
@@ -369,7 +372,8 @@ def _all_steps(work: Work) -> list[ApprovalStep]:
     return list(work.session.scalars(sa.select(ApprovalStep).where(ApprovalStep.deleted_at.is_(None))))
 
 
-def _steps(work: Work, report_class_id: int) -> list[ApprovalStep]:
+def flow_of(work: Work, report_class_id: int) -> list[ApprovalStep]:
+    """Return the steps of the flow of a class of reports, in order."""
     return list(
         work.session.scalars(
             sa.select(ApprovalStep)
@@ -412,13 +416,13 @@ def _current(work: Work, report: Report, steps: Sequence[ApprovalStep]) -> Appro
 
 
 def _finish(work: Work, report: Report) -> None:
-    if _current(work, report, _steps(work, report.report_class_id)) is None:
+    if _current(work, report, flow_of(work, report.report_class_id)) is None:
         report.status = "approved"
         work.session.flush()
 
 
 def _stages(work: Work, report: Report, people: Mapping[int | None, str]) -> list[Stage]:
-    steps = _steps(work, report.report_class_id)
+    steps = flow_of(work, report.report_class_id)
     names, decided = _names(work, steps), _decisions(work, report)
     current = _current(work, report, steps) if report.status == "submitted" else None
     stages = []
@@ -438,6 +442,18 @@ def _stages(work: Work, report: Report, people: Mapping[int | None, str]) -> lis
             )
         )  # fmt: skip
     return stages
+
+
+def finish_waiting(work: Work, report_class_id: int) -> None:
+    """Approve the reports on their way whose flow, changed meanwhile, has no step left to decide at."""
+    for report in work.session.scalars(
+        sa.select(Report)
+        .where(
+            Report.report_class_id == report_class_id, Report.status == "submitted", Report.deleted_at.is_(None)
+        )
+        .with_for_update()
+    ):  # fmt: skip
+        _finish(work, report)
 
 
 def _names(work: Work, steps: Sequence[ApprovalStep]) -> dict[int, str]:
@@ -473,7 +489,7 @@ def _to_decide(work: Work, report_id: int, step_id: int) -> tuple[Report, Approv
     me = staff.myself(work)
     if report.author_id == me:
         raise Forbidden(marked("Nobody decides about an own report."))
-    current = _current(work, report, _steps(work, report.report_class_id))
+    current = _current(work, report, flow_of(work, report.report_class_id))
     if current is None or current.id != step_id:
         raise Refused(marked("Somebody has decided about this step already. Look at the report again."))
     if me not in _deciders(work, current):

@@ -21,10 +21,10 @@ HIDDEN = frozenset(
 # Tables whose rows follow from something else: their own services write them, everybody who may reads them.
 READ_ONLY = frozenset(
     {
-        "approval_action", "article", "article_version", "attachment", "care_occasion", "customer_owner", "deal",
-        "deal_share", "demand", "feature_value", "fee_bill", "fee_payment", "follow_up", "payment", "payment_due",
-        "post", "report", "survey_answer", "survey_invitation", "survey_question", "survey_response", "task", "thread",
-        "unit_owner", "work_log", "work_plan",
+        "approval_action", "approval_step", "article", "article_version", "attachment", "care_occasion",
+        "customer_owner", "deal", "deal_share", "demand", "feature_value", "fee_bill", "fee_payment", "follow_up",
+        "payment", "payment_due", "post", "report", "survey_answer", "survey_invitation", "survey_question",
+        "survey_response", "task", "thread", "unit_owner", "work_log", "work_plan",
     }
 )  # fmt: skip
 # Columns that a process sets, not a person who fills in a form.

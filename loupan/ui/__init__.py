@@ -16,7 +16,10 @@ _STYLE = Path(__file__).with_name("style.css").read_text(encoding="utf-8")
 
 def style(theme: str) -> None:
     """Put the style sheet on the page."""
-    st.html(f"<style>:root {{ --lp-surface: {COLOURS[theme].surface}; }}\n{_STYLE}</style>")
+    colours = COLOURS[theme]
+    st.html(
+        f"<style>:root {{ --lp-surface: {colours.surface}; --lp-on-primary: {colours.on_primary}; }}\n{_STYLE}</style>"
+    )
 
 
 def head(title: str, lead: str, as_of: str = "") -> None:

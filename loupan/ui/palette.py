@@ -11,6 +11,7 @@ class Colours:
 
     surface: str
     ink: str
+    on_primary: str
     muted: str
     grid: str
     faint: str
@@ -27,6 +28,7 @@ COLOURS = {
     "light": Colours(
         surface="#ffffff",
         ink="#17212e",
+        on_primary="#ffffff",
         muted="#5b6878",
         grid="#e3e8ee",
         faint="#b4bfcb",
@@ -41,6 +43,7 @@ COLOURS = {
     "dark": Colours(
         surface="#16212e",
         ink="#e6ecf3",
+        on_primary="#0b1722",
         muted="#9aa8b8",
         grid="#263444",
         faint="#5a6878",

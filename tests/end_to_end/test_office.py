@@ -138,6 +138,50 @@ def test_a_report_is_returned_mended_and_approved(signed_in, crm):
 
 
 @pytest.mark.function("1.i.4")
+@pytest.mark.function("1.i.6")
+@pytest.mark.function("1.iii.2")
+def test_an_administrator_sorts_categories_and_builds_a_flow(signed_in):
+    page = signed_in("admin", "categories", of="expense_category")
+    press(page, "New category at the top")
+    fill(page, "New categories", "Sponsoring\nTrips")
+    press(page, "Add them")
+    page.get_by_role("row").filter(has_text="Trips").get_by_role("button").first.click()
+    settle(page)
+    choose(page, "Stands below", "Sponsoring")
+    press(page, "Move")
+    page.get_by_role("row").filter(has_text="\u2003Trips").first.wait_for()
+    view(page, "Knowledge base")
+    press(page, "New category")
+    fill(page, "New categories", "House rules")
+    press(page, "Add them")
+    page.get_by_role("row").filter(has_text="House rules").get_by_role("button").first.click()
+    settle(page)
+    fill(page, "Name", "Staff rules")
+    press(page, "Rename in every article")
+    page.get_by_role("row").filter(has_text="Staff rules").first.wait_for()
+    view(page, "Reports")
+    press(page, "New class of reports")
+    fill(page, "Name", "AA visit")
+    press(page, "Save")
+    for role in ("Executive", "Customer service"):
+        page.get_by_role("button", name="Add a step").first.click()
+        settle(page)
+        page.get_by_role("dialog").get_by_text("A role", exact=True).click()
+        settle(page)
+        choose(page, "Role", role)
+        press(page, "Add")
+    flow = page.locator("[class*=st-key-lp_card_steps_]").first
+    assert [text.split()[0] for text in flow.locator("strong").all_inner_texts()] == ["Executive", "Customer"]
+    flow.get_by_role("button", name="Change").last.click()
+    press(page, "Up")
+    assert [text.split()[0] for text in flow.locator("strong").all_inner_texts()] == ["Customer", "Executive"]
+    flow.get_by_role("button", name="Change").last.click()
+    press(page, "Take out")
+    page.get_by_test_id("stDialog").get_by_role("button", name="Take out").click()
+    settle(page)
+    assert flow.locator("strong").all_inner_texts() == ["Customer service"]
+
+
 @pytest.mark.function("1.iii.5")
 @pytest.mark.function("4.ix")
 @pytest.mark.function("2.iv-v")
@@ -195,7 +239,7 @@ def test_a_log_is_written_and_reviewed(signed_in):
     page.get_by_label("What you did").fill("Six calls, two visits")
     press(page, "Save the log")
     page.locator(".lp-quoted", has_text="Six calls, two visits").wait_for()
-    view(page, "Plans")
+    view(page, "Work plans")
     page.get_by_label(re.compile("What you plan, from")).fill("Two contracts")
     press(page, "Save the plan")
     page.locator(".lp-quoted", has_text="Two contracts").wait_for()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import sqlalchemy as sa
 
-from data_entry.services import demand_categories, demands
+from data_entry.services import categories, demands
 from tests.data_entry.services.demand_company import NOW, company_on
 from tests.support.warehouse import Warehouse, sources
 
@@ -39,7 +39,7 @@ def test_old_demands_count_where_they_hang_and_new_ones_in_the_category_above(sq
 
         enter(k.leak)
         with company.writing("service") as work:
-            pipe, roof = (row.id for row in demand_categories.split(work, k.leak, ["Pipe", "Roof"]))
+            pipe, roof = (row.id for row in categories.split(work, categories.DEMANDS, k.leak, ["Pipe", "Roof"]))
         enter(pipe)
         enter(roof)
         enter(roof)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from data_entry.schema.customer import Customer
 from data_entry.schema.demand import Demand, DemandEvent
-from data_entry.services import demand_categories, demand_list, demands, promises
+from data_entry.services import categories, demand_list, demands, promises
 from data_entry.services.demand_list import Filters
 from data_entry.services.errors import Forbidden, Invalid, NotFound, Refused, ServiceError, Stale
 from tests.data_entry.services.demand_company import NOW, Company, company_on
@@ -103,11 +103,11 @@ class TestEntry:
                 enter(small, **{column: 999_999})
 
     def test_a_category_below_one_out_of_use_is_out_of_use(self, small):
-        do(small, demand_categories.use, small.key.quality, False)
+        do(small, categories.use, categories.DEMANDS, small.key.quality, False)
         with pytest.raises(Invalid):
             enter(small)
         with small.writing("service") as work, pytest.raises(Refused):
-            demand_categories.split(work, small.key.quality, ["Cracks"])
+            categories.split(work, categories.DEMANDS, small.key.quality, ["Cracks"])
 
     def test_a_merged_customer_is_entered_as_the_survivor(self, small):
         with small.writing("service") as work:
@@ -145,7 +145,7 @@ class TestEntry:
             with pytest.raises(Invalid):
                 do(small, demands.correct, key, after.row_version, values)
         # What has gone out of use since stays, when something else is corrected.
-        do(small, demand_categories.use, small.key.suggestion, False)
+        do(small, categories.use, categories.DEMANDS, small.key.suggestion, False)
         do(small, demands.correct, key, after.row_version, {"demand_category_id": small.key.suggestion, "title": "D"})
 
 
@@ -445,20 +445,20 @@ class TestCategories:
         k = small.key
         old = enter(small)
         with small.writing("service") as work:
-            pipe, roof = demand_categories.split(work, k.leak, ["Pipe", "Roof"])
+            pipe, roof = categories.split(work, categories.DEMANDS, k.leak, ["Pipe", "Roof"])
             assert (pipe.kind, roof.parent_id) == ("complaint", k.leak)
         new = enter(small, demand_category_id=pipe.id)
         with small.reading("service") as work:
             assert {line.id for line in demand_list.page_of(work, Filters(category_id=k.leak))} == {old, new}
-            counts = {b.name: (b.direct, b.whole, b.depth) for b in demand_categories.tree(work)}
+            counts = {b.name: (b.direct, b.whole, b.depth) for b in categories.branches(work, categories.DEMANDS)}
         assert counts["Leak"] == (1, 2, 2)
         assert counts["Pipe"] == (1, 1, 3)
         assert counts["Complaint"] == (0, 2, 0)
         for names in (["Pipe"], ["New", "New"], [""], []):
             with small.writing("service") as work, pytest.raises(Invalid):
-                demand_categories.split(work, k.leak, names)
+                categories.split(work, categories.DEMANDS, k.leak, names)
         with small.writing("sales") as work, pytest.raises(Forbidden):
-            demand_categories.split(work, k.leak, ["Wall"])
+            categories.split(work, categories.DEMANDS, k.leak, ["Wall"])
 
 
 class TestPromises:
