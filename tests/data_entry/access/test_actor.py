@@ -195,7 +195,7 @@ def test_the_system_may_do_everything() -> None:
 
 def test_roles_are_added_once_and_stay_as_they_are(staffed: sa.Engine) -> None:
     change(staffed, sa.update(Role).where(Role.name == "data").values(deleted_at=NOW))
-    change(staffed, sa.delete(RolePermission).where(RolePermission.resource == "lead"))
+    change(staffed, sa.update(RolePermission).where(RolePermission.resource == "lead").values(deleted_at=NOW))
     counted: Callable[[], int] = lambda: _count(staffed)  # noqa: E731
     before = counted()
     with Session(staffed) as session:
@@ -208,12 +208,15 @@ def test_a_page_of_a_later_version_is_granted_and_what_was_taken_stays_taken(sta
     """As in an installation whose roles were made before there was a dictionary."""
 
     def granted(page: str) -> set[str]:
+        return given(f"page:{page}")
+
+    def given(resource: str) -> set[str]:
         with Session(staffed) as session:
             return set(
                 session.scalars(
                     sa.select(Role.name)
                     .join(RolePermission, RolePermission.role_id == Role.id)
-                    .where(RolePermission.resource == f"page:{page}", RolePermission.deleted_at.is_(None))
+                    .where(RolePermission.resource == resource, RolePermission.deleted_at.is_(None))
                 )
             )
 
@@ -222,12 +225,13 @@ def test_a_page_of_a_later_version_is_granted_and_what_was_taken_stays_taken(sta
             assert ensure_roles(session) == []
             session.commit()
 
-    change(staffed, sa.delete(RolePermission).where(RolePermission.resource == "page:dictionary"))
+    change(staffed, sa.delete(RolePermission).where(RolePermission.resource.in_(["page:dictionary", "target"])))
     change(staffed, sa.update(RolePermission).where(RolePermission.resource == "page:staff").values(deleted_at=NOW))
     change(staffed, sa.update(Role).where(Role.name == "service").values(deleted_at=NOW))
     ensure()
     assert granted("dictionary") == {"executive", "marketing", "sales_manager", "property", "data"}
     assert granted("staff") == set()
+    assert given("target") >= {"executive", "sales_manager", "data"}
     executive = sa.select(Role.id).where(Role.name == "executive").scalar_subquery()
     taken = sa.update(RolePermission).where(
         RolePermission.resource == "page:dictionary", RolePermission.role_id == executive
