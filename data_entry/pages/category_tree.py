@@ -100,7 +100,8 @@ def _open(desk: Desk, tree: Tree, found: list[Branch], branch: Branch) -> None:
 
 def _move_form(desk: Desk, tree: Tree, found: list[Branch], branch: Branch, key: str) -> None:
     t = desk.t
-    places: dict[int | None, str] = {None: t("At the top"), **categories.places(found, branch.id)}
+    places: dict[int | None, str] = {None: t("At the top")}
+    places.update(categories.places(found, branch.id).items())
     if branch.parent_id not in places:
         places[branch.parent_id] = next(other.name for other in found if other.id == branch.parent_id)
     place = st.selectbox(
