@@ -1,4 +1,4 @@
-"""The key figures of a page as a table: the period's, and those of the period before."""
+"""The key figures of a page as a table: the period's, and those of the days they are compared with."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from loupan.ui.drawing import NOTHING, Column, Drawing, written
 
 @remembered()
 def key_figures(view: View, metrics: tuple[str, ...], where: tuple[tuple[str, tuple[str, ...]], ...]) -> Drawing:
-    """Return metrics as a table of two rows, the period and the one before, a column each.
+    """Return metrics as a table, a column each: a row of the period, and one of the days compared with, if any.
 
     Args:
         view: the reader's view.
@@ -24,15 +24,17 @@ def key_figures(view: View, metrics: tuple[str, ...], where: tuple[tuple[str, tu
     known = [metric for metric in metrics if view.gateway.has(metric)]
     if not known:
         return NOTHING
-    before, formats = view.period.previous(), view.formats
+    formats = view.formats
+    periods = [view.period] if view.comparison is None else [view.period, view.comparison]
     restrictions = {name: list(values) for name, values in where}
-    spans = [f"{formats.day(period.start)} – {formats.day(period.end)}" for period in (view.period, before)]
+    spans = [f"{formats.day(period.start)} – {formats.day(period.end)}" for period in periods]
     columns = [Column(view.t("Period"), spans)]
     for metric in known:
-        now = _only(view.ask(metric, where=restrictions), metric)
-        # A state is as of the data's date, in whatever period it stands.
-        earlier = None if view.is_state(metric) else _only(view.ask(metric, where=restrictions, period=before), metric)
-        columns.append(Column(view.label(metric), [now, earlier], view.unit(metric), metric))
+        # A state is as of the data's date, in whatever period it stands: it has no earlier value.
+        asked = periods[:1] if view.is_state(metric) else periods
+        values = [_only(view.ask(metric, where=restrictions, period=period), metric) for period in asked]
+        values += [None] * (len(periods) - len(values))
+        columns.append(Column(view.label(metric), values, view.unit(metric), metric))
     return Drawing(None, table=written(formats, columns), columns=columns)
 
 

@@ -20,6 +20,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 PAGES = {
     "overview": ("Overview", "经营总览"),
+    "changes": ("What changed", "变化情况"),
     "sales": ("Sales", "销售"),
     "customer-structure": ("Customer structure", "客户结构"),
     "conversion": ("Conversion", "转化分析"),
@@ -29,6 +30,10 @@ PAGES = {
     "staff": ("Staff", "人员分析"),
     "explore": ("Explore", "自助分析"),
     "data-status": ("Data status", "数据状态"),
+    "quarantine": ("Quarantine", "隔离数据"),
+    "completeness": ("Completeness", "录入完整率"),
+    "dictionary": ("Dictionary", "指标词典"),
+    "lineage": ("Lineage", "数据血缘"),
 }
 # The twelve months to the sample's as-of, midnight after 30 June in the company's time.
 PERIOD = Period(date(2025, 7, 1), date(2026, 6, 30))
