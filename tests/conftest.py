@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from hypothesis import settings
 
 from data_entry.database import create_engine_for
 from loupan.settings import get_settings
@@ -14,6 +15,9 @@ from tests.support.crm import create_crm
 from tests.support.postgres import PostgresServer, missing_programs, running_server
 from tests.support.shared import begin_run
 
+# How long an example takes is for the benchmarks to say.
+settings.register_profile("tests", deadline=None)
+settings.load_profile("tests")
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
