@@ -1,33 +1,26 @@
-"""The parts dashboards are built of: definition tiles, chart cards with a table view, notices."""
+"""The parts dashboards are built of: chart cards with a table view, notices."""
 
 from __future__ import annotations
 
-import base64
 import html
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import pandas as pd
 import streamlit as st
 
-from dashboards import drill, filters, screen, shown
+from dashboards import filters, screen, shown
 from dashboards.card_menu import card_menu
 from dashboards.enlarged import enlarged
 from dashboards.export.exhibit import Exhibit
-from dashboards.export.key_figures import key_figures
 from dashboards.gateway import FILTERS
-from dashboards.view import YEAR_BEFORE, View
-from data_entry.pages import links
+from dashboards.view import View
 from loupan import ui
 from loupan.errors import LoupanError
-from loupan.formats import is_missing
 from loupan.i18n import Translator
-from loupan.i18n.codes import date_basis, dimension_title, value_label
-from loupan.metrics import Metric
+from loupan.i18n.codes import dimension_title
 from loupan.ui.drawing import Drawing
-from loupan.ui.palette import COLOURS
 
 LOG = logging.getLogger(__name__)
 _PLOTLY = {"displayModeBar": False, "responsive": True, "scrollZoom": False}
@@ -53,144 +46,6 @@ def damaged(t: Translator, error: Exception) -> None:
         st.markdown(ui.plain(str(error)))
         st.markdown(t("Go back to the last whole snapshot, then reload this page:"))
         st.code("loupan snapshots rollback", language=None)
-
-
-def tiles(view: View, metrics: Sequence[str], where: dict[str, list[str]] | None = None) -> None:
-    """Show key figures: the value, its change against the period before, its course, its definition on a click."""
-    known = [m for m in metrics if view.gateway.has(m)]
-    if not known:
-        return
-    t, restrictions = view.t, tuple((name, tuple(values)) for name, values in (where or {}).items())
-    choices = [(dimension_title(t, n), t(", ").join(value_label(t, n, v) for v in vs)) for n, vs in restrictions]
-    figures = Exhibit(view, t("Key figures"), key_figures, (tuple(known), restrictions), choices=choices)
-    shown.add(f"tiles_{known[0]}", figures)
-    with st.container(key="lp_tiles"):
-        cells = st.grid(columns=min(len(known), 7), min_column_width=140, gap=12)
-        for metric in known:
-            with cells.cell(), st.container(border=True, key=f"lp_tile_{metric}", height="stretch"):
-                _tile(view, metric, where or {})
-
-
-def _tile(view: View, metric: str, where: dict[str, list[str]]) -> None:
-    definition = view.gateway.metric(metric)
-    if definition is None:
-        return
-    compared = view.comparison
-    with guarded(view):
-        now = view.ask(metric, where=where)
-        nothing = pd.DataFrame()
-        is_state = view.is_state(metric)
-        before = nothing if is_state or compared is None else view.ask(metric, where=where, period=compared)
-        by_month = nothing if is_state else view.ask(metric, by=("month",), where=where)
-        value, earlier = _only(now, metric), _only(before, metric)
-        n = _only(now, f"{metric}__denominator")
-        _definition(view, definition, n)
-        change = None if view.is_maturing(metric) else view.formats.change(value, earlier, definition.unit)
-        st.html(
-            f"<div class='lp-tile' data-metric='{html.escape(metric)}'>"
-            f"<p class='lp-value'>{html.escape(view.formats.value(value, definition.unit))}</p>"
-            f"{_change(view, change, value, earlier, definition)}{_attained(view, metric)}"
-            f"{_sparkline(view, by_month, metric)}</div>"
-        )
-
-
-def _definition(view: View, definition: Metric, n: float | None) -> None:
-    t, formats, before = view.t, view.formats, view.comparison
-    with st.popover(
-        ui.plain(view.label(definition.name)), type="tertiary", icon=":material/info:", key=f"lp_def_{definition.name}"
-    ):
-        rows = [(t("Definition"), t(definition.description))]
-        if definition.numerator and definition.denominator:
-            rows += [
-                (t("Numerator"), view.label(definition.numerator)),
-                (t("Denominator"), view.label(definition.denominator)),
-            ]
-        if n is not None and not is_missing(n):
-            rows.append(("n", f"{n:,.0f}"))
-        rows.append((t("Date basis"), date_basis(t, definition.date_basis)))
-        if not view.is_state(definition.name):
-            rows.append((t("Period"), f"{formats.day(view.period.start)} – {formats.day(view.period.end)}"))
-            if before is not None:
-                rows.append((t("Compared with"), f"{formats.day(before.start)} – {formats.day(before.end)}"))
-        rows += [
-            (t("Data as of"), formats.moment(view.gateway.as_of, view.gateway.time_zone)),
-            (t("Name"), definition.name),
-        ]
-        ignored = view.ignored(definition.name)
-        if ignored:
-            rows.append((t("Filters without effect"), t(", ").join(dimension_title(t, name) for name in ignored)))
-        body = "".join(f"<dt>{html.escape(k)}</dt><dd>{html.escape(v)}</dd>" for k, v in rows)
-        st.html(f"<dl class='lp-definition'>{body}</dl>")
-        drill.button(view, (definition.name,), definition.name)
-        if links.is_open("dictionary"):
-            links.link("dictionary", t("In the dictionary"), ":material/dictionary:", metric=definition.name)
-
-
-def _change(view: View, change: str | None, value: float | None, before: float | None, metric: Metric) -> str:
-    if change is None or value is None or before is None:
-        # Older cohorts have had longer to decide: set beside them, young ones would always look worse.
-        if not view.gateway.is_recorded(metric.name):
-            reason = view.t("not recorded")
-        elif view.is_state(metric.name):
-            reason = view.t("as of the data's date")
-        elif view.comparison is None:
-            reason = view.t("not compared")
-        else:
-            reason = view.t("cohorts still maturing") if view.is_maturing(metric.name) else view.t("no comparison")
-        return f"<p class='lp-change'><span>{html.escape(reason)}</span></p>"
-    against = view.t("vs last year") if view.compare == YEAR_BEFORE else view.t("vs prior period")
-    colours = COLOURS[view.theme]
-    arrow, colour = "→", colours.muted
-    # What is written decides, not the bare numbers: an arrow beside 0.0 % would puzzle.
-    if any(digit in change for digit in "123456789"):
-        has_risen = value > before
-        arrow = "↑" if has_risen else "↓"
-        if metric.better in ("higher", "lower"):
-            colour = colours.good if has_risen == (metric.better == "higher") else colours.bad
-    return (
-        f"<p class='lp-change' style='color:{colour}'>{arrow} {html.escape(change)} "
-        f"<span>{html.escape(against)}</span></p>"
-    )
-
-
-def _attained(view: View, metric: str) -> str:
-    """Return how much of a metric's target the period has reached, where one is set."""
-    ratio = f"{metric}_attainment"
-    share = _only(view.ask(ratio), ratio) if view.gateway.has(ratio) else None
-    if share is None:
-        return ""
-    words = view.t("{share} of target", share=view.formats.value(share, "percent"))
-    return f"<p class='lp-change'><span>{html.escape(words)}</span></p>"
-
-
-def _sparkline(view: View, frame: pd.DataFrame, metric: str) -> str:
-    """Return the metric by month as a small line; decoration for the eye, so without words for screen readers."""
-    values = (
-        frame.set_index("month")[metric].reindex(view.months()).astype(float)
-        if metric in frame
-        else pd.Series(dtype=float)
-    )
-    known = values.dropna()
-    if len(known) < 2:
-        return "<div class='lp-spark'></div>"
-    low, high = float(known.min()), float(known.max())
-    span, step = (high - low) or 1.0, 200 / (len(values) - 1)
-    points = [f"{i * step:.1f},{36 - 30 * (v - low) / span:.1f}" for i, v in enumerate(values) if not is_missing(v)]
-    is_whole = view.is_over(str(known.index[-1]))
-    whole = " ".join(points if is_whole else points[:-1])
-    unfinished = "" if is_whole else " ".join(points[-2:])
-    (left, *_), (right, *_) = points[0].split(","), points[-1].split(",")
-    colour = COLOURS[view.theme].main
-    # As a picture: the sanitiser of st.html removes SVG elements.
-    svg = (
-        "<svg xmlns='http://www.w3.org/2000/svg' viewBox='-3 0 206 40' preserveAspectRatio='none'>"
-        f"<polyline points='{left},40 {' '.join(points)} {right},40' fill='{colour}' fill-opacity='0.10'/>"
-        f"<g fill='none' stroke='{colour}' stroke-width='2' stroke-linejoin='round' stroke-linecap='round'>"
-        f"<polyline points='{whole}' vector-effect='non-scaling-stroke'/>"
-        f"<polyline points='{unfinished}' vector-effect='non-scaling-stroke' stroke-dasharray='1 4'/></g></svg>"
-    )
-    encoded = base64.b64encode(svg.encode()).decode()
-    return f"<img class='lp-spark' alt='' src='data:image/svg+xml;base64,{encoded}'>"
 
 
 @st.fragment
@@ -310,11 +165,3 @@ def guarded(view: View) -> Iterator[None]:
         # A mistake of ours in one chart must not take the others from the reader.
         LOG.exception("A part of the page could not be drawn")
         st.error(view.t("This could not be shown; the reason is in the server's log."), icon=":material/error:")
-
-
-def _only(frame: pd.DataFrame, column: str) -> float | None:
-    """Return the one value of a frame with one row, None where it has none."""
-    if frame.empty or column not in frame:
-        return None
-    value = frame[column].iloc[0]
-    return None if is_missing(value) else float(value)

@@ -12,6 +12,7 @@ from dashboards.charts.comparison import ranges, ranked
 from dashboards.charts.grid import crossed
 from dashboards.charts.series import lines_by_month
 from dashboards.memory import remembered
+from dashboards.tiles import tiles
 from dashboards.view import View
 from loupan import ui
 from loupan.i18n import marked
@@ -53,7 +54,7 @@ def draw(view: View, tables: bool) -> None:
     default = _DEFAULT_MODEL if _DEFAULT_MODEL in models else models[0]
     model = filters.selection("model", models, default, t("Attribution model"), partial(value_label, t, MODEL))
     chosen = [(t("Attribution model"), value_label(t, MODEL, model))]
-    layout.tiles(view, _TILES, where={MODEL: [model]})
+    tiles(view, _TILES, where={MODEL: [model]})
     cuts = [cut for cut in _CUTS if cut in view.gateway.dimensions("attributed_amount")] or ["source"]
     cut = filters.choice("by", cuts, cuts[0], t("Cut by"), partial(dimension_title, t))
     left, right = ui.columns(1, 1)

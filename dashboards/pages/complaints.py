@@ -10,6 +10,7 @@ from dashboards.charts.comparison import estimates, ranked_bars
 from dashboards.charts.grid import heatmap
 from dashboards.charts.series import control_chart, lines_by_month, rate_by_month
 from dashboards.memory import remembered
+from dashboards.tiles import tiles
 from dashboards.view import View
 from loupan import ui
 from loupan.i18n import marked
@@ -41,7 +42,7 @@ _CATEGORY, _PATH, _JOINT = "demand_category", "demand_category_path", " › "
 def draw(view: View, tables: bool) -> None:
     """Draw the page."""
     t = view.t
-    layout.tiles(view, _TILES)
+    tiles(view, _TILES)
     left, right = ui.columns(1.2, 1)
     with left:
         layout.card(

@@ -7,6 +7,7 @@ from dashboards.charts.comparison import estimates
 from dashboards.charts.series import rate_by_month
 from dashboards.memory import remembered
 from dashboards.pages.people import employee_names
+from dashboards.tiles import tiles
 from dashboards.view import View
 from loupan import ui
 from loupan.i18n import Translator
@@ -20,7 +21,7 @@ _ALL = "all"
 def draw(view: View, tables: bool) -> None:
     """Draw the page."""
     t = view.t
-    layout.tiles(view, _TILES)
+    tiles(view, _TILES)
     left, right = ui.columns(1.2, 1)
     with left:
         layout.card(

@@ -10,6 +10,7 @@ from dashboards.charts.series import lines_by_month, rate_by_month
 from dashboards.memory import remembered
 from dashboards.pages import overview
 from dashboards.pages.people import employee_names
+from dashboards.tiles import tiles
 from dashboards.view import View
 from loupan import ui
 from loupan.i18n import marked
@@ -30,7 +31,7 @@ _STAGE_RATES = ("visit_rate", "small_booking_rate", "booking_rate", "gross_conve
 def draw(view: View, tables: bool) -> None:
     """Draw the page."""
     t = view.t
-    layout.tiles(view, _TILES)
+    tiles(view, _TILES)
     ui.section(t("Conversion by cohort"))
     window = filters.choice("window", list(_WINDOWS), "to-date", t("Window"), lambda code: t(_WINDOWS[code][1]))
     metric = _WINDOWS[window][0]

@@ -9,6 +9,7 @@ from dashboards.charts.comparison import estimates
 from dashboards.charts.composition import made_up
 from dashboards.memory import remembered
 from dashboards.pages import features
+from dashboards.tiles import tiles
 from dashboards.view import View
 from loupan import ui
 from loupan.i18n.codes import dimension_title
@@ -32,7 +33,7 @@ _ABOUT = (
 def draw(view: View, tables: bool) -> None:
     """Draw the page."""
     t = view.t
-    layout.tiles(view, _TILES)
+    tiles(view, _TILES)
     ui.section(t("Who asks, and who buys"))
     known = [dimension for dimension in _ABOUT if dimension in view.gateway.dimensions("leads")]
     if not known:

@@ -13,8 +13,8 @@ from dashboards.view import View
 from data_entry.forms.table import Cell, Column, table
 from data_entry.pages import links
 from loupan import ui
-from loupan.i18n import Translator, marked
-from loupan.i18n.codes import date_basis, value_label
+from loupan.i18n import marked
+from loupan.i18n.codes import date_basis, owner_words, value_label
 from loupan.lineage import read_lineage
 from loupan.metrics import Dimension, Metric
 from loupan.settings import get_settings
@@ -31,13 +31,6 @@ _UNITS = {
     "ratio": marked("Ratio"),
 }
 _BETTER = {"higher": marked("Higher"), "lower": marked("Lower"), "neutral": marked("Neither")}
-_OWNERS = {
-    "sales": marked("Sales"),
-    "marketing": marked("Marketing"),
-    "service": marked("Customer service"),
-    "property": marked("Property management"),
-    "data": marked("Data staff"),
-}
 
 
 def draw(view: View, tables: bool) -> None:
@@ -124,11 +117,6 @@ def _uses(view: View) -> dict[str, int]:
 def dimension_words(view: View, dimension: Dimension) -> str:
     """Return what a dimension is called in the reader's language."""
     return (dimension.label_zh if view.language == "zh" else dimension.label) or dimension.name
-
-
-def owner_words(t: Translator, owner: str) -> str:
-    """Return what the area that answers for a metric is called."""
-    return t(_OWNERS.get(owner, owner))
 
 
 def _entry(view: View, metric: Metric) -> None:

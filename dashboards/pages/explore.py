@@ -11,6 +11,7 @@ import streamlit as st
 from dashboards import layout
 from dashboards.explore import drawings, question, shape
 from dashboards.explore.question import Notice, Question
+from dashboards.tiles import tiles
 from dashboards.view import View
 from loupan import ui
 from loupan.i18n import Translator, marked
@@ -60,7 +61,7 @@ def draw(view: View, tables: bool) -> None:
     view = replace(view, where=tuple((name, values) for name, values in view.where if name in applicable))
     if ignored:
         ui.message(view.t("Not filtered by: {names}.", names=view.t(", ").join(ignored)))
-    layout.tiles(view, asked.metrics, where={name: list(values) for name, values in asked.where})
+    tiles(view, asked.metrics, where={name: list(values) for name, values in asked.where})
     groups = question.most_groups(asked, view)
     if groups > question.MOST_GROUPS:
         st.warning(

@@ -7,6 +7,7 @@ from dashboards.charts.comparison import ranked, stages
 from dashboards.charts.series import Bars, columns_and_line, control_chart
 from dashboards.memory import remembered
 from dashboards.pages import headlines
+from dashboards.tiles import tiles
 from dashboards.view import View
 from loupan import ui
 from loupan.ui.drawing import NOTHING, Drawing
@@ -25,7 +26,7 @@ _FUNNEL = ("leads", "visit_rate", "small_booking_rate", "booking_rate", "gross_c
 def draw(view: View, tables: bool) -> None:
     """Draw the page."""
     t = view.t
-    layout.tiles(view, _TILES)
+    tiles(view, _TILES)
     headlines.draw(view, tables)
     left, right = ui.columns(1.55, 1)
     with left:

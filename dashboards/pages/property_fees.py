@@ -8,6 +8,7 @@ from dashboards import filters, layout
 from dashboards.charts.comparison import ranked
 from dashboards.charts.series import lines_by_month
 from dashboards.memory import remembered
+from dashboards.tiles import tiles
 from dashboards.view import View
 from loupan import ui
 from loupan.i18n.codes import dimension_title
@@ -22,7 +23,7 @@ _CUTS = ("fee_type", "project", "customer_class", "customer_kind", "district")
 def draw(view: View, tables: bool) -> None:
     """Draw the page."""
     t = view.t
-    layout.tiles(view, _TILES)
+    tiles(view, _TILES)
     layout.card(
         view,
         t("Billed and collected by month"),

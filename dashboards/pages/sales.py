@@ -12,6 +12,7 @@ from dashboards.charts.series import lines_by_month
 from dashboards.memory import remembered
 from dashboards.pages import features, overview
 from dashboards.pages.people import employee_names
+from dashboards.tiles import tiles
 from dashboards.view import View
 from loupan import ui
 from loupan.i18n import Translator, marked
@@ -59,7 +60,7 @@ _PIPELINE = ("small_bookings", "bookings", "contracts")
 def draw(view: View, tables: bool) -> None:
     """Draw the page."""
     t = view.t
-    layout.tiles(view, _TILES)
+    tiles(view, _TILES)
     left, right = ui.columns(1.4, 1)
     with left:
         layout.card(

@@ -52,6 +52,14 @@ DIMENSION_TITLES = {
     "feature_value": marked("Value of the feature"),
 }
 
+_OWNERS = {
+    "sales": marked("Sales"),
+    "marketing": marked("Marketing"),
+    "service": marked("Customer service"),
+    "property": marked("Property management"),
+    "data": marked("Data staff"),
+}
+
 _DATE_BASES = {
     "as_of": marked("As of the data's date"),
     "due_at": marked("Day the reply was due"),
@@ -148,6 +156,11 @@ def value_label(t: Translator, dimension: str, value: object) -> str:
 def date_basis(t: Translator, code: str) -> str:
     """Return which date puts a row into a period, in words."""
     return t(_DATE_BASES.get(code, code))
+
+
+def owner_words(t: Translator, owner: str) -> str:
+    """Return what the area that answers for a metric is called."""
+    return t(_OWNERS.get(owner, owner))
 
 
 def dimension_title(t: Translator, dimension: str) -> str:

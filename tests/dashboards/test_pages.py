@@ -10,6 +10,7 @@ import pytest
 
 from dashboards.charts import events
 from dashboards.gateway import Period, open_gateway
+from dashboards.intervals import poisson_exact
 from dashboards.pages import (
     campaign_return,
     complaints,
@@ -185,6 +186,20 @@ def test_key_figures_are_compared_as_the_reader_wants(use):
     assert text.count("not compared") == len(overview._TILES)
     # Nobody's choice: the comparison that is made without one.
     assert "vs prior period" in drawn(period="6m", compare="<script>")
+
+
+def test_a_definition_tells_how_certain_its_number_is(use):
+    use(sample_installation())
+    text = drawn(lang="en")
+    (row,) = open_gateway(EVERYTHING).metrics.records(["complaint_rate"], start="2025-07-01", end="2026-06-30")
+    low, high = poisson_exact(row["complaint_rate__numerator"], row["complaint_rate__denominator"])
+    complaints_told = text[text.index("<dd>complaint_rate</dd>") - 1200 : text.index("<dd>complaint_rate</dd>")]
+    assert f"<dt>n</dt><dd>{row['complaint_rate__denominator']:,}</dd>" in complaints_told
+    assert f"<dt>95% interval</dt><dd>{100 * low:.2f}–{100 * high:.2f}</dd>" in complaints_told
+    assert "<dt>Answered for by</dt><dd>Customer service</dd>" in complaints_told
+    # Money per money: no cases that could have fallen out otherwise.
+    returned = text[text.index("<dd>return_on_expense</dd>") - 900 : text.index("<dd>return_on_expense</dd>")]
+    assert "95% interval" not in returned
 
 
 def gateway_change(value, before):

@@ -1,0 +1,69 @@
+"""What a number means, one click away: its definition, certainty and days, and the ways to its rows and its origin."""
+
+from __future__ import annotations
+
+import html
+
+import pandas as pd
+import streamlit as st
+
+from dashboards import drill
+from dashboards.charts.comparison import ratio_frame, ratio_interval
+from dashboards.view import View
+from data_entry.pages import links
+from loupan import ui
+from loupan.i18n.codes import date_basis, dimension_title, owner_words
+from loupan.metrics import Metric
+
+
+def definition_button(view: View, definition: Metric, answer: pd.DataFrame) -> None:
+    """Draw a metric's name as a button that opens its definition, with what else is to be known of the number.
+
+    Args:
+        view: the reader's view.
+        definition: the metric.
+        answer: the number as the gateway gave it, one row, a ratio with its two terms.
+    """
+    t, formats, before = view.t, view.formats, view.comparison
+    with st.popover(
+        ui.plain(view.label(definition.name)), type="tertiary", icon=":material/info:", key=f"lp_def_{definition.name}"
+    ):
+        rows = [(t("Definition"), t(definition.description))]
+        if definition.numerator and definition.denominator:
+            rows += [
+                (t("Numerator"), view.label(definition.numerator)),
+                (t("Denominator"), view.label(definition.denominator)),
+            ]
+        rows += _certainty(view, definition, answer)
+        rows.append((t("Date basis"), date_basis(t, definition.date_basis)))
+        if not view.is_state(definition.name):
+            rows.append((t("Period"), f"{formats.day(view.period.start)} – {formats.day(view.period.end)}"))
+            if before is not None:
+                rows.append((t("Compared with"), f"{formats.day(before.start)} – {formats.day(before.end)}"))
+        rows += [
+            (t("Data as of"), formats.moment(view.gateway.as_of, view.gateway.time_zone)),
+            (t("Answered for by"), owner_words(t, definition.owner)),
+            (t("Name"), definition.name),
+        ]
+        ignored = view.ignored(definition.name)
+        if ignored:
+            rows.append((t("Filters without effect"), t(", ").join(dimension_title(t, name) for name in ignored)))
+        body = "".join(f"<dt>{html.escape(k)}</dt><dd>{html.escape(v)}</dd>" for k, v in rows)
+        st.html(f"<dl class='lp-definition'>{body}</dl>")
+        drill.button(view, (definition.name,), definition.name)
+        if links.is_open("dictionary"):
+            links.link("dictionary", t("In the dictionary"), ":material/dictionary:", metric=definition.name)
+
+
+def _certainty(view: View, definition: Metric, answer: pd.DataFrame) -> list[tuple[str, str]]:
+    """Return how many cases a ratio rests on, and its 95 % interval where it has one."""
+    name = definition.name
+    terms = ratio_frame(answer.assign(all=""), "all", name)
+    if terms.empty:
+        return []
+    n = float(terms["denominator"].iloc[0])
+    rows = [("n", view.write(n, str(definition.denominator)))]
+    if view.is_estimate(name):
+        low, high = ratio_interval(definition.unit, terms["numerator"], terms["denominator"], definition.scale)
+        rows.append((view.t("95% interval"), view.formats.interval(low[0], high[0], definition.unit)))
+    return rows
