@@ -106,7 +106,7 @@ def _matrix(desk: Desk, found: Comparison) -> None:
     with st.container(border=True, key="lp_card_matrix"):
         ui.card_title(t("Newest observations"), t("⚠ marks what was seen more than {days} days ago.", days=STALE_DAYS))
         st.html(
-            f"<div class='lp-table lp-words' tabindex='0' role='region' aria-label='{title}'><table>"
+            f"<div class='lp-table lp-words lp-whole' tabindex='0' role='region' aria-label='{title}'><table>"
             f"<caption>{title}</caption><thead><tr><th scope='col'>{html.escape(t('Feature'))}</th>{head}</tr></thead>"
             f"<tbody>{rows}</tbody></table></div>"
         )
