@@ -126,7 +126,7 @@ def _cell(desk: Desk, seen: Seen | None) -> str:
     ):
         change = " ↑" if seen.number > seen.before.number else " ↓"
     mark = " ⚠" if seen.is_stale else ""
-    told = [html.escape(t("{number} days ago", number=f"{seen.age:,}") if seen.age else t("today"))]
+    told = [html.escape(t("{number} days ago", number=f"{seen.age:,}") if seen.age else t("Today"))]
     if seen.source_url:
         address = html.escape(seen.source_url, quote=True)
         told.append(f"<a href='{address}' rel='noopener noreferrer'>{html.escape(t('source'))}</a>")

@@ -184,7 +184,9 @@ def _one(desk: Desk, key: int) -> None:
                 t("Step"): parts.happened(desk, event.kind),
                 t("When"): parts.moment(desk, event.occurred_at),
                 t("Amount"): parts.money(desk, event.amount),
-                t("By"): " · ".join(filter(None, [people.get(event.employee_id or 0), why.get(event.reason_id or 0)])),
+                t("Employee"): " · ".join(
+                    filter(None, [people.get(event.employee_id or 0), why.get(event.reason_id or 0)])
+                ),
             }
             for event in events
         ]

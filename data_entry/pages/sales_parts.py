@@ -220,11 +220,11 @@ def pager(desk: Desk, key: str, total: int, size: int) -> int:
     if total > size:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.button(
-                desk.t("Back"), key=f"{key}_back", icon=":material/chevron_left:", disabled=page == 0, on_click=turn,
-                args=(-1,),
+                desk.t("Previous page"), key=f"{key}_back", icon=":material/chevron_left:", disabled=page == 0,
+                on_click=turn, args=(-1,),
             )  # fmt: skip
             st.button(
-                desk.t("Further"), key=f"{key}_on", icon=":material/chevron_right:", disabled=page == last,
+                desk.t("Next page"), key=f"{key}_on", icon=":material/chevron_right:", disabled=page == last,
                 on_click=turn, args=(1,),
             )  # fmt: skip
             ui.message(
