@@ -34,7 +34,7 @@ FILE = "demo_accounts.txt"
 _POSITIONS = {
     "admin": ("行政", "admin"),
     "executive": ("总经理", "general manager", "executive"),
-    "marketing": ("策划", "营销", "marketing"),
+    "marketing": ("营销总监", "marketing director", "策划", "营销", "marketing"),
     "sales": ("置业顾问", "销售", "sales", "consultant"),
     "sales_manager": ("案场经理", "销售经理", "sales manager"),
     "property": ("物业经理", "物业管家", "物业", "property"),

@@ -9,7 +9,7 @@ import numpy as np
 from sample_data import vocabulary as v
 from sample_data.clock import Clock, spring_festival
 from sample_data.company import Company
-from sample_data.organisation import MANAGER, OFFICE, PLANNER, SERVICE
+from sample_data.organisation import MANAGER, OFFICE, PLANNER, SERVICE, Stint
 from sample_data.rows import NO_MOMENT, ONE_DAY, Array
 from sample_data.service import add_task_events
 from sample_data.world import World
@@ -64,11 +64,10 @@ def _add(world: World, rng: np.random.Generator, made_at: Array, **columns: Any)
 
 
 def _add_reports(company: Company, rng: np.random.Generator) -> None:
-    world, master, staff = company.world, company.master, company.staff
+    world, master, staff, group = company.world, company.master, company.staff, company.group
     clock, words = world.clock, world.words
-    chief, director = (int(staff.ids[staff.of(role)[0].employee]) for role in (OFFICE, PLANNER))
-    authors = (staff.of(MANAGER), staff.of(PLANNER), staff.of(SERVICE))
-    for number, (title, _) in enumerate(v.REPORT_CLASSES):
+    authors = (staff.of(MANAGER), _below_the_head(staff.of(PLANNER)), _below_the_head(staff.of(SERVICE)))
+    for number, (title, approvers) in enumerate(v.REPORT_CLASSES):
         weeks = np.arange(1, REPORT_WEEKS, 1 if number == 0 else 4)
         written = clock.at_some_hour(rng, clock.today - weeks * 7 + rng.integers(0, 3, len(weeks)))
         written = written[written >= clock.start]
@@ -91,7 +90,7 @@ def _add_reports(company: Company, rng: np.random.Generator) -> None:
         )
         steps = master.approval_step_ids[number]
         comments = words.all(v.APPROVAL_COMMENTS)
-        for place, step in enumerate(steps.tolist()):
+        for place, (step, approver) in enumerate(zip(steps.tolist(), approvers, strict=True)):
             # A returned report got no further than the first step; others passed all.
             acted = ~np.isnat(decided) & ((status == "approved") | (place == 0))
             when = decided[acted] - (len(steps) - 1 - place) * 600
@@ -101,11 +100,16 @@ def _add_reports(company: Company, rng: np.random.Generator) -> None:
                 when,
                 report_id=reports[acted],
                 approval_step_id=[step] * int(acted.sum()),
-                employee_id=[director if number < 2 and place == 0 else chief] * int(acted.sum()),
+                employee_id=group.approver_ids(approver, when),
                 action=np.where(returned, "return", "approve").astype(object),
                 comment=np.where(returned, comments[1], comments[0]),
                 acted_at=when,
             )
+
+
+def _below_the_head(stints: list[Stint]) -> list[Stint]:
+    # Nobody approves a report of their own, so those who approve write none.
+    return [s for s in stints if s.position_id != stints[0].position_id]
 
 
 def _add_threads(company: Company, rng: np.random.Generator) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -87,10 +88,23 @@ class Staff:
 
 @dataclass
 class Group:
-    """The top of the company, shared by all city companies: keys of departments and of approving positions."""
+    """The top of the company, shared by all city companies.
+
+    Attributes:
+        department_id: key of the department above all.
+        position_ids: keys of the positions at headquarters that approve reports.
+        approvers: who holds them: the heads of the first city company, besides their positions there; by
+            position the key of each employee and the last day, in order. Empty until that company has its staff.
+    """
 
     department_id: int
     position_ids: dict[v.Word, int]
+    approvers: dict[v.Word, list[tuple[int, np.datetime64]]] = field(default_factory=dict)
+
+    def approver_ids(self, position: v.Word, moments: Array) -> Array:
+        """Return, for each moment, the key of the employee who held an approving position then."""
+        keys, lasts = zip(*self.approvers[position], strict=True)
+        return np.array(keys)[np.searchsorted(np.array(lasts), moments.astype("datetime64[D]"))]
 
 
 @dataclass
@@ -120,9 +134,9 @@ def make_group(world: World) -> Group:
     founded = world.clock.start.astype("datetime64[s]") - np.timedelta64(400, "D")
     top = int(batch.add("department", founded, name=words.all([v.GROUP]))[0])
     headquarters = int(batch.add("department", founded, parent_id=[top], name=words.all([v.HEADQUARTERS]))[0])
-    approvers = [v.GENERAL_MANAGER, v.MARKETING_DIRECTOR, v.SALES_MANAGER, v.SERVICE_MANAGER]
-    keys = batch.add("position", founded, department_id=[headquarters] * 4, name=words.all(approvers))
-    return Group(top, dict(zip(approvers, keys.tolist(), strict=True)))
+    approving = [v.GENERAL_MANAGER, v.MARKETING_DIRECTOR, v.SERVICE_MANAGER]
+    keys = batch.add("position", founded, department_id=[headquarters] * len(approving), name=words.all(approving))
+    return Group(top, dict(zip(approving, keys.tolist(), strict=True)))
 
 
 def make_staff(company: Company, estates: list[str], opened_on: Array) -> Staff:
@@ -153,14 +167,21 @@ def make_staff(company: Company, estates: list[str], opened_on: Array) -> Staff:
 
     top = department(prefix[0] if prefix else words(v.CITY_COMPANY), group.department_id)
     draft = _Draft(rng, clock.start, clock.today)
+    headed: dict[int, v.Word] = {}
+
+    def head(department_id: int, word: v.Word, role: str) -> None:
+        key = position(department_id, word)
+        headed[key] = word
+        draft.hire(key, role, ANYWHERE, clock.start)
+
     management = department(named(v.MANAGEMENT), top)
-    draft.hire(position(management, v.GENERAL_MANAGER), OFFICE, ANYWHERE, clock.start)
+    head(management, v.GENERAL_MANAGER, OFFICE)
     marketing = department(named(v.MARKETING_CENTRE), top)
-    draft.hire(position(marketing, v.MARKETING_DIRECTOR), PLANNER, ANYWHERE, clock.start)
+    head(marketing, v.MARKETING_DIRECTOR, PLANNER)
     sales = department(named(v.SALES_DEPARTMENT), marketing)
     planning = department(named(v.PLANNING_DEPARTMENT), marketing)
     service = department(named(v.SERVICE_CENTRE), top)
-    draft.hire(position(service, v.SERVICE_MANAGER), SERVICE, ANYWHERE, clock.start)
+    head(service, v.SERVICE_MANAGER, SERVICE)
     property_company = department(named(v.PROPERTY_COMPANY), top)
 
     staff_count = size.employees
@@ -197,7 +218,7 @@ def make_staff(company: Company, estates: list[str], opened_on: Array) -> Staff:
     ):  # fmt: skip
         draft.hire(position(department(named(word), top), title), OFFICE, ANYWHERE, clock.start)
     _change_positions(draft, staff_count, set(pair or ()), consultants, seniors)
-    return _add_employees(world, draft, departments, pair)
+    return _add_employees(company, draft, departments, pair, headed if size.index == 0 else {})
 
 
 def add_employee_projects(company: Company) -> None:
@@ -245,7 +266,15 @@ def _change_positions(
             draft.stints.append(Stint(stint.employee, seniors[stint.estate], CONSULTANT, stint.estate, change + 1))
 
 
-def _add_employees(world: World, draft: _Draft, departments: list[int], pair: tuple[int, int] | None) -> Staff:
+def _add_employees(
+    company: Company,
+    draft: _Draft,
+    departments: list[int],
+    pair: tuple[int, int] | None,
+    approving: Mapping[int, v.Word],
+) -> Staff:
+    """Add the employees and their positions; who is in one of ``approving`` holds that of the group as well."""
+    world, group = company.world, company.group
     rng, batch, clock = draft.rng, world.batch, world.clock
     count = len(draft.hired_on)
     ids = batch.reserve("employee", count)
@@ -263,16 +292,26 @@ def _add_employees(world: World, draft: _Draft, departments: list[int], pair: tu
         left_on=left_on,
     )
     stints = draft.stints
-    last = np.array([s.last for s in stints])
-    left = left_on[[s.employee for s in stints]]
+    for position, word in approving.items():
+        holding = sorted((s for s in stints if s.position_id == position), key=lambda s: s.last)
+        group.approvers[word] = [(int(ids[s.employee]), s.last) for s in holding]
+    besides = [
+        replace(s, position_id=group.position_ids[approving[s.position_id]])
+        for s in stints
+        if s.position_id in approving
+    ]
+    # Of positions taken up on the same day, the one entered last says which department an employee works in.
+    held = besides + stints
+    last = np.array([s.last for s in held])
+    left = left_on[[s.employee for s in held]]
     last = np.where(np.isnat(left), last, np.minimum(last, np.where(np.isnat(left), last, left)))
-    first = np.array([s.first for s in stints])
+    first = np.array([s.first for s in held])
     batch.add(
         "employee_position",
         np.minimum(np.maximum(first, clock.start - 400), clock.today - 1).astype("datetime64[s]"),
         updated_at=np.where(last < clock.today, last, NO_DAY).astype("datetime64[s]"),
-        employee_id=ids[[s.employee for s in stints]],
-        position_id=[s.position_id for s in stints],
+        employee_id=ids[[s.employee for s in held]],
+        position_id=[s.position_id for s in held],
         from_on=first,
         to_on=np.where(last == FOREVER, NO_DAY, last),
     )

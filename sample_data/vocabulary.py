@@ -312,7 +312,7 @@ TASK_TITLES: Sequence[tuple[str, Word]] = (
 CARE_TASK = Word("客户关怀：{}", "Customer care: {}")
 DEMAND_TASK = Word("处理客户诉求", "Handle a customer's demand")
 REPORT_CLASSES: Sequence[tuple[Word, Sequence[Word]]] = (
-    (Word("销售周报", "Weekly sales report"), (SALES_MANAGER, MARKETING_DIRECTOR)),
+    (Word("销售周报", "Weekly sales report"), (MARKETING_DIRECTOR, GENERAL_MANAGER)),
     (Word("营销费用申请", "Marketing expense request"), (MARKETING_DIRECTOR, GENERAL_MANAGER)),
     (Word("客服月报", "Monthly service report"), (SERVICE_MANAGER, GENERAL_MANAGER)),
 )

@@ -9,7 +9,8 @@ import pandas as pd
 
 from dashboards.intervals import ENOUGH
 from dashboards.view import View
-from loupan.ui.drawing import HOVER, NOTHING, Drawing, figure, hover, safe, shortened, value_axis
+from loupan.ui.drawing import HOVER, NOTHING, Column, Drawing, figure, hover, safe, shortened, value_axis
+from loupan.ui.drawing import written as texts_of
 from loupan.ui.palette import COLOURS
 
 _NAMED = 12
@@ -89,11 +90,10 @@ def scatter(
         name=written[most],
         value=view.write(y.iloc[most], up),
     )
-    table = pd.DataFrame(
-        {
-            view.title(dimension): written,
-            view.label(across): [view.write(value, across) for value in x],
-            view.label(up): [view.write(value, up) for value in y],
-        }
-    )
-    return Drawing(drawn, alt, table, view.t("Grey: fewer than 30.") if is_few.any() else "")
+    columns = [
+        Column(view.title(dimension), written),
+        Column(view.label(across), x.tolist(), view.unit(across), across),
+        Column(view.label(up), y.tolist(), view.unit(up), up),
+    ]
+    note = view.t("Grey: fewer than 30.") if is_few.any() else ""
+    return Drawing(drawn, alt, texts_of(formats, columns), note, columns)

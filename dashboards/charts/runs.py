@@ -6,12 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-import pandas as pd
-
 from dashboards.view import View
 from loupan.i18n import Translator, marked
 from loupan.refresh_state import RefreshState
-from loupan.ui.drawing import HOVER, NOTHING, Drawing, figure, hover, value_axis
+from loupan.ui.drawing import HOVER, NOTHING, Column, Drawing, figure, hover, value_axis
+from loupan.ui.drawing import written as texts_of
 from loupan.ui.palette import COLOURS
 
 MOST = 60
@@ -109,7 +108,9 @@ def by_refresh(view: View, runs: Sequence[RefreshState], measure: Measure) -> Dr
         showlegend=True,
     )
     alt = t("The last of {number} refreshes: {value}.", number=len(runs), value=written[-1])
-    table = pd.DataFrame(
-        {t("Started"): moments, t("Outcome"): [outcome_words(t, run) for run in runs], title: written}
-    ).iloc[::-1]
-    return Drawing(drawn, alt, table)
+    columns = [
+        Column(t("Started"), moments[::-1]),
+        Column(t("Outcome"), [outcome_words(t, run) for run in reversed(runs)]),
+        Column(title, values[::-1], measure.unit),
+    ]
+    return Drawing(drawn, alt, texts_of(formats, columns), columns=columns)

@@ -12,7 +12,19 @@ from dashboards.charts.series import over_months
 from dashboards.view import View
 from loupan.formats import is_missing
 from loupan.i18n.codes import dimension_title, value_label
-from loupan.ui.drawing import HOVER, NOTHING, Drawing, figure, hover, label_axis, safe, value_axis
+from loupan.ui.drawing import (
+    HOVER,
+    MONTHS,
+    NOTHING,
+    Column,
+    Drawing,
+    figure,
+    hover,
+    label_axis,
+    safe,
+    value_axis,
+    written,
+)
 from loupan.ui.palette import COLOURS
 
 # Beyond so many months their figures no longer fit side by side on a telephone.
@@ -84,13 +96,14 @@ def by_month(view: View, frame: pd.DataFrame, ratio: str, height: int = 320) -> 
                 "showlegend": False,
             }
         )
+    columns = _columns(view, ratio, Column(view.t("Month"), months, MONTHS), data, shares)
     axis = value_axis(formats, unit, min(0.0, float(data["actual"].min())), float(heights.max()) * 1.1, view.theme)
     return over_months(
         view,
         months,
         traces,
         axis,
-        Drawing(None, _alt(view, ratio, data), _table(view, ratio, view.t("Month"), data, shares, months), _note(view)),
+        Drawing(None, _alt(view, ratio, data), written(formats, columns), _note(view), columns),
         height,
     )
 
@@ -118,7 +131,7 @@ def by_dimension(
     formats, colours, unit = view.formats, COLOURS[view.theme], view.unit(actual)
     names = [value_label(view.t, dimension, value) for value in data[dimension]]
     shares = _shares(data)
-    table = _table(view, ratio, dimension_title(view.t, dimension), data, shares, names)
+    columns = _columns(view, ratio, Column(dimension_title(view.t, dimension), names), data, shares)
     alt = _alt(view, ratio, data)
     shown = data.head(most)
     rows = list(range(len(shown)))
@@ -178,7 +191,7 @@ def by_dimension(
         total = view.write(float(data.loc[missing, "actual"].sum()), actual)
         named = lacking[:_MOST_NAMED] + (["…"] if len(lacking) > _MOST_NAMED else [])
         note = view.t(without, names=view.t(", ").join(named), total=total)
-    return Drawing(drawn, alt, table, note)
+    return Drawing(drawn, alt, written(formats, columns), note, columns)
 
 
 def _terms(frame: pd.DataFrame, dimension: str, ratio: str) -> pd.DataFrame | None:
@@ -225,23 +238,14 @@ def _told(view: View, ratio: str, data: pd.DataFrame, shares: Sequence[float | N
     ]
 
 
-def _table(
-    view: View,
-    ratio: str,
-    head: str,
-    data: pd.DataFrame,
-    shares: Sequence[float | None],
-    names: Sequence[str],
-) -> pd.DataFrame:
+def _columns(view: View, ratio: str, heads: Column, data: pd.DataFrame, shares: Sequence[float | None]) -> list[Column]:
     actual, target = _names(view, ratio)
-    return pd.DataFrame(
-        {
-            head: [view.formats.period_label(n) for n in names] if data.index.name == "month" else list(names),
-            view.label(actual): [view.write(value, actual) for value in data["actual"]],
-            view.label(target): [view.write(value, target) for value in data["target"]],
-            view.label(ratio): [view.write(share, ratio) for share in shares],
-        }
-    )
+    return [
+        heads,
+        Column(view.label(actual), data["actual"].tolist(), view.unit(actual), actual),
+        Column(view.label(target), _nulls(data["target"]), view.unit(target), target),
+        Column(view.label(ratio), shares, view.unit(ratio), ratio),
+    ]
 
 
 def _alt(view: View, ratio: str, data: pd.DataFrame) -> str:

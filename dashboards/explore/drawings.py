@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -22,7 +22,7 @@ from dashboards.view import View
 from loupan.formats import is_missing
 from loupan.i18n.codes import is_unknown, value_label
 from loupan.metrics.catalogue import TIME_DIMENSIONS
-from loupan.ui.drawing import NOTHING, Drawing, shortened
+from loupan.ui.drawing import MONTHS, NOTHING, Column, Drawing, shortened
 
 MOST_ROWS = 1_000
 """Longest table that is shown."""
@@ -97,11 +97,16 @@ def table(view: View, question: Question) -> Drawing:
     rows = _in_order(view, frame, question, shown[0])
     left_out = max(len(rows) - MOST_ROWS, 0)
     rows = rows.head(MOST_ROWS)
-    columns: dict[str, list[str]] = {}
+    texts: dict[str, list[str]] = {}
+    columns: list[Column] = []
     for dimension in question.by:
-        columns[view.title(dimension)] = [names_of(view, dimension)(value) for value in rows[dimension]]
+        names = [names_of(view, dimension)(value) for value in rows[dimension]]
+        texts[view.title(dimension)] = names
+        columns.append(_heads(view, dimension, rows[dimension], names))
     for metric in shown:
-        columns |= _columns(view, question, rows, metric)
+        parts = _Parts.of(view, question, rows, metric)
+        texts |= _texts(view, rows, parts)
+        columns += _numbers(view, rows, parts)
     notes = []
     if left_out:
         notes.append(
@@ -113,26 +118,74 @@ def table(view: View, question: Question) -> Drawing:
         )
     if any(_few(view, metric, rows).any() for metric in shown):
         notes.append(view.t("In brackets: fewer than 30, not comparable."))
-    return Drawing(None, table=pd.DataFrame(columns), note=" ".join(notes))
+    return Drawing(None, table=pd.DataFrame(texts), note=" ".join(notes), columns=columns)
 
 
-def _columns(view: View, question: Question, rows: pd.DataFrame, metric: str) -> dict[str, list[str]]:
+def _heads(view: View, dimension: str, values: pd.Series, names: list[str]) -> Column:
+    """Return a dimension's values for files: months as months where all are known, else the names."""
+    if dimension == "month" and not any(is_unknown(value) for value in values):
+        return Column(view.title(dimension), [str(value) for value in values], MONTHS)
+    return Column(view.title(dimension), names)
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """What belongs to a metric in the rows of an answer.
+
+    Attributes:
+        metric: its name.
+        sizes: of a ratio what it is divided by, one per row; else None.
+        size_unit: the unit of those.
+        interval: of a rate both ends of the 95 % interval, one each per row; else None.
+    """
+
+    metric: str
+    sizes: pd.Series | None = None
+    size_unit: str = ""
+    interval: tuple[Sequence[float], Sequence[float]] | None = None
+
+    @classmethod
+    def of(cls, view: View, question: Question, rows: pd.DataFrame, metric: str) -> _Parts:
+        definition = view.gateway.metric(metric)
+        if definition is None or f"{metric}__denominator" not in rows:
+            return cls(metric)
+        sizes = rows[f"{metric}__denominator"].astype(float)
+        interval = None
+        if view.is_estimate(metric, *question.by):
+            cases = rows[f"{metric}__numerator"].astype(float).fillna(0)
+            low, high = ratio_interval(view.unit(metric), cases, sizes.fillna(0), scale_of(view, metric))
+            interval = (low.tolist(), high.tolist())
+        return cls(metric, sizes, view.unit(str(definition.denominator)), interval)
+
+
+def _texts(view: View, rows: pd.DataFrame, parts: _Parts) -> dict[str, list[str]]:
     """Write a metric as columns of the table: its value, of a rate the interval, of a ratio what it is divided by."""
-    label, unit, formats = view.label(metric), view.unit(metric), view.formats
+    metric, formats = parts.metric, view.formats
+    label, unit = view.label(metric), view.unit(metric)
     written = [
         f"({formats.value(value, unit)})" if few and not is_missing(value) else formats.value(value, unit)
         for value, few in zip(rows[metric], _few(view, metric, rows), strict=True)
     ]
     columns = {label: written}
-    definition = view.gateway.metric(metric)
-    if definition is None or f"{metric}__denominator" not in rows:
-        return columns
-    sizes = rows[f"{metric}__denominator"].astype(float)
-    if view.is_estimate(metric, *question.by):
-        cases = rows[f"{metric}__numerator"].astype(float).fillna(0)
-        bounds = zip(*ratio_interval(unit, cases, sizes.fillna(0), scale_of(view, metric)), strict=True)
+    if parts.interval is not None:
+        bounds = zip(*parts.interval, strict=True)
         columns[view.t("{metric}: 95% interval", metric=label)] = [formats.interval(*pair, unit) for pair in bounds]
-    columns[f"{label}: n"] = [formats.value(size, view.unit(str(definition.denominator))) for size in sizes]
+    if parts.sizes is not None:
+        columns[f"{label}: n"] = [formats.value(size, parts.size_unit) for size in parts.sizes]
+    return columns
+
+
+def _numbers(view: View, rows: pd.DataFrame, parts: _Parts) -> list[Column]:
+    """Return the same as numbers, for files."""
+    metric = parts.metric
+    label, unit = view.label(metric), view.unit(metric)
+    columns = [Column(label, rows[metric].tolist(), unit, metric)]
+    if parts.interval is not None:
+        low, high = parts.interval
+        columns.append(Column(view.t("{metric}: 95% interval, from", metric=label), low, unit))
+        columns.append(Column(view.t("{metric}: 95% interval, to", metric=label), high, unit))
+    if parts.sizes is not None:
+        columns.append(Column(f"{label}: n", parts.sizes.tolist(), parts.size_unit))
     return columns
 
 

@@ -175,7 +175,8 @@ def returns(view: View, cut: str, model: str) -> Drawing:
             continue
         frame = view.ask(metric, by=(cut,), where={MODEL: [model]}, without=(cut,))
         if not frame.empty and metric in frame:
-            values = frame.set_index(cut)[metric].astype(float)
+            # Rows are joined by name: what is not known stands on one row as well.
+            values = frame.assign(**{cut: frame[cut].astype(object).fillna("")}).set_index(cut)[metric].astype(float)
             if view.unit(metric) == "currency" and f"{metric}__numerator" in frame:
                 # No expense is recorded: that does not make the lead free of cost.
                 values = values.where(frame[f"{metric}__numerator"].astype(float).to_numpy() != 0)

@@ -202,7 +202,7 @@ READY_MADE: dict[str, ReadyMade] = {
             (("import", "backup", "refresh"), ("run", "read"), "all"),
             _pages(
                 "data-status", "overview", "changes", "sales", "customer-structure", "conversion", "complaints",
-                "campaign-return", "property-fees", "staff", "explore", "records", "imports", "backups",
+                "campaign-return", "property-fees", "staff", "explore", "records", "backups",
             ),
             _pages(*_MEANING, "quarantine", "completeness"),
         ),

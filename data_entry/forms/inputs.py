@@ -317,10 +317,11 @@ def _input(  # noqa: PLR0911, PLR0912 - one branch for each kind of value
         return st.text_area(title, text, key=key, help=help_text, height=110), text
     length = getattr(kind, "length", None)
     kind_of_text = {"phone": "phone", "email": "email"}.get(name, "default")
-    return (
-        st.text_input(title, text, key=key, help=help_text, max_chars=length, type=kind_of_text),  # type: ignore[call-overload]
-        text,
+    # Without a placeholder of its own a telephone number is shown as one of the United States.
+    typed = st.text_input(  # type: ignore[call-overload]
+        title, text, key=key, help=help_text, max_chars=length, type=kind_of_text, placeholder=""
     )
+    return typed, text
 
 
 def _as_text(column: sa.Column, value: Any) -> str:

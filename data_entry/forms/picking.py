@@ -47,8 +47,8 @@ def pick(
     names |= {option.id: option.caption for option in few[:_FEW]}
     if len(few) > _FEW and not disabled:
         search = st.text_input(
-            desk.t("{label}: search", label=label), key=f"{key}_search", type="search", live=True, help=help,
-            placeholder=desk.t(marked("Part of a name or number")),
+            desk.t("{label}: search", label=label.removesuffix(" *")), key=f"{key}_search", type="search", live=True,
+            help=help, placeholder=desk.t(marked("Part of a name or number")),
         )  # fmt: skip
         if search:
             with desk.reading() as work:

@@ -102,10 +102,10 @@ def _to_the_start() -> None:
 
 def _turn_pages(t: Translator, at: int, total: int) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
-        if st.button(t("Back"), key="lp_account_back", disabled=at == 0):
+        if st.button(t("Previous page"), key="lp_account_back", disabled=at == 0):
             st.session_state[_AT] = max(0, at - _PAGE)
             st.rerun()
-        if st.button(t("Further"), key="lp_account_further", disabled=at + _PAGE >= total):
+        if st.button(t("Next page"), key="lp_account_further", disabled=at + _PAGE >= total):
             st.session_state[_AT] = at + _PAGE
             st.rerun()
         last = min(at + _PAGE, total)

@@ -12,11 +12,12 @@ import streamlit as st
 
 from data_entry.pages.desk import Desk
 from loupan import ui
-from loupan.ui.drawing import HOVER, Drawing, figure, hover, label_axis, month_axis, safe, value_axis
+from loupan.ui.drawing import HOVER, Drawing, figure, hover, label_axis, month_axis, safe, value_axis, wrapped
 from loupan.ui.palette import COLOURS
 
 _PLOTLY = {"displayModeBar": False, "responsive": True}
 _ROW = 30
+_LINE = 12
 _AXIS_ROOM = 44
 _HEIGHT = 260
 # The unit of observed numbers, whatever they count.
@@ -91,9 +92,12 @@ def bars(
         "outsidetextfont": {"color": colours.ink, "size": 12},
     }  # fmt: skip
     axis = value_axis(desk.formats, unit, 0, max(values) * 1.25, look, is_tight=True)
+    labels = [wrapped(name) for name in names]
+    row = _ROW + _LINE * (max(len(lines) for lines in labels) - 1)
     drawn = figure(
-        look, [trace], _ROW * len(values) + _AXIS_ROOM, xaxis=axis, yaxis=label_axis(names), showlegend=False
-    )
+        look, [trace], row * len(values) + _AXIS_ROOM, xaxis=axis,
+        yaxis=label_axis(names, ticktext=["<br>".join(lines) for lines in labels]), showlegend=False,
+    )  # fmt: skip
     alt = "; ".join(f"{name}: {text}" for name, text in list(zip(names, written, strict=True))[:6])
     return Drawing(drawn, alt, pd.DataFrame({heads[0]: list(names), heads[1]: written}))
 

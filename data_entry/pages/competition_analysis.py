@@ -106,7 +106,7 @@ def _matrix(desk: Desk, found: Comparison) -> None:
     with st.container(border=True, key="lp_card_matrix"):
         ui.card_title(t("Newest observations"), t("⚠ marks what was seen more than {days} days ago.", days=STALE_DAYS))
         st.html(
-            f"<div class='lp-table lp-words' tabindex='0' role='region' aria-label='{title}'><table>"
+            f"<div class='lp-table lp-words lp-whole' tabindex='0' role='region' aria-label='{title}'><table>"
             f"<caption>{title}</caption><thead><tr><th scope='col'>{html.escape(t('Feature'))}</th>{head}</tr></thead>"
             f"<tbody>{rows}</tbody></table></div>"
         )
@@ -126,7 +126,7 @@ def _cell(desk: Desk, seen: Seen | None) -> str:
     ):
         change = " ↑" if seen.number > seen.before.number else " ↓"
     mark = " ⚠" if seen.is_stale else ""
-    told = [html.escape(t("{number} days ago", number=f"{seen.age:,}") if seen.age else t("today"))]
+    told = [html.escape(t("{number} days ago", number=f"{seen.age:,}") if seen.age else t("Today"))]
     if seen.source_url:
         address = html.escape(seen.source_url, quote=True)
         told.append(f"<a href='{address}' rel='noopener noreferrer'>{html.escape(t('source'))}</a>")

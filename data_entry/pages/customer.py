@@ -160,7 +160,7 @@ def _way(desk: Desk, found: Profile, way: Journey, *, may_act: bool) -> None:
     with st.container(border=True, key=f"lp_card_way_{lead.id}"):
         ui.card_title(f"{found.projects.get(lead.project_id, '')} · {state}")
         wishes = [
-            forms.shown(desk, "lead", name, getattr(lead, name))
+            forms.shown(desk, "lead", name, getattr(lead, name)) + (" m²" if name.endswith("_sqm") else "")
             for name in leads.WISHES
             if getattr(lead, name) is not None
         ]
@@ -223,7 +223,9 @@ def _record(desk: Desk, lead_id: int, kind: str) -> None:
     at = parts.when(desk, "record_when")
     if kind in ("call", "visit", "reopened", "qualified"):
         step = st.text_input(t("Next step"), key="record_step", max_chars=300)
-        on = st.date_input(t("Due on"), value=None, key="record_step_on", min_value=desk.today)
+        on = st.date_input(
+            t("Next step due on"), value=None, key="record_step_on", min_value=desk.today, format="YYYY-MM-DD"
+        )
 
     def act(work: Work) -> None:
         leads.record(
@@ -240,7 +242,7 @@ def _step(desk: Desk, lead_id: int) -> None:
     with desk.reading() as work:
         lead = work.get(Lead, lead_id)
     step = st.text_input(t("Next step"), value=lead.next_step or "", key="step_text", max_chars=300)
-    on = st.date_input(t("Due on"), value=lead.next_step_on, key="step_on")
+    on = st.date_input(t("Next step due on"), value=lead.next_step_on, key="step_on", format="YYYY-MM-DD")
     parts.submit(desk, t("Save"), lambda work: leads.plan_next_step(work, lead_id, step, on), key="step_save")
     if lead.next_step:
         parts.submit(desk, t("Done"), lambda work: leads.plan_next_step(work, lead_id, None, None), key="step_done")

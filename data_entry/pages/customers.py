@@ -63,10 +63,10 @@ def draw(desk: Desk) -> None:
         one, two = ui.columns(1, 1)
         with one:
             if len(projects) > 1:
-                project_id = parts.choose(desk, t("Estate"), projects, "customers_project")
+                project_id = parts.choose(desk, t("Estate"), projects, "customers_project", is_filter=True)
         with two:
             if len(team) > 1:
-                employee_id = parts.choose(desk, t("Looked after by"), team, "customers_employee")
+                employee_id = parts.choose(desk, t("Looked after by"), team, "customers_employee", is_filter=True)
     # Whoever searches looks among all, whatever is due.
     view = "all" if text.strip() else (view or "all")
     page = int(st.session_state.get("customers_page", 0))

@@ -59,7 +59,7 @@ def _all(desk: Desk) -> None:
     project_id = None
     with two:
         if len(projects) > 1:
-            project_id = parts.choose(desk, t("Estate"), projects, "deals_project")
+            project_id = parts.choose(desk, t("Estate"), projects, "deals_project", is_filter=True)
     with three, st.container(vertical_alignment="bottom", height="stretch"):
         if desk.actor.may("create", "deal") and st.button(
             t("New deal"), type="primary", icon=":material/add:", key="deals_new"
@@ -184,7 +184,9 @@ def _one(desk: Desk, key: int) -> None:
                 t("Step"): parts.happened(desk, event.kind),
                 t("When"): parts.moment(desk, event.occurred_at),
                 t("Amount"): parts.money(desk, event.amount),
-                t("By"): " · ".join(filter(None, [people.get(event.employee_id or 0), why.get(event.reason_id or 0)])),
+                t("Employee"): " · ".join(
+                    filter(None, [people.get(event.employee_id or 0), why.get(event.reason_id or 0)])
+                ),
             }
             for event in events
         ]
@@ -218,8 +220,8 @@ def _payments(desk: Desk, paid: list[deals.Payment], *, may_void: bool) -> None:
             kind = t(_PAID[each.kind]) if each.kind in _PAID else (each.kind or "")
             void = f" <b>({t('void')})</b>" if each.is_void else ""
             st.html(
-                f"<p>{parts.day(desk, each.received_on)} · {parts.html.escape(kind)} · "
-                f"{parts.money(desk, each.amount)}{void}</p>",
+                f"<div>{parts.day(desk, each.received_on)} · {parts.html.escape(kind)} · "
+                f"{parts.money(desk, each.amount)}{void}</div>",
                 width="stretch",
             )
             if may_void and not each.is_void and st.button(t("Void"), key=f"void_{each.id}", type="tertiary"):
@@ -246,7 +248,7 @@ def _actions(desk: Desk, row: Listed, rights: dict[str, bool]) -> None:
                 ("swap", t("Swap the unit"), ":material/swap_horiz:", lambda: _swap(desk, row)),
                 ("amend", t("Amend the price"), ":material/price_change:", lambda: _amend(desk, row)),
             ]
-        offered.append(("share", t("Share"), ":material/groups:", lambda: _share(desk, key)))
+        offered.append(("share", t("Share the credit"), ":material/groups:", lambda: _share(desk, key)))
     if rights["cancel"]:
         offered.append(("cancel", t("Cancel the deal"), ":material/cancel:", lambda: _cancel(desk, row)))
     with st.container(horizontal=True):
@@ -282,7 +284,7 @@ def _pay(desk: Desk, key: int) -> None:
         index=None, placeholder=t("Choose"),
     )  # fmt: skip
     value = parts.amount(desk, t("Amount"), "pay_amount")
-    on = st.date_input(t("Received on"), value=desk.today, max_value=desk.today, key="pay_on")
+    on = st.date_input(t("Received on"), value=desk.today, max_value=desk.today, key="pay_on", format="YYYY-MM-DD")
 
     def act(work: Work) -> None:
         signed = -value if value is not None and kind == "refund" else value

@@ -86,10 +86,10 @@ def _table(desk: Desk, found: Comparison, chosen: list[int]) -> None:
         f"<tr><th scope='row'>{html.escape(name)}</th>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
         for name, cells in rows
     )
-    title = t("{estate} beside its competition", estate=own.project.name)
+    title = html.escape(t("{estate} beside its competition", estate=own.project.name), quote=True)
     st.html(
-        f"<div class='lp-table lp-words' tabindex='0' role='region' aria-label='{html.escape(title, quote=True)}'>"
-        f"<table><caption>{html.escape(title)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+        f"<div class='lp-table lp-words lp-whole' tabindex='0' role='region' aria-label='{title}'>"
+        f"<table><caption>{title}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 
 

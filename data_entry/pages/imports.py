@@ -90,7 +90,7 @@ def _sheet(desk: Desk, table: str) -> Sheet | None:
 
 def _example(desk: Desk, table: str) -> None:
     heads = [forms.label(desk, table, column.name) for column in bulk.columns_of(table)]
-    ui.message(desk.t("Columns that are understood: {columns}.", columns=", ".join(heads)))
+    ui.message(desk.t("Columns that are understood: {columns}.", columns=desk.t(", ").join(heads)))
     ui.message(
         desk.t(
             marked(

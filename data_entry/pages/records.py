@@ -52,7 +52,7 @@ def draw(desk: Desk) -> None:
     with ui.columns(2, 3)[0]:
         picked = st.selectbox(
             desk.t(marked("Records of")), names, index=names.index(name), key=f"{_KEY}_table_{name}",
-            format_func=lambda n: f"{forms.table_names(desk, n)} · {area_of[n]}",
+            format_func=lambda n: " · ".join(dict.fromkeys((forms.table_names(desk, n), area_of[n]))),
         )  # fmt: skip
     if picked != name:
         _go(picked)

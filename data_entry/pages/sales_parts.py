@@ -131,7 +131,7 @@ def saved(desk: Desk) -> None:
 
 def when(desk: Desk, key: str) -> dt.datetime | None:
     """Ask when something happened; empty means now."""
-    return st.datetime_input(desk.t("When (empty: now)"), value=None, key=key, step=dt.timedelta(minutes=1))
+    return st.datetime_input(desk.t("When (empty: now)"), value=None, key=key, format="YYYY-MM-DD", step=60)
 
 
 def amount(
@@ -150,16 +150,17 @@ def amount(
 
 
 def choose(
-    desk: Desk, label: str, offered: Mapping[int, str], key: str, value: int | None = None, *, is_needed: bool = False
-) -> int | None:
-    """Let the person choose one of a few rows by their names."""
+    desk: Desk, label: str, offered: Mapping[int, str], key: str, value: int | None = None, *, is_needed: bool = False,
+    is_filter: bool = False,
+) -> int | None:  # fmt: skip
+    """Let the person choose one of a few rows by their names; of a filter, no choice means all."""
     keys = list(offered)
     index = (
         keys.index(value) if value is not None and value in offered else (0 if is_needed and len(keys) == 1 else None)
     )
     return st.selectbox(
         label, keys, index=index, format_func=lambda each: offered.get(each, NO_DATA), key=key,
-        placeholder=desk.t("Choose"),
+        placeholder=desk.t("All") if is_filter else desk.t("Choose"),
     )  # fmt: skip
 
 
@@ -219,11 +220,11 @@ def pager(desk: Desk, key: str, total: int, size: int) -> int:
     if total > size:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.button(
-                desk.t("Back"), key=f"{key}_back", icon=":material/chevron_left:", disabled=page == 0, on_click=turn,
-                args=(-1,),
+                desk.t("Previous page"), key=f"{key}_back", icon=":material/chevron_left:", disabled=page == 0,
+                on_click=turn, args=(-1,),
             )  # fmt: skip
             st.button(
-                desk.t("Further"), key=f"{key}_on", icon=":material/chevron_right:", disabled=page == last,
+                desk.t("Next page"), key=f"{key}_on", icon=":material/chevron_right:", disabled=page == last,
                 on_click=turn, args=(1,),
             )  # fmt: skip
             ui.message(

@@ -309,7 +309,7 @@ def _draw_results(desk: Desk, survey_id: int) -> None:
                         (value, formats.value(count, "count"), formats.value(count / result.answers, "percent"))
                         for value, count in result.distribution
                     ],
-                    columns=[t("Answer"), t("Number"), t("Share")],
+                    columns=[t("Answer"), t("Number"), t("Share of the total")],
                 )
                 ui.table(frame, result.question.text)
             elif result.question.kind == "text" and result.answers:

@@ -172,7 +172,7 @@ def _write(desk: Desk, item: tasks.Item | None = None) -> None:
             kind = parts.choice(desk, t("Kind"), {k: t(v) for k, v in _KINDS.items()}, key="tw_kind", empty=t("None"))
         due_on, due_time = st.columns(2)
         local = _local(desk, task.due_at) if task and task.due_at else None
-        day = due_on.date_input(t("Due on"), local.date() if local else None, key="tw_day", format="YYYY-MM-DD")
+        day = due_on.date_input(t("Deadline"), local.date() if local else None, key="tw_day", format="YYYY-MM-DD")
         hour = due_time.time_input(t("At"), local.time() if local else dt.time(18), key="tw_hour")
         text = st.text_area(t("In full"), (task.description or "") if task else "", key="tw_text")
         if task is None and desk.actor.may("personal", "customer"):

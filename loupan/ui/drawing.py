@@ -218,16 +218,41 @@ def label_axis(labels: Sequence[str], **axis: Any) -> dict[str, Any]:
     }
 
 
-def shortened(label: str, width: int = 22) -> str:
-    """Cut a name to `width` Latin letters (a Chinese character takes the room of two) and make it safe for Plotly."""
-    used = 0
-    kept: list[str] = []
-    for character in label:
-        used += 2 if ord(character) > 0x2E7F else 1
-        if used > width:
-            return safe("".join(kept).rstrip()) + "…"
-        kept.append(character)
-    return safe(label)
+# Room of a name beside an axis, in Latin letters; a Chinese character takes that of two.
+LABEL_WIDTH = 22
+
+
+def shortened(label: str, width: int = LABEL_WIDTH) -> str:
+    """Cut a name to `width` Latin letters and make it safe for Plotly."""
+    fitting = _fitting(label, width)
+    return safe(label) if fitting == len(label) else safe(label[:fitting].rstrip()) + "…"
+
+
+def wrapped(label: str, width: int = LABEL_WIDTH) -> list[str]:
+    """Write a name in one line or two of at most `width` Latin letters, and make it safe for Plotly.
+
+    Names that need more room often differ only at their end, so it is the middle that is left out.
+    """
+    fitting = _fitting(label, width)
+    if fitting == len(label):
+        return [safe(label)]
+    space = label.rfind(" ", 1, fitting + 1)
+    broken = space if space >= fitting // 2 else fitting
+    first, rest = label[:broken].rstrip(), label[broken:].lstrip()
+    if _fitting(rest, width) < len(rest):
+        end = _fitting(rest[::-1], width - 1)
+        rest = "…" + rest[-end:].lstrip()
+    return [safe(first), safe(rest)]
+
+
+def _fitting(text: str, width: int) -> int:
+    """Return how many characters of a text fit into `width` Latin letters."""
+    room = width
+    for place, character in enumerate(text):
+        room -= 2 if ord(character) > 0x2E7F else 1
+        if room < 0:
+            return place
+    return len(text)
 
 
 def safe(text: str) -> str:

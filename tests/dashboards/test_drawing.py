@@ -2,7 +2,7 @@
 
 import pytest
 
-from loupan.ui.drawing import bar_text
+from loupan.ui.drawing import bar_text, wrapped
 from loupan.ui.palette import COLOURS
 
 
@@ -29,3 +29,20 @@ def test_labels_inside_bars_can_be_read(theme):
 
 def test_both_notations_of_a_colour_mean_the_same():
     assert bar_text(["#56B4E9"], 12, "dark") == bar_text(["rgb(86,180,233)"], 12, "dark")
+
+
+@pytest.mark.parametrize(
+    ("name", "lines"),
+    [
+        ("滨江壹号", ["滨江壹号"]),
+        ("滨江壹号2023-06开盘推广社区巡展1", ["滨江壹号2023-06开盘推", "广社区巡展1"]),
+        ("Riverside One 2023-06 launch: roadshow", ["Riverside One 2023-06", "launch: roadshow"]),
+        (
+            "Riverside One 2023-06 launch in all districts: roadshow 2",
+            ["Riverside One 2023-06", "…districts: roadshow 2"],
+        ),
+        ("Unbroken" * 4 + "<1", ["UnbrokenUnbrokenUnbrok", "enUnbroken&lt;1"]),
+    ],
+)
+def test_a_long_name_is_wrapped_and_keeps_its_end(name, lines):
+    assert wrapped(name) == lines

@@ -17,8 +17,7 @@ def test_the_menu_and_the_tests_speak_of_functions_that_exist() -> None:
 
 
 def test_every_function_has_a_test_in_a_browser() -> None:
-    # Statistics are read on the dashboards, which are tested as pages.
-    assert IDS - set(table.tests()) - set(table.STATISTICS) == set()
+    assert IDS - set(table.tests()) == set()
 
 
 def test_the_table_is_up_to_date() -> None:

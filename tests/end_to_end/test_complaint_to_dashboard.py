@@ -27,7 +27,7 @@ def rates(data_dir: Path, metric: str, by: str, *arguments: str) -> dict[str, tu
     }
 
 
-@pytest.mark.function("5.ii")
+@pytest.mark.function("5.ii", "6.ii")
 def test_a_complaint_entered_in_the_browser_is_in_the_right_rates(browser, open_page, tmp_path):
     data_dir = shutil.copytree(sample_installation(), tmp_path / "company")
     before = rates(data_dir, "complaint_rate", "project"), rates(data_dir, "complaints_per_100_served", "employee")

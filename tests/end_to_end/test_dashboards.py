@@ -7,8 +7,10 @@ from datetime import date
 import pytest
 
 from dashboards.gateway import Period
-from dashboards.pages import overview
-from loupan.formats import Formats
+from dashboards.pages import overview, sales
+from loupan.formats import Formats, is_missing
+from loupan.i18n import translator
+from loupan.i18n.codes import value_label
 from loupan.metrics import open_current
 from loupan.refresh_lock import refresh_lock
 from loupan.refresh_state import RefreshState, now, write_state
@@ -42,6 +44,25 @@ PERIOD = Period(date(2025, 7, 1), date(2026, 6, 30))
 @pytest.fixture(scope="module")
 def metrics(sample_dir):
     return open_current(Settings(data_dir=sample_dir))
+
+
+def by_name(metrics, metric, dimension, **where):
+    """A metric as an English reader has it written, by the names of a dimension's values; what is 0 is left out."""
+    frame = metrics.query([metric], by=[dimension], where=where, start=PERIOD.start, end=PERIOD.end)
+    formats, unit = Formats("en", "CNY"), metrics.describe(metric).unit
+    return {
+        value_label(translator("en"), dimension, value): formats.value(number, unit)
+        for value, number in zip(frame[dimension], frame[metric], strict=True)
+        if not is_missing(number) and number
+    }
+
+
+def table_of(page, card):
+    """What the table of a card says: by the heads of its rows, the cells by the heads of their columns."""
+    table = page.locator(f".st-key-lp_card_{card} .lp-table table")
+    heads = table.locator("thead th").all_inner_texts()
+    rows = table.locator("tbody tr").evaluate_all("rows => rows.map(r => [...r.cells].map(c => c.innerText))")
+    return {row[0]: dict(zip(heads[1:], row[1:], strict=True)) for row in rows}
 
 
 # Every page in both languages, themes and widths; over all pages, each two of them meet.
@@ -108,49 +129,78 @@ def test_charts_say_in_words_what_they_show(open_page, address):
         assert len(described) > 30
 
 
-@pytest.mark.parametrize("language", ["en", "zh"])
-def test_key_figures_are_those_of_the_gateway(open_page, address, metrics, language):
-    page = open_page(address, f"overview?lang={language}")
+@pytest.mark.parametrize(
+    ("language", "path", "names"),
+    [
+        pytest.param("en", "sales", sales._TILES, marks=pytest.mark.function("6.v")),
+        ("zh", "overview", overview._TILES),
+    ],
+)
+def test_key_figures_are_those_of_the_gateway(open_page, address, metrics, language, path, names):
+    page = open_page(address, f"{path}?lang={language}")
     formats = Formats(language, "CNY")
-    for name in overview._TILES:
-        value = metrics.query([name], start=PERIOD.start, end=PERIOD.end)[name].iloc[0]
+    for name in names:
+        definition = metrics.describe(name)
+        bounds = {} if definition.date_basis == "as_of" else {"start": PERIOD.start, "end": PERIOD.end}
+        value = metrics.query([name], **bounds)[name].iloc[0]
         shown = page.locator(f"[data-metric={name}] .lp-value").inner_text()
-        assert shown == formats.value(value, metrics.describe(name).unit), name
+        assert shown == formats.value(value, definition.unit), name
 
 
+@pytest.mark.function("4.i", "6.i")
 def test_a_chart_turns_into_a_table_with_the_numbers_of_the_gateway(open_page, address, metrics):
-    page = open_page(address, "overview?lang=en")
-    card = page.locator(".st-key-lp_card_projects")
+    page = open_page(address, "customer-structure?lang=en")
+    card = page.locator(".st-key-lp_card_education")
     card.get_by_role("button", name="Table").locator("visible=true").click()
     rows = card.locator("tbody tr")
     rows.first.wait_for()
-    formats = Formats("en", "CNY")
-    frame = metrics.query(["contract_amount"], by=["project"], start=PERIOD.start, end=PERIOD.end)
-    wanted = {r.project: formats.value(r.contract_amount, "currency") for r in frame.itertuples() if r.contract_amount}
-    assert {row.locator("th").inner_text(): row.locator("td").inner_text() for row in rows.all()} == wanted
+    wanted = by_name(metrics, "leads", "education")
+    assert len(wanted) > 2
+    assert {row.locator("th").inner_text(): row.locator("td").first.inner_text() for row in rows.all()} == wanted
     card.get_by_role("button", name="Chart").locator("visible=true").click()
     card.locator(".js-plotly-plot").wait_for()
 
 
-def test_tables_can_be_had_everywhere(open_page, address):
-    page = open_page(address, "overview?lang=en&tables=1")
+@pytest.mark.function("4.viii", "6.iii", "6.iv")
+def test_tables_can_be_had_everywhere(open_page, address, metrics):
+    page = open_page(address, "campaign-return?lang=en&tables=1&model=linear")
     page.locator(".lp-table table").first.wait_for()
-    assert page.locator(".lp-table table").count() == 5
+    assert page.locator(".lp-table table").count() == 8
     assert page.locator(".js-plotly-plot").count() == 0
+    returns = table_of(page, "returns")
+    by_model = {"attribution_model": ["linear"]}
+    for label, metric, where in (
+        ("Leads", "leads", {}),
+        ("Marketing expense", "marketing_expense", {}),
+        ("Attributed amount", "attributed_amount", by_model),
+        ("Return on expense", "return_on_expense", by_model),
+    ):
+        wanted = by_name(metrics, metric, "source", **where)
+        assert wanted
+        assert {name: row[label] for name, row in returns.items() if row[label] not in ("–", "0.00")} == wanted, metric
+    for other in ("market_type", "plan"):
+        frame = metrics.query(["leads"], by=["source", other], start=PERIOD.start, end=PERIOD.end)
+        cells = [cell for row in table_of(page, f"effect_{other}").values() for cell in row.values()]
+        assert sum(int(cell.replace(",", "")) for cell in cells if cell.strip("–")) == frame["leads"].sum() > 0
 
 
+@pytest.mark.function("6.vi")
 def test_a_filter_changes_the_numbers_and_the_url(open_page, address, metrics):
     project = metrics.dimension_values("project")[0]
-    page = open_page(address, "overview?lang=en")
+    page = open_page(address, "staff?lang=en")
     page.locator(".st-key-lp_filter_project").get_by_role("button").click()
     page.get_by_role("combobox", name="Project").click()
     page.get_by_role("option", name=project, exact=True).click()
     page.wait_for_url(re.compile("project="))
     settle(page)
-    value = metrics.query(["leads"], where={"project": [project]}, start=PERIOD.start, end=PERIOD.end)["leads"].iloc[0]
-    page.wait_for_function(
-        "text => document.querySelector('[data-metric=leads] .lp-value')?.innerText === text",
-        arg=Formats("en", "CNY").value(value, "count"),
+    rows = table_of(page, "work").values()
+    for label, metric in (("Leads", "leads"), ("Contracts", "contracts"), ("Contract amount", "contract_amount")):
+        wanted = by_name(metrics, metric, "employee", project=[project])
+        assert len(wanted) > 1
+        assert sorted(row[label] for row in rows if row[label] not in ("–", "0", "¥0")) == sorted(wanted.values())
+    wanted = by_name(metrics, "conversion_rate", "employee", project=[project])
+    assert sorted(row["Conversion rate"].strip("()") for row in rows if row["Conversion rate"] != "–") == sorted(
+        wanted.values()
     )
 
 

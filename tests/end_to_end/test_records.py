@@ -1,13 +1,21 @@
 """Records of every table: listed, entered, changed, restored; features without code; rows in bulk."""
 
+import datetime as dt
+import io
 import re
 
 import pytest
+from openpyxl import Workbook
 
 from tests.end_to_end.conftest import settle
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 WAIT = 60_000
+ESTATES = [
+    ("Name", "区域", "Sales opened on"),
+    ("Uploaded Terrace", "East", dt.date(2026, 5, 1)),
+    ("上传雅苑", None, None),
+]
 
 
 def open_form(page, name=None):
@@ -47,6 +55,14 @@ def search(page, words):
     page.get_by_placeholder("Part of a name or number").fill(words)
     page.get_by_role("row").filter(has_text=words).first.wait_for(timeout=WAIT)
     settle(page)
+
+
+def workbook(rows):
+    book, file = Workbook(), io.BytesIO()
+    for row in rows:
+        book.worksheets[0].append(row)
+    book.save(file)
+    return file.getvalue()
 
 
 def test_a_list_is_sorted_searched_and_opened_by_key(signed_in):
@@ -156,7 +172,8 @@ def test_a_category_of_the_knowledge_base_is_a_term(signed_in):
     page.get_by_role("row").filter(has_text="Company archive").first.wait_for(timeout=WAIT)
 
 
-def test_pasted_rows_are_previewed_then_written(signed_in):
+@pytest.mark.function("1.i.3", "2.i")
+def test_rows_pasted_or_of_a_file_are_previewed_then_written(signed_in):
     page = signed_in("admin", "imports")
     field = page.get_by_label("Cells copied from a spreadsheet, with the line of column names")
     field.fill("Customer name\t电话\nPasted Person\t138 0000 0099\nWrong\tabc\n")
@@ -164,5 +181,20 @@ def test_pasted_rows_are_previewed_then_written(signed_in):
     page.get_by_text("This is not a telephone number.").first.wait_for(timeout=WAIT)
     page.get_by_role("button", name="Write 1 rows, leave out the 1 refused").click()
     page.get_by_text("1 rows are written.").wait_for(timeout=WAIT)
+    settle(page)
+    rows_of = page.get_by_role("combobox", name=re.compile("Rows of"))
+    rows_of.click()
+    rows_of.fill("Projects")
+    page.get_by_role("option", name="Projects", exact=True).click()
+    settle(page)
+    page.get_by_role("tab", name="Upload").click()
+    page.locator("input[type=file]").set_input_files(
+        {"name": "estates.xlsx", "mimeType": "application/octet-stream", "buffer": workbook(ESTATES)}
+    )
+    page.get_by_role("button", name="Write all 2 rows").click()
+    page.get_by_text("2 rows are written.").wait_for(timeout=WAIT)
     page = signed_in("admin", "records", table="customer")
     search(page, "Pasted Person")
+    page = signed_in("admin", "records", table="project")
+    page.get_by_role("row").filter(has_text="Uploaded Terrace").first.wait_for(timeout=WAIT)
+    page.get_by_role("row").filter(has_text="上传雅苑").first.wait_for(timeout=WAIT)

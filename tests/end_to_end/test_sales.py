@@ -72,6 +72,26 @@ def test_a_customer_is_entered_and_a_duplicate_noticed(signed_in):
     assert NAME in page.get_by_role("dialog").inner_text()
 
 
+@pytest.mark.function("2.i")
+def test_a_duplicate_is_merged_and_leads_on_to_the_customer_that_is_kept(signed_in):
+    page = signed_in("sales_manager", "customers")
+    enter_customer(page, "测试上官", "13700005555")
+    duplicate = re.search(r"[?&]id=(\d+)", page.url)[1]
+    page = signed_in("sales_manager", "customers")
+    enter_customer(page, "测试东方", "13700006666")
+    kept = re.search(r"[?&]id=(\d+)", page.url)[1]
+    press(page, "person_merge")
+    fill(page, "merge_text", "测试上官")
+    page.get_by_role("dialog").get_by_text(f"#{duplicate}").wait_for()
+    press(page, "merge_save")
+    page.get_by_text("Also entered as").wait_for()
+    assert f"#{duplicate}" in page.locator(".st-key-lp_card_person").inner_text()
+    page = signed_in("sales_manager", "customer", id=duplicate)
+    page.get_by_text("This customer was merged into").wait_for()
+    page.get_by_role("heading", name="测试东方").wait_for()
+    assert kept != duplicate
+
+
 @pytest.mark.function("5.i")
 def test_the_service_finds_any_customer_by_telephone(signed_in):
     enter_customer(signed_in("sales", "customers"), "测试司马", "13787654321")
@@ -84,7 +104,7 @@ def test_the_service_finds_any_customer_by_telephone(signed_in):
 
 
 @pytest.mark.function("2.iii")
-def test_from_booking_to_contract_payment_and_cancellation(signed_in):
+def test_from_booking_to_contract_payment_another_unit_and_cancellation(signed_in):
     page = signed_in("sales", "customers")
     enter_customer(page, "测试诸葛", "13700001234")
     page.locator("[class*='st-key-way_deal_'] button").first.click()
@@ -106,6 +126,15 @@ def test_from_booking_to_contract_payment_and_cancellation(signed_in):
     fill(page, "pay_amount", "100000")
     press(page, "pay_save")
     page.get_by_text("Down payment · ¥100,000").wait_for()
+    unit = page.locator(".st-key-lp_card_deal").inner_text().splitlines()[0]
+    press(page, "deal_swap")
+    choose(page, "swap_unit", 1)
+    press(page, "swap_save")
+    page.get_by_text("Given up for another unit").first.wait_for()
+    page.get_by_role("button", name="Deal after the swap").click()
+    page.get_by_role("button", name="Deal before the swap").wait_for()
+    settle(page)
+    assert page.locator(".st-key-lp_card_deal").inner_text().splitlines()[0] != unit
     press(page, "deal_cancel")
     press(page, "cancel_save")
     page.get_by_role("dialog").get_by_text("Choose a reason.").wait_for()

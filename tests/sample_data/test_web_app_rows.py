@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from data_entry import demo_accounts
 from data_entry.schema import metadata
 from sample_data.agreed_words import TERMS
 from tests.sample_data.conftest import AS_OF, Company, make_company
@@ -144,3 +145,37 @@ def test_every_term_is_offered(company: Company) -> None:
     term = metadata.tables["vocabulary_term"]
     with company.engine.connect() as connection:
         assert set(connection.scalars(sa.select(term.c.is_active))) == {True}
+
+
+def test_reports_can_be_approved_through_their_flow(company: Company) -> None:
+    steps = company.frame("SELECT id, report_class_id, position_id FROM approval_step")
+    assert steps.groupby("report_class_id").size().tolist() == [2, 2, 2]
+    held = company.frame(
+        "SELECT h.position_id, h.employee_id, h.from_on, coalesce(h.to_on, '2999-12-31') AS to_on, e.left_on "
+        "FROM employee_position h JOIN employee e ON e.id = h.employee_id"
+    )
+    today = held[(held.to_on >= AS_OF.isoformat()) & ~(held.left_on < AS_OF.isoformat())]
+    assert (today.position_id.value_counts()[steps.position_id.unique()] == 1).all()
+    # Whoever decided held the position of the step on that day, and decided about nothing of their own.
+    decided = company.frame(
+        "SELECT a.id, a.employee_id, r.author_id, date(a.acted_at, '+8 hours') AS day, s.position_id "
+        "FROM approval_action a JOIN report r ON r.id = a.report_id JOIN approval_step s ON s.id = a.approval_step_id"
+    )
+    assert len(decided) > 50
+    rightful = decided.merge(held, on=["position_id", "employee_id"]).query("from_on <= day <= to_on")
+    assert set(rightful.id) == set(decided.id)
+    assert (decided.employee_id != decided.author_id).all()
+
+
+def test_accounts_of_the_demonstration_can_approve_a_report(tmp_path: Path) -> None:
+    made = make_company(tmp_path, scale=0.01)
+    demo_accounts.make(made.engine, tmp_path)
+    approving = made.frame(
+        "SELECT DISTINCT a.login, c.name FROM account a JOIN employee_position h ON h.employee_id = a.employee_id "
+        "AND h.to_on IS NULL JOIN approval_step s ON s.position_id = h.position_id "
+        "JOIN report_class c ON c.id = s.report_class_id ORDER BY 2, 1"
+    )
+    both = approving.groupby("name").login.apply(list)
+    assert both["销售周报"] == both["营销费用申请"] == ["executive", "marketing"]
+    assert both["客服月报"] == ["executive"]
+    made.engine.dispose()

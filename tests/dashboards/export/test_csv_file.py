@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dashboards.explore import drawings
+from dashboards.explore.question import Question
 from dashboards.export.csv_file import csv_file
 from dashboards.export.exhibit import Exhibit
-from dashboards.pages import overview
+from dashboards.pages import campaign_return, overview, sales
 from loupan.spreadsheet import is_active
 from loupan.ui.drawing import NOTHING, Column, Drawing
 
@@ -22,6 +24,7 @@ NASTY = st.text(st.characters(codec="utf-8")) | st.builds(
     st.sampled_from(["=", "+", "-", "@", "\t", "\r", "\n", " =", "＝", '="', "#", ",", '",=1']),
     st.text(max_size=8),
 )
+POINTS = Question(("leads", "contracts"), ("source",))
 
 
 def rows(content):
@@ -76,6 +79,47 @@ def test_a_program_reads_the_numbers_of_the_gateway(view, gateway, tmp_path):
     assert dict(zip(read["Project"], read["Contract amount"], strict=True)) == pytest.approx(wanted, rel=0, abs=0)
     found = duckdb.sql(f"from read_csv('{path}', comment = '#', quote = '\"')").fetchall()
     assert dict(found) == wanted
+
+
+def test_an_answer_on_explore_is_numbers(view, gateway):
+    asked = Question(("conversion_rate", "contract_amount"), ("month",))
+    read = table(csv_file(Exhibit(view, "Answer", drawings.table, (asked,))))
+    bounds = {"start": view.period.start, "end": view.period.end}
+    wanted = gateway.metrics.query(["conversion_rate", "contract_amount"], by=["month"], **bounds).sort_values("month")
+    assert list(read) == [
+        "Month",
+        "Conversion rate",
+        "Conversion rate: 95% interval, from",
+        "Conversion rate: 95% interval, to",
+        "Conversion rate: n",
+        "Contract amount",
+    ]
+    assert read["Month"].tolist() == wanted["month"].tolist()
+    for label, metric in (
+        ("Conversion rate", "conversion_rate"),
+        ("Conversion rate: n", "conversion_rate__denominator"),
+        ("Contract amount", "contract_amount"),
+    ):
+        assert read[label].tolist() == pytest.approx(wanted[metric].astype(float).tolist(), nan_ok=True), metric
+    known = read.dropna()
+    assert len(known) > 6
+    assert (known["Conversion rate: 95% interval, from"] <= known["Conversion rate"] + 1e-12).all()
+    assert (known["Conversion rate: 95% interval, to"] >= known["Conversion rate"] - 1e-12).all()
+
+
+@pytest.mark.parametrize(
+    ("draw", "arguments", "first"),
+    [
+        (sales.target_by_month, ("contract_amount_attainment",), "Month"),
+        (campaign_return.budget, (), "Plan"),
+        (drawings.chart, (POINTS, "scatter", POINTS.metrics), "Source"),
+    ],
+)
+def test_what_is_drawn_is_numbers(view, draw, arguments, first):
+    read = table(csv_file(Exhibit(view, "Drawn", draw, arguments)))
+    assert not read.empty
+    assert read.columns[0] == first
+    assert all(kind.kind in "if" for kind in read.dtypes.iloc[1:3])
 
 
 def test_months_are_dates_that_sort(view):
