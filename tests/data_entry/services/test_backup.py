@@ -276,7 +276,7 @@ def _truncated(path: Path) -> Path:
 
 
 def _flipped(path: Path) -> Path:
-    """Flip a byte of the largest part: one of a part's heading, such as its time of day, changes nothing that is read."""
+    """Flip a byte in the largest part: of what stands in its heading, such as the time of day, nothing is read."""
     copy = path.with_name("flipped.zip")
     data = bytearray(path.read_bytes())
     with zipfile.ZipFile(path) as archive:
