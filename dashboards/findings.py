@@ -14,6 +14,7 @@ from dashboards.intervals import ENOUGH, proportion_limits, rate_limits
 from dashboards.memory import remembered
 from dashboards.view import View
 from loupan.formats import is_missing
+from loupan.i18n import marked
 from loupan.i18n.codes import value_label
 
 # Two-sided: one project in a thousand lies above by chance alone.
@@ -23,6 +24,8 @@ _PLAN_MONTHS = 3
 _MOST_PLANS = 3
 # Below these shares, what is owed is no matter for a decision.
 _OVERDUE_SHARE, _ARREARS_SHARE = 0.02, 0.05
+# A target of which less is reached is a matter for a decision.
+_BEHIND = 0.8
 
 
 @dataclass(frozen=True)
@@ -49,14 +52,51 @@ def findings(view: View) -> tuple[Finding, ...]:
     return tuple(sorted(found, key=lambda finding: -finding.weight))
 
 
-def _beyond_chance(
-    view: View, metric: str, dimension: str, *, wanted_high: bool
-) -> Iterator[tuple[str, float, float, float]]:
+@dataclass(frozen=True)
+class _Watched:
+    """A ratio that is watched by the groups of a dimension.
+
+    Attributes:
+        metric, dimension: what is watched.
+        is_high_wanted: whether a group stands out by being low.
+        weight: how urgent it is at the limit of chance.
+        page: that shows more.
+        words: the finding, with the group by the dimension's name, its ``rate`` and the ``common`` one.
+    """
+
+    metric: str
+    dimension: str
+    is_high_wanted: bool
+    weight: float
+    page: str
+    words: str
+
+
+_WATCHED = (
+    _Watched(
+        "complaint_rate", "project", False, 3, "complaints",
+        marked(
+            "{project}: {rate} valid complaints per 100 customer-months, more than chance explains ({common} overall)."
+        ),
+    ),
+    _Watched(
+        "reply_timeliness_rate", "project", True, 2, "complaints",
+        marked("{project}: {rate} of demands were replied to in time, fewer than chance explains ({common} overall)."),
+    ),
+    _Watched(
+        "conversion_rate_90d", "source", True, 1, "conversion",
+        marked("{source}: {rate} of leads sign within 90 days, fewer than chance explains ({common} overall)."),
+    ),
+)  # fmt: skip
+
+
+def _beyond_chance(view: View, watched: _Watched) -> Iterator[tuple[str, float, float, float]]:
     """Yield the groups whose ratio lies on the bad side of the limits of chance around the common one.
 
     Yields:
         The group, its ratio, the common ratio, and how often the group's distance is the limit's.
     """
+    metric, dimension = watched.metric, watched.dimension
     if dimension not in view.gateway.dimensions(metric):
         return
     data = ratio_frame(view.ask(metric, by=(dimension,)), dimension, metric).dropna(subset=[dimension])
@@ -68,9 +108,9 @@ def _beyond_chance(
     limits = proportion_limits if definition.unit == "percent" else rate_limits
     low, high = limits(common, data["denominator"].to_numpy(), LEVEL)
     rates = (data["numerator"] / data["denominator"]).to_numpy()
-    limit = low if wanted_high else high
+    limit = low if watched.is_high_wanted else high
     distance = np.abs(rates - common) / np.maximum(np.abs(limit - common), 1e-12)
-    is_bad = rates < low if wanted_high else rates > high
+    is_bad = rates < low if watched.is_high_wanted else rates > high
     for position in np.flatnonzero(is_bad):
         yield (
             str(data[dimension].iloc[position]),
@@ -80,38 +120,16 @@ def _beyond_chance(
         )
 
 
-def _complaints(view: View) -> Iterator[Finding]:
-    for project, rate, common, distance in _beyond_chance(view, "complaint_rate", "project", wanted_high=False):
-        text = view.t(
-            "{project}: {rate} valid complaints per 100 customer-months, more than chance explains ({common} overall).",
-            project=project,
-            rate=view.write(rate, "complaint_rate"),
-            common=view.write(common, "complaint_rate"),
-        )
-        yield Finding(3 + distance, text, "complaints", (("project", project),))
-
-
-def _replies(view: View) -> Iterator[Finding]:
-    for project, rate, common, distance in _beyond_chance(view, "reply_timeliness_rate", "project", wanted_high=True):
-        text = view.t(
-            "{project}: {rate} of demands were replied to in time, fewer than chance explains ({common} overall).",
-            project=project,
-            rate=view.write(rate, "reply_timeliness_rate"),
-            common=view.write(common, "reply_timeliness_rate"),
-        )
-        yield Finding(2 + distance, text, "complaints", (("project", project),))
-
-
-def _conversion(view: View) -> Iterator[Finding]:
-    metric = "conversion_rate_90d"
-    for source, rate, common, distance in _beyond_chance(view, metric, "source", wanted_high=True):
-        text = view.t(
-            "{source}: {rate} of leads sign within 90 days, fewer than chance explains ({common} overall).",
-            source=value_label(view.t, "source", source),
-            rate=view.write(rate, metric),
-            common=view.write(common, metric),
-        )
-        yield Finding(1 + distance, text, "conversion", (("source", source),))
+def _rates(view: View) -> Iterator[Finding]:
+    for watched in _WATCHED:
+        for group, rate, common, distance in _beyond_chance(view, watched):
+            text = view.t(
+                watched.words,
+                rate=view.write(rate, watched.metric),
+                common=view.write(common, watched.metric),
+                **{watched.dimension: value_label(view.t, watched.dimension, group)},
+            )
+            yield Finding(watched.weight + distance, text, watched.page, ((watched.dimension, group),))
 
 
 def _plans(view: View) -> Iterator[Finding]:
@@ -139,6 +157,43 @@ def _plans(view: View) -> Iterator[Finding]:
             day=view.formats.day(end),
         )
         yield Finding(1 + amount / total, text, "campaign-return")
+
+
+def _targets(view: View) -> Iterator[Finding]:
+    metric = "contract_amount_attainment"
+    if "project" not in view.gateway.dimensions(metric):
+        return
+    data = ratio_frame(view.ask(metric, by=("project",)), "project", metric)
+    for project, share, reached, target in data.dropna(subset=["project"]).itertuples(index=False):
+        if share < _BEHIND:
+            text = view.t(
+                "{project}: {reached} of its target of {target} contract amount is reached ({share}).",
+                project=project,
+                reached=view.formats.value(reached, "currency"),
+                target=view.formats.value(target, "currency"),
+                share=view.write(share, metric),
+            )
+            yield Finding(2 + (_BEHIND - share), text, "sales", (("project", str(project)),))
+
+
+def _budgets(view: View) -> Iterator[Finding]:
+    metric, cost = "budget_used_rate", "marketing_expense"
+    if "plan" not in view.gateway.dimensions(metric, cost):
+        return
+    running = view.ask(cost, by=("plan",))
+    # Of all time: a plan's budget lies over its days, what it costs may be booked later.
+    data = ratio_frame(view.ask(metric, by=("plan",), all_time=True), "plan", metric).dropna(subset=["plan"])
+    data = data[data["plan"].isin(running["plan"])]
+    over = data[data["rate"] > 1].nlargest(_MOST_PLANS, "rate")
+    for plan, share, spent, budget in over.itertuples(index=False):
+        text = view.t(
+            "{plan}: has cost {spent} of a budget of {budget} ({share}).",
+            plan=plan,
+            spent=view.formats.value(spent, "currency"),
+            budget=view.formats.value(budget, "currency"),
+            share=view.write(share, metric),
+        )
+        yield Finding(1 + (share - 1), text, "campaign-return")
 
 
 def _overdue(view: View) -> Iterator[Finding]:
@@ -177,5 +232,5 @@ def _arrears(view: View) -> Iterator[Finding]:
 
 
 _SEARCHES: tuple[Callable[[View], Iterator[Finding]], ...] = (
-    _complaints, _replies, _conversion, _plans, _overdue, _arrears,
+    _rates, _targets, _plans, _budgets, _overdue, _arrears,
 )  # fmt: skip

@@ -22,7 +22,9 @@ def wilson(successes: ArrayLike, trials: ArrayLike, level: float = 0.95) -> tupl
         p = x / n
         centre = (p + z**2 / (2 * n)) / (1 + z**2 / n)
         half = z / (1 + z**2 / n) * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
-    low, high = np.clip(centre - half, 0, 1), np.clip(centre + half, 0, 1)
+    # At the ends the bounds are 0 and 1 exactly; rounding leaves a little beside them.
+    low = np.where(x <= 0, 0.0, np.clip(centre - half, 0, 1))
+    high = np.where(x >= n, 1.0, np.clip(centre + half, 0, 1))
     return np.where(n > 0, low, np.nan), np.where(n > 0, high, np.nan)
 
 

@@ -70,7 +70,16 @@ def test_findings_carry_the_gateways_numbers(use, language):
         text = view.formats.value(float(missing), "currency")
         is_told = any(f.page == "sales" and str(row["project"]) in f.text and text in f.text for f in found)
         assert is_told == (missing / row["collection_rate__denominator"] > 0.02)
-    idle = {f.text for f in found if f.page == "campaign-return"}
+    for row in view.ask("contract_amount_attainment", by=("project",)).to_dict("records"):
+        reached = view.formats.value(float(row["contract_amount_attainment__numerator"]), "currency")
+        is_told = any(f.page == "sales" and str(row["project"]) in f.text and reached in f.text for f in found)
+        assert is_told == (row["contract_amount_attainment"] < 0.8)
+    running = view.ask("marketing_expense", by=("plan",))["plan"].dropna()
+    spent = view.ask("budget_used_rate", by=("plan",), all_time=True).set_index("plan")["budget_used_rate"]
+    spent = spent[spent.index.isin(running)]
+    shares = {view.write(float(share), "budget_used_rate") for share in spent.dropna().nlargest(3) if share > 1}
+    assert all(any(f"({share})" in f.text or f"（{share}）" in f.text for f in found) for share in shares)
+    idle = {f.text for f in found if "brought no contract" in f.text or "尚未带来签约" in f.text}
     end = Period(view.period.start, view.as_of_on)
     brought = view.ask("attributed_contracts", by=("plan",), period=end).set_index("plan")["attributed_contracts"]
     assert not [

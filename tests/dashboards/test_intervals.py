@@ -9,6 +9,9 @@ def test_wilson_agrees_with_published_values():
     low, high = wilson([81, 15, 0, 1], [263, 148, 20, 29])
     assert low == pytest.approx([0.2553, 0.0624, 0.0, 0.0061], abs=5e-5)
     assert high == pytest.approx([0.3662, 0.1605, 0.1611, 0.1718], abs=5e-5)
+    # Exactly, not nearly: files show all digits.
+    assert low[2] == 0
+    assert wilson([20], [20])[1][0] == 1
 
 
 def test_poisson_intervals_agree_with_published_values():
