@@ -17,6 +17,7 @@ def test_a_click_on_a_bar_filters_the_whole_page(open_page, address, sample_dir)
     page = open_page(address, "overview?lang=en")
     card = page.locator(".st-key-lp_card_projects")
     card.locator(".barlayer .point path").first.wait_for()
+    card.scroll_into_view_if_needed()
     page.wait_for_timeout(500)
 
     def click_first_bar():

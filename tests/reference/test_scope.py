@@ -17,6 +17,8 @@ from tests.reference.random_crm import random_crm
 
 pytestmark = pytest.mark.slow
 WHO = ("project_id", "employee_id")
+# Counts made in the mart, of fields rather than of records.
+COUNTED_AHEAD = {"field_completeness", "fields_expected", "fields_filled"}
 Reach = Mapping[str, Sequence[str]]
 
 
@@ -88,7 +90,7 @@ def test_numbers_within_a_scope_are_those_of_its_rows(metrics: Metrics, reaches:
                     filtered = metrics.records([metric.name], by=by, where={who: reach[who]})
                     assert within.records([metric.name], by=by) == filtered, (metric.name, reach, by)
                     cases += 1
-            elif metric.is_additive:
+            elif metric.is_additive and metric.name not in COUNTED_AHEAD:
                 rows = [row for row in metrics.rows(metric.name, by=WHO) if is_reached(row, reach, WHO)]
                 expected = sum((Decimal(str(row[metric.name])) for row in rows), Decimal(0))
                 assert math.isclose(within.records([metric.name])[0][metric.name] or 0, expected), (metric.name, reach)
@@ -97,8 +99,9 @@ def test_numbers_within_a_scope_are_those_of_its_rows(metrics: Metrics, reaches:
 
 
 def test_rows_add_up_to_the_number(metrics: Metrics) -> None:
+    without = {metric.name for metric in metrics.list() if not metrics.parts(metric.name)}
+    assert without == COUNTED_AHEAD
     for metric in metrics.list():
-        assert metrics.parts(metric.name), metric.name
         for part in metrics.parts(metric.name):
             assert metrics.record_of(part)
             if not metrics.describe(part).is_additive:
