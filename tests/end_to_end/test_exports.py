@@ -75,7 +75,7 @@ def test_a_page_can_be_taken_away_printed_and_shown_to_a_meeting(open_page, addr
     page.get_by_role("button", name="Print or PDF").click()
     page.wait_for_url(re.compile("screen=print"))
     settle(page)
-    assert page.get_by_role("button", name="Print or save as PDF").is_visible()
+    page.get_by_role("button", name="Print or save as PDF").wait_for()
     assert page.locator("[data-testid=stSidebar]").is_hidden()
     assert "Gross less cancelled" in page.locator(".lp-printed").inner_text()
     assert page.pdf(prefer_css_page_size=True).startswith(b"%PDF")
