@@ -60,8 +60,8 @@ def filters(reference: Reference, as_of: dt.datetime) -> Iterator[Shape]:
         values = sorted({group[0] for group in reference.query(metric, [dimension])}, key=str)
         # Categories one at a time: a median over several nested ones counts a demand once for each.
         yield Shape((by,), {dimension: values[: 1 if dimension == "demand_category" else 2]})
-        if dimension != "demand_category":
-            yield Shape((), {dimension: [*values[-1:], "no such value"]})
+        known = values[-1:] if dimension != "demand_category" else []
+        yield Shape((), {dimension: [*known, "no such value"]})
         yield Shape((), {dimension: [None]})
     features = sorted(group[0] for group in reference.query("leads", ["feature"]))
     yield Shape(("feature_value",), {"feature": features[:1]})
