@@ -91,7 +91,8 @@ def _large(exhibit: Exhibit) -> None:
     @st.dialog(ui.plain(exhibit.title), width="large")
     def dialog() -> None:
         context = " · ".join(view.t(": ").join(line) for line in about.context(exhibit))
-        st.html(f"<p class='lp-large lp-caption'>{html.escape(context)}</p>")
+        ui.sheets("large")
+        st.html(f"<p class='lp-caption'>{html.escape(context)}</p>")
         if drawing.figure is None:
             ui.table(drawing.table, exhibit.title)
         else:

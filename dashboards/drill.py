@@ -47,9 +47,8 @@ def show(view: View, metrics: Sequence[str]) -> None:
     st.session_state[f"{_KEY}_page"], st.session_state[f"{_KEY}_sort"] = 1, ("day", True)
 
     def draw() -> None:
-        # The style sheet hides the definition that the dialog was opened from, by this key.
-        with st.container(key=_KEY):
-            _draw(view, metrics)
+        ui.sheets("rows")
+        _draw(view, metrics)
 
     st.dialog(view.t("Rows behind the number"), width="large")(draw)()
 

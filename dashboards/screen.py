@@ -15,6 +15,7 @@ import streamlit as st
 from dashboards.export import about
 from dashboards.export.exhibit import Exhibit
 from dashboards.view import View
+from loupan import ui
 from loupan.i18n import Translator
 
 FULL, PRINT = "full", "print"
@@ -61,6 +62,7 @@ def bar(t: Translator) -> None:
     now = mode()
     if not now:
         return
+    ui.sheets("bare", "full" if now == FULL else "paper")
     with st.container(key=f"lp_screen_{now}", horizontal=True, horizontal_alignment="right"):
         if now == PRINT:
             is_pressed("print", t("Print or save as PDF"), "print", "lp_print")

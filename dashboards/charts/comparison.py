@@ -502,7 +502,7 @@ def ranges(view: View, frame: pd.DataFrame, dimension: str, metric: str, *, mode
 def ratio_frame(frame: pd.DataFrame, dimension: str, metric: str) -> pd.DataFrame:
     """Return `dimension`, rate, numerator and denominator of the rows that have a denominator."""
     if frame.empty or f"{metric}__denominator" not in frame:
-        return pd.DataFrame(columns=[dimension, "rate", "numerator", "denominator"])
+        return pd.DataFrame({dimension: [], "rate": [], "numerator": [], "denominator": []}, dtype=float)
     data = pd.DataFrame(
         {
             dimension: frame[dimension].to_numpy(),

@@ -86,7 +86,7 @@ def _accounts(desk: Desk) -> None:
     if not rows:
         ui.message(t("No account was found."))
     for row in rows:
-        with st.container(border=True, key=f"lp_account_{row.id}", horizontal=True, vertical_alignment="center"):
+        with st.container(border=True, key=f"lp_row_account_{row.id}", horizontal=True, vertical_alignment="center"):
             st.html(_card(desk, row), width="stretch")
             if st.button(
                 t("Manage"), key=f"lp_account_open_{row.id}", help=t("Open the account {login}", login=row.login)

@@ -160,7 +160,7 @@ def entry(key: str, title: str, details: Sequence[str], *, mark: str = "", colou
         mark: a word on a badge.
         colour: of the badge.
     """
-    with st.container(border=True, key=f"lp_card_{key}"):
+    with st.container(border=True, key=f"lp_card_entry_{key}"):
         with st.container(horizontal=True, vertical_alignment="center"):
             pressed = st.button(ui.plain(title) or "–", type="tertiary", key=f"lp_open_{key}")
             if mark:

@@ -40,7 +40,7 @@ def draw(desk: Desk, rows: list[AccountSession], current: int | None, ended: Cal
     t, formats = desk.t, desk.formats
     for row in rows:
         zone = desk.zone.key
-        with st.container(border=True, key=f"lp_session_{row.id}", horizontal=True, vertical_alignment="center"):
+        with st.container(border=True, key=f"lp_row_session_{row.id}", horizontal=True, vertical_alignment="center"):
             title = browser_name(row.user_agent) or t("Unknown browser")
             mark = f" <b class='lp-mark'>{html.escape(t('This browser'))}</b>" if row.id == current else ""
             facts = [

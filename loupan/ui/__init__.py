@@ -11,7 +11,15 @@ import streamlit as st
 
 from loupan.ui.palette import COLOURS
 
-_STYLE = Path(__file__).with_name("style.css").read_text(encoding="utf-8")
+
+def _read(name: str) -> str:
+    return Path(__file__).with_name(f"{name}.css").read_text(encoding="utf-8")
+
+
+_STYLE = _read("style")
+# What only holds while something is on the page has a sheet of its own. To ask for it with :has() in the style sheet
+# of every page makes the browser compute the page's styles anew with everything that a chart draws.
+_SHEETS = {name: _read(name) for name in ("bare", "full", "large", "paper", "rows")}
 
 
 def style(theme: str) -> None:
@@ -20,6 +28,16 @@ def style(theme: str) -> None:
     st.html(
         f"<style>:root {{ --lp-surface: {colours.surface}; --lp-on-primary: {colours.on_primary}; }}\n{_STYLE}</style>"
     )
+
+
+def sheets(*names: str) -> None:
+    """Put further style sheets on the page, for as long as this is drawn.
+
+    Args:
+        names: ``bare`` hides menu and controls, ``full`` is for full screen, ``paper`` for a page to be printed,
+            ``large`` for a dialog as large as the window, ``rows`` for the dialog of rows.
+    """
+    st.html(f"<style>{''.join(_SHEETS[name] for name in names)}</style>")
 
 
 def head(title: str, lead: str, as_of: str = "") -> None:

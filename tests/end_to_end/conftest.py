@@ -55,6 +55,21 @@ class Watch:
             self.outside.append(request.url)
 
 
+_OPEN_PAGES = pytest.StashKey[list]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Tell beside a failure what the browser showed: on another machine there is nobody who looks."""
+    report = yield
+    if report.when == "call" and report.failed:
+        for page in item.stash.get(_OPEN_PAGES, []):
+            if not page.is_closed():
+                words = page.locator("body").inner_text()
+                report.sections.append((f"page {page.url}", words))
+    return report
+
+
 @pytest.fixture(scope="session")
 def browser():
     executable = shutil.which("chromium-headless-shell") or shutil.which("chromium")
@@ -124,9 +139,9 @@ def sign_in(browser, address: str, role: str):
 
 
 @pytest.fixture
-def open_page(context_of):
+def open_page(context_of, request):
     """Open a page as a role and wait until it is drawn; at the end nothing may have gone wrong or outside."""
-    pages, watches = [], []
+    pages, watches = request.node.stash.setdefault(_OPEN_PAGES, []), []
 
     def open_(address: str, path: str = "", *, role: str = "admin", theme: str = "light", width: int = 1440):
         page = context_of(address, role, theme, width).new_page()
@@ -160,14 +175,35 @@ def signed_in(open_page, office):
     return open_
 
 
-_IS_SETTLED = """() => document.querySelector('[data-testid=stApp]')?.dataset.testScriptState === 'notRunning'
-    && document.querySelector('[data-testid=stMain] h1, .st-key-lp_notice')
-    && !document.querySelector('[data-stale=true]')"""
+# Streamlit draws for a while after a run has ended: parts whose script is not there yet are skeletons, and the same
+# number of parts must be seen a few times one after another.
+_IS_SETTLED = """() => {
+    const isDone = document.querySelector('[data-testid=stApp]')?.dataset.testScriptState === 'notRunning'
+        && document.querySelector('[data-testid=stMain] h1, .st-key-lp_notice')
+        && !document.querySelector('[data-stale=true], [data-testid=stSkeleton]');
+    const parts = isDone ? document.querySelectorAll('[data-testid^=st]').length : -1;
+    const seen = window.loupanSeen ?? {};
+    window.loupanSeen = { parts, times: parts === seen.parts ? seen.times + 1 : 0 };
+    return isDone && window.loupanSeen.times >= 3;
+}"""
 
 
 def settle(page) -> None:
     """Wait until Streamlit has finished a run, which begins with the click that asks for it, and has drawn it."""
-    page.wait_for_function(_IS_SETTLED, timeout=60_000)
-    # What was drawn may ask for another run, e.g. a page that finds out how the reader's browser is set.
-    page.wait_for_timeout(150)
-    page.wait_for_function(_IS_SETTLED, timeout=60_000)
+    page.evaluate("() => { window.loupanSeen = {}; }")
+    page.wait_for_function(_IS_SETTLED, timeout=60_000, polling=50)
+
+
+def choose(page, label, words):
+    """Choose an option of a list by the words of it; a list that a run still under way closed is opened again."""
+    box = page.get_by_role("combobox", name=label).last
+    option = page.get_by_role("option").filter(has_text=words).first
+    for _ in range(5):
+        box.click()
+        box.fill(words)
+        try:
+            option.click(timeout=3_000)
+        except playwright_api.TimeoutError:
+            continue
+        break
+    settle(page)

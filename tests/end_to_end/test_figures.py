@@ -4,7 +4,7 @@ import pytest
 
 from loupan.metrics import open_current
 from loupan.settings import Settings
-from tests.end_to_end.conftest import settle
+from tests.end_to_end.conftest import choose, settle
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -35,8 +35,7 @@ def test_a_manager_goes_from_a_number_to_its_rows_and_to_a_record(open_page, add
 def test_an_administrator_looks_as_a_manager_does(open_page, address):
     page = open_page(address, "overview?lang=en&period=all")
     everything = page.locator("[data-metric=leads] .lp-value").inner_text()
-    page.get_by_role("combobox", name="View as").click()
-    page.get_by_role("option").filter(has_text="sales_manager").click()
+    choose(page, "View as", "sales_manager")
     page.get_by_text("Shown as").wait_for()
     settle(page)
     assert page.locator("[data-metric=leads] .lp-value").inner_text() != everything

@@ -12,7 +12,7 @@ from data_entry.schema.customer import Customer
 from data_entry.schema.office import ApprovalStep, ReportClass
 from data_entry.schema.organisation import Role, VocabularyTerm
 from data_entry.schema.service import CareRule, SurveyAnswer, SurveyResponse
-from tests.end_to_end.conftest import settle
+from tests.end_to_end.conftest import choose, settle
 from tests.support.installation import data_dir_at
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -34,14 +34,6 @@ def fill(page, label, text):
     field = page.get_by_label(label, exact=True).last
     field.fill(text)
     field.press("Tab")
-    settle(page)
-
-
-def choose(page, label, words):
-    box = page.get_by_role("combobox", name=label).last
-    box.click()
-    box.fill(words)
-    page.get_by_role("option", name=words).first.click()
     settle(page)
 
 
