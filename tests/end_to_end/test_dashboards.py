@@ -100,7 +100,7 @@ def test_the_pages_of_the_data_open(open_page, address):
 
 
 def test_the_documentation_needs_no_other_host(context_of, address):
-    page = context_of(address, "data", "light", 1440).new_page()
+    page = context_of(address, "data").new_page()
     asked, broken = [], []
     page.on("request", lambda request: asked.append(request.url))
     page.on("pageerror", lambda error: broken.append(str(error)))
