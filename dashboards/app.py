@@ -22,11 +22,11 @@ from data_entry.pages.desk import Desk
 from data_entry.pages.menu import MENU, Entry
 from data_entry.pages.role_names import role_title
 from data_entry.schema import metadata
-from data_entry.services.errors import Forbidden, ServiceError
+from data_entry.services.errors import PageForbidden, ServiceError
 from loupan import ui
 from loupan.errors import LoupanError
 from loupan.formats import Formats
-from loupan.i18n import Translator, marked, translator
+from loupan.i18n import Translator, translator
 from loupan.snapshot import NoSnapshot, SnapshotError
 
 LOG = logging.getLogger(__name__)
@@ -149,7 +149,7 @@ def _saying_errors(desk: Desk) -> Iterator[None]:
 
 def _require_open(desk: Desk, path: str) -> None:
     if not _may_open(desk, path):
-        raise Forbidden(marked("You may not open this page. Ask an administrator if you need to."))
+        raise PageForbidden()
 
 
 def _work(entry: Entry, desk: Desk) -> None:

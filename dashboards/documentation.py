@@ -16,7 +16,7 @@ from dashboards.gate import ready_engine
 from dashboards.policy import inline_script_hashes
 from data_entry import downloads
 from data_entry.services import sessions
-from data_entry.services.errors import ServiceError
+from data_entry.services.errors import PageForbidden, ServiceError
 from data_entry.services.work import reading
 from loupan.errors import LoupanError
 from loupan.i18n import marked, translator
@@ -79,7 +79,7 @@ def _refusal(request: Request) -> Response | None:
         with reading(ready_engine(), sessions.ByToken(token)) as work:
             work.actor.require("open", RESOURCE)
     except ServiceError:
-        return _said(request, marked("You may not open this page. Ask an administrator if you need to."), 403)
+        return _said(request, PageForbidden().message, 403)
     except LoupanError:
         _LOG.exception("Documentation could not be handed out")
         return _said(request, marked("The page cannot be fetched now. Try again later."), 503)

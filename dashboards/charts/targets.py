@@ -32,6 +32,8 @@ _MOST_FIGURES = 12
 # Width of the plot there, in pixels.
 _PHONE = 260
 _MOST_NAMED = 6
+# Figures beside the bars.
+_WORDS = {"type": "scatter", "mode": "text", "cliponaxis": False, "hoverinfo": "skip", "showlegend": False}
 
 
 def by_month(view: View, frame: pd.DataFrame, ratio: str, height: int = 320) -> Drawing:
@@ -84,16 +86,12 @@ def by_month(view: View, frame: pd.DataFrame, ratio: str, height: int = 320) -> 
     if len(months) <= _MOST_FIGURES:
         traces.append(
             {
-                "type": "scatter",
-                "mode": "text",
+                **_WORDS,
                 "x": months,
                 "y": heights.clip(lower=0).tolist(),
                 "text": ["" if share is None else f"{share * 100:.0f}" for share in shares],
                 "textposition": "top center",
                 "textfont": {"size": 11, "color": colours.ink},
-                "cliponaxis": False,
-                "hoverinfo": "skip",
-                "showlegend": False,
             }
         )
     columns = _columns(view, ratio, Column(view.t("Month"), months, MONTHS), data, shares)
@@ -163,16 +161,12 @@ def by_dimension(
             "marker": {"symbol": "line-ns", "size": 20, "line": {"width": 3, "color": colours.accent}},
         },
         {
-            "type": "scatter",
-            "mode": "text",
+            **_WORDS,
             "x": ends.tolist(),
             "y": rows,
             "text": [f"  {label}" for label in labels],
             "textposition": "middle right",
             "textfont": {"size": 12, "color": colours.ink},
-            "cliponaxis": False,
-            "hoverinfo": "skip",
-            "showlegend": False,
         },
     ]
     top = float(ends.max()) or 1.0

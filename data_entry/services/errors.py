@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from loupan.errors import LoupanError
-from loupan.i18n import Translator
+from loupan.i18n import Translator, marked
 
 
 class ServiceError(LoupanError):
@@ -36,6 +36,13 @@ class Refused(ServiceError):
 
 class Forbidden(ServiceError):
     """The actor has no right to it."""
+
+
+class PageForbidden(Forbidden):
+    """The actor may not open a page."""
+
+    def __init__(self) -> None:
+        super().__init__(marked("You may not open this page. Ask an administrator if you need to."))
 
 
 class NotFound(ServiceError):

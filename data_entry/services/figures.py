@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from data_entry.access import Actor, load_actor
 from data_entry.schema.estate import Project
 from data_entry.schema.organisation import Account
-from data_entry.services.errors import Forbidden
+from data_entry.services.errors import Forbidden, PageForbidden
 from data_entry.services.work import Work
 from loupan.i18n import marked
 
@@ -42,7 +42,7 @@ def reach(actor: Actor, page: str) -> Mapping[str, Collection[int]] | None:
     """
     scopes = actor.scopes(OPEN, resource_of(page))
     if not scopes:
-        raise Forbidden(marked("You may not open this page. Ask an administrator if you need to."))
+        raise PageForbidden()
     if "all" in scopes:
         return None
     reached: dict[str, Collection[int]] = {}

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from data_entry.schema.office import SavedView
 from data_entry.schema.organisation import Account, Employee
 from data_entry.services import wording
-from data_entry.services.errors import Forbidden, Invalid, NotFound, Problem, Refused
+from data_entry.services.errors import Invalid, NotFound, PageForbidden, Problem, Refused
 from data_entry.services.work import Work
 from loupan.i18n import marked
 
@@ -142,4 +142,4 @@ def _owned(work: Work, key: int, action: str) -> SavedView:
 
 def _require_page(work: Work, path: str) -> None:
     if not _PATH.fullmatch(path) or not work.actor.may("open", f"page:{path}"):
-        raise Forbidden(marked("You may not open this page. Ask an administrator if you need to."))
+        raise PageForbidden()
