@@ -225,5 +225,6 @@ def choose(page, label, words):
             option.click(timeout=3_000)
         except playwright_api.TimeoutError:
             continue
-        break
-    settle(page)
+        settle(page)
+        return
+    raise AssertionError(f"the list {label!r} offers no {words!r}")
