@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 
 import pytest
 
+from tests.end_to_end.steps import COUNT_TRAFFIC, settle
 from tests.support.installation import crm_installation, passwords_at, running_server, sample_installation
 
 playwright_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -67,6 +68,15 @@ class Watch:
             self.outside.append(request.url)
 
 
+# What the browser's back button does: another page, without loading the shell again (which takes longer than the page).
+# Streamlit asks its server for pages of the menu alone.
+_FOLLOW = """address => {
+    const before = window.loupanTraffic?.sent;
+    history.pushState({}, '', address);
+    dispatchEvent(new PopStateEvent('popstate'));
+    return window.loupanTraffic?.sent > before;
+}"""
+
 _OPEN_PAGES = pytest.StashKey[list]()
 
 
@@ -120,7 +130,7 @@ def context_of(browser):
     def get(address: str, role: str):
         if (address, role) not in contexts:
             kept = sign_in(browser, address, role)
-            contexts[address, role] = browser.new_context(locale="en-GB", storage_state=kept)
+            contexts[address, role] = new_profile(browser, storage_state=kept)
         return contexts[address, role]
 
     yield get
@@ -130,11 +140,15 @@ def context_of(browser):
 
 @pytest.fixture(scope="session")
 def idle_pages():
-    """Open pages of each browser profile that no test looks at.
-
-    In a process that has run Streamlit's scripts before, a page is drawn in half the time.
-    """
+    """Open pages of each browser profile that no test looks at: the next test goes on from there, as people do."""
     return defaultdict(list)
+
+
+def new_profile(browser, **options):
+    """Return a browser profile whose pages can be waited for."""
+    context = browser.new_context(locale="en-GB", **options)
+    context.add_init_script(COUNT_TRAFFIC)
+    return context
 
 
 def sign_in(browser, address: str, role: str):
@@ -164,7 +178,8 @@ def open_page(context_of, idle_pages, request):
         pages.append(page)
         page.set_viewport_size({"width": width, "height": 900})
         page.emulate_media(color_scheme=theme)
-        page.goto(f"{address}/{path}")
+        if not page.url.startswith(address) or not page.evaluate(_FOLLOW, f"{address}/{path}"):
+            page.goto(f"{address}/{path}")
         settle(page)
         return page
 
@@ -173,7 +188,6 @@ def open_page(context_of, idle_pages, request):
     outside = [url for _, watch in used for url in watch.outside]
     for page, watch in used:
         if not page.is_closed():
-            page.goto(f"{watch.address}/_stcore/health")  # a page of the same process that does nothing
             watch.forget()
             idle_pages[page.context].append((page, watch))
     assert errors == []
@@ -193,38 +207,3 @@ def signed_in(open_page, office):
         return open_page(office, address, role=role, theme=theme, width=width)
 
     return open_
-
-
-# Streamlit draws for a while after a run has ended: parts whose script is not there yet are skeletons, and the same
-# number of parts must be seen a few times one after another.
-_IS_SETTLED = """() => {
-    const isDone = document.querySelector('[data-testid=stApp]')?.dataset.testScriptState === 'notRunning'
-        && document.querySelector('[data-testid=stMain] h1, .st-key-lp_notice')
-        && !document.querySelector('[data-stale=true], [data-testid=stSkeleton]');
-    const parts = isDone ? document.querySelectorAll('[data-testid^=st]').length : -1;
-    const seen = window.loupanSeen ?? {};
-    window.loupanSeen = { parts, times: parts === seen.parts ? seen.times + 1 : 0 };
-    return isDone && window.loupanSeen.times >= 3;
-}"""
-
-
-def settle(page) -> None:
-    """Wait until Streamlit has finished a run, which begins with the click that asks for it, and has drawn it."""
-    page.evaluate("() => { window.loupanSeen = {}; }")
-    page.wait_for_function(_IS_SETTLED, timeout=60_000, polling=50)
-
-
-def choose(page, label, words):
-    """Choose an option of a list by the words of it; a list that a run still under way closed is opened again."""
-    box = page.get_by_role("combobox", name=label).last
-    option = page.get_by_role("option").filter(has_text=words).first
-    for _ in range(5):
-        box.click()
-        box.fill(words)
-        try:
-            option.click(timeout=3_000)
-        except playwright_api.TimeoutError:
-            continue
-        settle(page)
-        return
-    raise AssertionError(f"the list {label!r} offers no {words!r}")

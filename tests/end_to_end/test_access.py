@@ -8,7 +8,8 @@ from playwright.sync_api import expect
 from dashboards import menu
 from data_entry.access.roles import READY_MADE
 from data_entry.pages.menu import MENU
-from tests.end_to_end.conftest import settle
+from tests.end_to_end.conftest import new_profile
+from tests.end_to_end.steps import settle
 from tests.support.installation import passwords_at
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -33,7 +34,7 @@ def browsing(browser):
     contexts = []
 
     def new(**options):
-        contexts.append(browser.new_context(locale="en-GB", **options))
+        contexts.append(new_profile(browser, **options))
         return contexts[-1].new_page()
 
     yield new

@@ -15,7 +15,7 @@ from loupan.metrics import open_current
 from loupan.refresh_lock import refresh_lock
 from loupan.refresh_state import RefreshState, now, write_state
 from loupan.settings import Settings
-from tests.end_to_end.conftest import settle
+from tests.end_to_end.steps import settle
 from tests.support.installation import copy_crm, running_server
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]

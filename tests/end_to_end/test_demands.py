@@ -6,34 +6,9 @@ import re
 
 import pytest
 
-from tests.end_to_end.conftest import settle
+from tests.end_to_end.steps import choose, closed, fill, press, settle
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-
-
-def choose(page, label: str, option: str | None = None, *, nth: int = 0) -> str:
-    """Choose from a list: the option of a text, else the nth; return what was chosen."""
-    place = page.locator("[role=dialog]") if page.locator("[role=dialog]").count() else page
-    box = place.get_by_role("combobox", name=re.compile(re.escape(label))).last
-    box.click()
-    if option:
-        box.fill(option)
-    options = page.get_by_role("option")
-    wanted = options.filter(has_text=option).first if option else options.nth(nth)
-    wanted.wait_for()
-    text = wanted.inner_text()
-    wanted.click()
-    settle(page)
-    return text
-
-
-def press(page, name: str, *, within: str = "body") -> None:
-    page.locator(within).get_by_role("button", name=re.compile(name)).first.click()
-    settle(page)
-
-
-def said(page, text: str) -> None:
-    page.get_by_text(re.compile(text)).first.wait_for(timeout=20_000)
 
 
 # The estate at which the demonstration's property clerk works.
@@ -43,31 +18,26 @@ ESTATE = "滨江壹号"
 def enter(page, *, category: tuple[str, ...], title: str, responsible: str | None = None):
     """Fill in the dialog of a new demand; return the estate that was chosen, and the number given."""
     press(page, "New demand")
-    choose(page, "Customer")
-    estate = choose(page, "Estate", ESTATE)
-    for level, name in enumerate(category):
-        choose(page, "Category" if level == 0 else "below", name)
-    if responsible:
-        choose(page, "Whose conduct", responsible)
     dialog = page.get_by_role("dialog")
-    dialog.get_by_label(re.compile("^Title")).fill(title)
-    dialog.get_by_label(re.compile("^Title")).press("Tab")
-    settle(page)
-    press(page, "Record the demand", within="[role=dialog]")
+    choose(dialog, "Customer")
+    estate = choose(dialog, "Estate", ESTATE)
+    for level, name in enumerate(category):
+        choose(dialog, "Category" if level == 0 else "below", name)
+    if responsible:
+        choose(dialog, "Whose conduct", responsible)
+    fill(dialog, re.compile("^Title"), title)
+    press(dialog, "Record the demand")
     page.get_by_role("heading", name=re.compile(f"#\\d+ {re.escape(title)}")).wait_for(timeout=20_000)
     heading = page.get_by_role("heading", name=re.compile(f"#\\d+ {re.escape(title)}")).inner_text()
     return estate, int(re.search(r"#(\d+)", heading).group(1))
 
 
 def note(page, button: str, text: str) -> None:
-    press(page, f"^{button}|{button}$")
-    area = page.get_by_role("dialog").get_by_role("textbox").first
-    area.fill(text)
-    area.press("Tab")
-    settle(page)
-    press(page, "^Save", within="[role=dialog]")
-    page.get_by_role("dialog").wait_for(state="hidden")
-    settle(page)
+    press(page, re.compile(f"^{button}|{button}$"))
+    dialog = page.get_by_role("dialog")
+    fill(dialog, re.compile(""), text)
+    press(dialog, re.compile("^Save"))
+    closed(page)
 
 
 @pytest.mark.function("2.ii")
@@ -77,9 +47,8 @@ def test_sales_record_a_demand_find_it_again_and_forward_it(signed_in):
     press(page, "Forward")
     choose(page, "Department", "Customer service")
     choose(page, "Who", nth=0)
-    press(page, "Forward", within="[role=dialog]")
-    page.get_by_role("dialog").wait_for(state="hidden")
-    settle(page)
+    press(page.get_by_role("dialog"), "Forward")
+    closed(page)
     page.get_by_text(re.compile("forwarded it to")).wait_for()
     press(page, "Back to the list")
     page.get_by_label("Search", exact=True).fill("price of parking")
@@ -97,13 +66,9 @@ def test_property_staff_settle_a_complaint_beside_the_promises_of_the_sales_peri
     page = signed_in("property", "demands")
     _, number = enter(page, category=("投诉",), title="The lawn is smaller than promised")
     press(page, "Record a promise")
-    area = page.get_by_role("dialog").get_by_label("What was promised")
-    area.fill("A lawn of 500 m²")
-    area.press("Tab")
-    settle(page)
-    press(page, "^Save", within="[role=dialog]")
-    page.get_by_role("dialog").wait_for(state="hidden")
-    settle(page)
+    fill(page.get_by_role("dialog"), re.compile("What was promised"), "A lawn of 500 m²")
+    press(page.get_by_role("dialog"), re.compile("^Save"))
+    closed(page)
     page.get_by_text("A lawn of 500 m²").first.wait_for()
     press(page, "It was broken")
     page.get_by_text("Broken", exact=True).first.wait_for()
@@ -130,9 +95,8 @@ def test_customer_service_replies_and_asks_how_content_the_customer_is(signed_in
         3
     ).click()
     settle(page)
-    press(page, "^Save", within="[role=dialog]")
-    page.get_by_role("dialog").wait_for(state="hidden")
-    settle(page)
+    press(page.get_by_role("dialog"), re.compile("^Save"))
+    closed(page)
     page.get_by_text("★★★★☆").wait_for()
 
 
@@ -143,9 +107,8 @@ def test_a_demand_is_assigned_to_a_named_person_and_its_progress_watched(signed_
     press(page, "Assign")
     choose(page, "Department", "Property")
     who = choose(page, "Who", nth=0).split(" · ")[0]
-    press(page, "Assign", within="[role=dialog]")
-    page.get_by_role("dialog").wait_for(state="hidden")
-    settle(page)
+    press(page.get_by_role("dialog"), "Assign")
+    closed(page)
     page.get_by_text(re.compile(f"gave it to {who}")).wait_for()
     press(page, "Back to the list")
     page.get_by_text("Who has what").first.click()
@@ -166,13 +129,9 @@ def test_a_category_is_split_further_without_losing_history(signed_in):
     before = row.inner_text().split()
     page.get_by_text("墙面空鼓").first.click()
     settle(page)
-    area = page.get_by_role("dialog").get_by_label("Split into")
-    area.fill("客厅\n卧室")
-    area.press("Tab")
-    settle(page)
-    press(page, "^Split", within="[role=dialog]")
-    page.get_by_role("dialog").wait_for(state="hidden")
-    settle(page)
+    fill(page.get_by_role("dialog"), re.compile("Split into"), "客厅\n卧室")
+    press(page.get_by_role("dialog"), re.compile("^Split"))
+    closed(page)
     page.get_by_text("客厅").first.wait_for()
     assert page.get_by_role("row").filter(has_text="墙面空鼓").first.inner_text().split() == before
     enter(page, category=("投诉", "工程质量", "墙面空鼓", "卧室"), title="Hollow wall in the bedroom")

@@ -7,7 +7,7 @@ import pytest
 from loupan.formats import Formats
 from loupan.metrics import open_current
 from loupan.settings import Settings
-from tests.end_to_end.conftest import settle
+from tests.end_to_end.steps import settle
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 

@@ -10,7 +10,7 @@ from openpyxl import load_workbook
 
 from loupan.metrics import open_current
 from loupan.settings import Settings
-from tests.end_to_end.conftest import settle
+from tests.end_to_end.steps import settle
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 

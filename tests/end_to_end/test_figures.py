@@ -4,7 +4,7 @@ import pytest
 
 from loupan.metrics import open_current
 from loupan.settings import Settings
-from tests.end_to_end.conftest import choose, settle
+from tests.end_to_end.steps import choose, settle
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 

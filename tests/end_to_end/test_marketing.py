@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.end_to_end.conftest import settle
+from tests.end_to_end.steps import choose, fill, settle
 from tests.support.small_files import PDF
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -29,27 +29,12 @@ def dialog_of(page):
     return dialog
 
 
-def fill(page, scope, label, value):
-    """Type into a field and leave it, which is when Streamlit takes it."""
-    field = scope.get_by_role("textbox", name=re.compile(f"^{label}")).first
-    field.fill(value)
-    field.press("Tab")
-    settle(page)
-
-
 def fill_day(page, scope, label, day):
     """Type a date into its parts, which take the digits one after the other."""
     field = scope.get_by_test_id("stDateInput").filter(has_text=label).first
     field.locator("[role=spinbutton], input").first.click()
     page.keyboard.type(day.replace("-", ""))
     page.keyboard.press("Escape")  # the calendar, which would lie over the buttons
-    settle(page)
-
-
-def choose(page, scope, label, option):
-    field = scope.get_by_role("combobox", name=re.compile(label)).first
-    field.click()
-    page.get_by_role("option", name=option).first.click()
     settle(page)
 
 
@@ -68,10 +53,10 @@ def test_a_plan_is_made_and_shows_its_budget(signed_in):
     page = at(signed_in, "marketing", "plans")
     page.get_by_role("button", name="New plan").click()
     dialog = dialog_of(page)
-    fill(page, dialog, "Name", "Spring fair E2E")
-    fill(page, dialog, "Budget", "120000")
+    fill(dialog, re.compile("^Name"), "Spring fair E2E")
+    fill(dialog, re.compile("^Budget"), "120000")
     save(page, dialog)
-    fill(page, page, "Search", "Spring fair E2E")
+    fill(page, re.compile("^Search"), "Spring fair E2E")
     expect(page.get_by_text("Budget: ¥120K").first).to_be_visible()
 
 
@@ -80,7 +65,7 @@ def test_an_activity_stays_within_its_plan(signed_in):
     page = at(signed_in, "marketing", "plans", id=1)
     page.get_by_role("button", name="New activity").click()
     dialog = dialog_of(page)
-    fill(page, dialog, "Name", "Stand E2E")
+    fill(dialog, re.compile("^Name"), "Stand E2E")
     fill_day(page, dialog, "First day", "2020-01-01")
     dialog.get_by_role("button", name=re.compile(r"\bSave\b")).first.click()
     expect(dialog.get_by_text("This is outside of the plan").first).to_be_visible(timeout=90_000)
@@ -91,9 +76,9 @@ def test_an_expense_goes_from_entry_with_its_receipt_to_approval(signed_in):
     page = at(signed_in, "marketing", "expenses")
     page.get_by_role("button", name="New expense").click()
     dialog = dialog_of(page)
-    fill(page, dialog, "Amount", "876.54")
-    choose(page, dialog, "Expense category", "广告费")
-    fill(page, dialog, "Description", "Leaflets E2E")
+    fill(dialog, re.compile("^Amount"), "876.54")
+    choose(dialog, "Expense category", "广告费")
+    fill(dialog, re.compile("^Description"), "Leaflets E2E")
     dialog.get_by_role("button", name=re.compile(r"\bSave\b")).first.click()
     expect(page.get_by_text("Receipts")).to_be_visible(timeout=90_000)
     settle(page)
@@ -151,9 +136,9 @@ def test_feedback_of_a_non_customer_moves_the_statistics(signed_in):
     before = int(facts.inner_text().replace(",", ""))
     page.get_by_role("button", name="New feedback").click()
     dialog = dialog_of(page)
-    fill(page, dialog, "Respondent", "Passer-by E2E")
-    fill(page, dialog, "Rating", "4")
-    fill(page, dialog, "Content", "Nice stand")
+    fill(dialog, re.compile("^Respondent"), "Passer-by E2E")
+    fill(dialog, re.compile("^Rating"), "4")
+    fill(dialog, re.compile("^Content"), "Nice stand")
     save(page, dialog)
     expect(page.locator(".lp-facts dd").first).to_have_text(f"{before + 1:,}", timeout=90_000)
 
@@ -163,7 +148,7 @@ def test_a_feature_to_compare_is_asked_for_at_once(signed_in):
     page = at(signed_in, "marketing", "competition-entry")
     page.get_by_role("button", name="New feature to compare").click()
     dialog = dialog_of(page)
-    fill(page, dialog, "Name", "Parking ratio E2E")
+    fill(dialog, re.compile("^Name"), "Parking ratio E2E")
     save(page, dialog)
     expect(page.get_by_role("textbox", name="Parking ratio E2E")).to_be_visible(timeout=90_000)
 

@@ -12,7 +12,7 @@ from data_entry.schema.customer import Customer
 from data_entry.schema.office import ApprovalStep, ReportClass
 from data_entry.schema.organisation import Role, VocabularyTerm
 from data_entry.schema.service import CareRule, SurveyAnswer, SurveyResponse
-from tests.end_to_end.conftest import choose, settle
+from tests.end_to_end.steps import choose, closed, fill, press, settle, unfold
 from tests.support.installation import data_dir_at
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -23,18 +23,6 @@ def crm(office):
     engine = create_engine_for(f"sqlite:///{data_dir_at(office) / 'crm.sqlite'}")
     yield engine
     engine.dispose()
-
-
-def press(page, name, *, exact=True):
-    page.get_by_role("button", name=name, exact=exact).last.click()
-    settle(page)
-
-
-def fill(page, label, text):
-    field = page.get_by_label(label, exact=True).last
-    field.fill(text)
-    field.press("Tab")
-    settle(page)
 
 
 def view(page, name):
@@ -48,12 +36,6 @@ def name_of(page):
 
 def sees(page, text):
     page.locator("[data-testid=stMain]").get_by_text(text).first.wait_for()
-
-
-def closed(page):
-    """Wait until the dialog has gone: what was entered is saved."""
-    page.get_by_role("dialog").wait_for(state="detached")
-    settle(page)
 
 
 @pytest.mark.function("2.vi")
@@ -164,10 +146,10 @@ def test_an_administrator_sorts_categories_and_builds_a_flow(signed_in):
         press(page, "Add")
     flow = page.locator("[class*=st-key-lp_card_steps_]").first
     assert [text.split()[0] for text in flow.locator("strong").all_inner_texts()] == ["Executive", "Customer"]
-    flow.get_by_role("button", name="Change").last.click()
+    unfold(flow.get_by_role("button", name="Change").last, page.get_by_role("button", name="Up", exact=True))
     press(page, "Up")
     assert [text.split()[0] for text in flow.locator("strong").all_inner_texts()] == ["Customer", "Executive"]
-    flow.get_by_role("button", name="Change").last.click()
+    unfold(flow.get_by_role("button", name="Change").last, page.get_by_role("button", name="Take out", exact=True))
     press(page, "Take out")
     page.get_by_test_id("stDialog").get_by_role("button", name="Take out").click()
     settle(page)

@@ -6,15 +6,10 @@ import re
 
 import pytest
 
-from tests.end_to_end.conftest import settle
-from tests.end_to_end.test_demands import ESTATE, choose, press
+from tests.end_to_end.steps import choose, closed, fill, press, settle
+from tests.end_to_end.test_demands import ESTATE
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-
-
-def closed(page) -> None:
-    page.get_by_role("dialog").wait_for(state="hidden")
-    settle(page)
 
 
 @pytest.mark.function("3.i")
@@ -27,11 +22,8 @@ def test_an_owner_is_found_and_the_unit_passes_to_somebody_new(signed_in):
     press(page, "Change of ownership")
     page.get_by_role("dialog").get_by_text("Somebody who is not on record yet").click()
     settle(page)
-    name = page.get_by_role("dialog").get_by_role("textbox", name="Customer name")
-    name.fill("Newcomer Chen")
-    name.press("Tab")
-    settle(page)
-    press(page, "^Save", within="[role=dialog]")
+    fill(page.get_by_role("dialog"), "Customer name", "Newcomer Chen")
+    press(page.get_by_role("dialog"), re.compile("^Save"))
     closed(page)
     page.get_by_text(re.compile(r"Newcomer Chen: .* to today")).wait_for()
     page.get_by_text(re.compile(rf"{before.strip()}: ")).wait_for()
@@ -55,11 +47,8 @@ def test_a_service_is_added_and_retired_and_a_type_of_fee_defined(signed_in):
         ("Charged by", "m²"),
         ("Description", "Inside only"),
     ):
-        field = dialog.get_by_role("textbox", name=re.compile(f"^{label}"))
-        field.fill(text)
-        field.press("Tab")
-        settle(page)
-    press(page, "^Save", within="[role=dialog]")
+        fill(dialog, re.compile(f"^{label}"), text)
+    press(page.get_by_role("dialog"), re.compile("^Save"))
     closed(page)
     row = page.get_by_role("row").filter(has_text="Window cleaning")
     row.wait_for()
@@ -67,27 +56,21 @@ def test_a_service_is_added_and_retired_and_a_type_of_fee_defined(signed_in):
     page.get_by_text("Retire one").click()
     settle(page)
     choose(page, "Which", "Window cleaning")
-    press(page, "^Retire$")
+    press(page, "Retire")
     row.wait_for(state="detached")
     page.get_by_text("Classes", exact=True).click()
     settle(page)
     press(page, "New class")
-    field = dialog.get_by_role("textbox", name=re.compile("^Name"))
-    field.fill("Gardening")
-    field.press("Tab")
-    settle(page)
-    press(page, "^Save", within="[role=dialog]")
+    fill(dialog, re.compile("^Name"), "Gardening")
+    press(page.get_by_role("dialog"), re.compile("^Save"))
     closed(page)
     page.get_by_role("row").filter(has_text="Gardening").wait_for()
     page.get_by_text("Types of fees", exact=True).click()
     settle(page)
     press(page, "New type of fee")
     for label, text in (("Name", "Lift"), ("Rate", "12")):
-        field = dialog.get_by_role("textbox", name=re.compile(f"^{label}"))
-        field.fill(text)
-        field.press("Tab")
-        settle(page)
-    press(page, "^Save", within="[role=dialog]")
+        fill(dialog, re.compile(f"^{label}"), text)
+    press(page.get_by_role("dialog"), re.compile("^Save"))
     closed(page)
     page.get_by_role("row").filter(has_text="Lift").wait_for()
 
@@ -118,7 +101,7 @@ def test_bills_are_made_once_paid_and_what_is_owed_is_shown(signed_in):
     settle(page)
     amount = page.get_by_role("dialog").get_by_label(re.compile("Amount received"))
     amount.fill("100")
-    press(page, "Record the payment", within="[role=dialog]")
+    press(page.get_by_role("dialog"), "Record the payment")
     closed(page)
     page.get_by_role("row").filter(has_text=unit).filter(has_text="¥800.00").first.wait_for()
     page.get_by_text("Arrears", exact=True).click()

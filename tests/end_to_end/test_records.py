@@ -7,7 +7,7 @@ import re
 import pytest
 from openpyxl import Workbook
 
-from tests.end_to_end.conftest import settle
+from tests.end_to_end.steps import choose, fill, settle
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 WAIT = 60_000
@@ -28,21 +28,6 @@ def open_form(page, name=None):
     dialog.get_by_role("button", name=re.compile("^(check)? ?Save")).wait_for(timeout=WAIT)
     settle(page)
     return dialog
-
-
-def write(dialog, label, text):
-    field = dialog.get_by_role("textbox", name=re.compile(rf"^{label}( \*)?$")).first
-    field.fill(text)
-    field.press("Tab")
-    settle(dialog.page)
-
-
-def choose(dialog, label, option):
-    field = dialog.get_by_role("combobox", name=re.compile(rf"{label}( \*)?$")).first
-    field.click()
-    field.fill(option)
-    dialog.page.get_by_role("option", name=option).first.click()
-    settle(dialog.page)
 
 
 def save(page, dialog):
@@ -84,12 +69,12 @@ def test_a_feature_defined_here_appears_in_the_customer_form(signed_in):
     page = signed_in("admin", "records", table="feature")
     dialog = open_form(page)
     choose(dialog, "Applies to", "Customer")
-    write(dialog, "Name", "Favourite sport")
+    fill(dialog, "Name", "Favourite sport")
     save(page, dialog)
     page = signed_in("admin", "records", table="customer")
     name = page.locator("tbody th").first.inner_text()
     dialog = open_form(page, name)
-    write(dialog, "Favourite sport", "Tennis")
+    fill(dialog, "Favourite sport", "Tennis")
     save(page, dialog)
     dialog = open_form(page, name)
     assert dialog.get_by_role("textbox", name="Favourite sport").input_value() == "Tennis"
@@ -101,7 +86,7 @@ def test_a_feature_defined_here_appears_in_the_customer_form(signed_in):
 def test_a_department_is_entered_below_another_and_deleted_and_restored(signed_in):
     page = signed_in("admin", "records", table="department")
     dialog = open_form(page)
-    write(dialog, "Name", "Test department")
+    fill(dialog, "Name", "Test department")
     save(page, dialog)
     dialog = open_form(page, "Test department")
     dialog.get_by_text("Delete this record").click()
@@ -121,8 +106,8 @@ def test_a_stale_save_shows_both_versions(signed_in):
     pages = [signed_in("admin", "records", table="source") for _ in range(2)]
     name = pages[0].locator("tbody th").first.inner_text().strip("└ \u2003")
     dialogs = [open_form(page, name) for page in pages]
-    write(dialogs[0], "Name", f"{name} one")
-    write(dialogs[1], "Name", f"{name} two")
+    fill(dialogs[0], "Name", f"{name} one")
+    fill(dialogs[1], "Name", f"{name} two")
     save(pages[0], dialogs[0])
     dialogs[1].get_by_role("button", name=re.compile("Save")).first.click()
     dialogs[1].get_by_text(f"Theirs: {name} one").wait_for(timeout=WAIT)
@@ -136,7 +121,7 @@ def test_what_is_wrong_is_said_at_the_field_in_the_readers_language(signed_in):
     page.get_by_role("button", name=re.compile("新建")).click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_role("button", name=re.compile("保存")).wait_for(timeout=WAIT)
-    write(dialog, "电话", "abc")
+    fill(dialog, "电话", "abc")
     dialog.get_by_text("这不是有效的电话号码。").wait_for(timeout=WAIT)
 
 
@@ -155,7 +140,7 @@ def test_what_is_wrong_is_said_at_the_field_in_the_readers_language(signed_in):
 def test_a_setting_is_entered_and_found_again(signed_in, table):
     page = signed_in("admin", "records", table=table)
     dialog = open_form(page)
-    write(dialog, "Name", f"Entered {table}")
+    fill(dialog, "Name", f"Entered {table}")
     if table == "demand_category":
         choose(dialog, "Kind", "Complaint")
     save(page, dialog)
@@ -167,7 +152,7 @@ def test_a_category_of_the_knowledge_base_is_a_term(signed_in):
     page = signed_in("admin", "records", table="vocabulary_term")
     dialog = open_form(page)
     choose(dialog, "Field", "Article: Category")
-    write(dialog, "(Term|Value)", "Company archive")
+    fill(dialog, re.compile("Term|Value"), "Company archive")
     save(page, dialog)
     page.get_by_role("row").filter(has_text="Company archive").first.wait_for(timeout=WAIT)
 
@@ -182,11 +167,7 @@ def test_rows_pasted_or_of_a_file_are_previewed_then_written(signed_in):
     page.get_by_role("button", name="Write 1 rows, leave out the 1 refused").click()
     page.get_by_text("1 rows are written.").wait_for(timeout=WAIT)
     settle(page)
-    rows_of = page.get_by_role("combobox", name=re.compile("Rows of"))
-    rows_of.click()
-    rows_of.fill("Projects")
-    page.get_by_role("option", name="Projects", exact=True).click()
-    settle(page)
+    choose(page, "Rows of", "Projects")
     page.get_by_role("tab", name="Upload").click()
     page.locator("input[type=file]").set_input_files(
         {"name": "estates.xlsx", "mimeType": "application/octet-stream", "buffer": workbook(ESTATES)}

@@ -6,26 +6,13 @@ import re
 
 import pytest
 
-from tests.end_to_end.conftest import settle
+from tests.end_to_end.steps import choose, fill, press, settle
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 PHONE, NAME = "13712345678", "测试欧阳"
 
 
-def choose(page, key, index=0):
-    """Choose an option of a list by its place."""
-    box, offered = page.locator(f".st-key-{key} input"), page.get_by_role("option")
-    for _ in range(5):
-        box.click()
-        page.wait_for_timeout(700)
-        # A run of the page that was still under way closes the list again.
-        if offered.count() > index:
-            break
-    offered.nth(index).click()
-    settle(page)
-
-
-def fill(page, key, text):
+def write(page, key, text):
     box = page.locator(f".st-key-{key} input").first
     box.fill(text)
     # Enter and not Tab, which would open the calendar of a date that comes next, over the buttons.
@@ -33,28 +20,20 @@ def fill(page, key, text):
     settle(page)
 
 
-def press(page, key):
-    page.locator(f".st-key-{key} button").click()
-    settle(page)
-
-
 def begin_customer(page, name, phone):
     """Fill the dialog of a new customer as far as the form of the schema goes."""
-    press(page, "customers_new")
+    press(page.locator(".st-key-customers_new"))
     dialog = page.get_by_role("dialog")
     dialog.get_by_role("textbox", name="Customer name", exact=True).fill(name)
-    number = dialog.get_by_role("textbox", name="Phone", exact=True)
-    number.fill(phone)
-    number.press("Tab")
-    settle(page)
+    fill(dialog, "Phone", phone)
     if not page.locator(".st-key-new_customer_project input").input_value():
-        choose(page, "new_customer_project")
-    choose(page, "new_customer_source")
+        choose(page.locator(".st-key-new_customer_project"))
+    choose(page.locator(".st-key-new_customer_source"))
 
 
 def enter_customer(page, name, phone):
     begin_customer(page, name, phone)
-    press(page, "new_customer_save")
+    press(page.locator(".st-key-new_customer_save"))
     page.wait_for_url(re.compile(r"/customer\?.*id=\d+"))
     settle(page)
     page.get_by_role("heading", name=name).wait_for()
@@ -67,7 +46,7 @@ def test_a_customer_is_entered_and_a_duplicate_noticed(signed_in):
     page.get_by_text("Lead opened").wait_for()
     page = signed_in("sales", "customers")
     begin_customer(page, "Somebody", f"+86 {PHONE[:3]} {PHONE[3:7]} {PHONE[7:]}")
-    press(page, "new_customer_save")
+    press(page.locator(".st-key-new_customer_save"))
     page.get_by_text("seems to be known already").wait_for()
     assert NAME in page.get_by_role("dialog").inner_text()
 
@@ -80,10 +59,10 @@ def test_a_duplicate_is_merged_and_leads_on_to_the_customer_that_is_kept(signed_
     page = signed_in("sales_manager", "customers")
     enter_customer(page, "测试东方", "13700006666")
     kept = re.search(r"[?&]id=(\d+)", page.url)[1]
-    press(page, "person_merge")
-    fill(page, "merge_text", "测试上官")
+    press(page.locator(".st-key-person_merge"))
+    write(page, "merge_text", "测试上官")
     page.get_by_role("dialog").get_by_text(f"#{duplicate}").wait_for()
-    press(page, "merge_save")
+    press(page.locator(".st-key-merge_save"))
     page.get_by_text("Also entered as").wait_for()
     assert f"#{duplicate}" in page.locator(".st-key-lp_card_person").inner_text()
     page = signed_in("sales_manager", "customer", id=duplicate)
@@ -96,7 +75,7 @@ def test_a_duplicate_is_merged_and_leads_on_to_the_customer_that_is_kept(signed_
 def test_the_service_finds_any_customer_by_telephone(signed_in):
     enter_customer(signed_in("sales", "customers"), "测试司马", "13787654321")
     page = signed_in("service", "customers")
-    fill(page, "customers_text", "137 8765 4321")
+    write(page, "customers_text", "137 8765 4321")
     page.get_by_role("button", name="测试司马").click()
     page.wait_for_url(re.compile(r"/customer\?.*id=\d+"))
     settle(page)
@@ -109,37 +88,37 @@ def test_from_booking_to_contract_payment_another_unit_and_cancellation(signed_i
     enter_customer(page, "测试诸葛", "13700001234")
     page.locator("[class*='st-key-way_deal_'] button").first.click()
     settle(page)
-    choose(page, "begin_unit")
-    fill(page, "begin_amount_False", "20000")
-    press(page, "begin_save")
+    choose(page.locator(".st-key-begin_unit"))
+    write(page, "begin_amount_False", "20000")
+    press(page.locator(".st-key-begin_save"))
     page.locator("[class*='st-key-sale_'] button").first.click()
     page.wait_for_url(re.compile(r"/deals\?.*id=\d+"))
     settle(page)
-    press(page, "deal_contract")
-    press(page, "advance_save")
+    press(page.locator(".st-key-deal_contract"))
+    press(page.locator(".st-key-advance_save"))
     page.get_by_text("Contract signed").first.wait_for()
-    press(page, "deal_plan")
-    press(page, "plan_save")
+    press(page.locator(".st-key-deal_plan"))
+    press(page.locator(".st-key-plan_save"))
     page.get_by_role("region", name="Payment plan").wait_for()
-    press(page, "deal_pay")
-    choose(page, "pay_kind", 1)
-    fill(page, "pay_amount", "100000")
-    press(page, "pay_save")
+    press(page.locator(".st-key-deal_pay"))
+    choose(page.locator(".st-key-pay_kind"), nth=1)
+    write(page, "pay_amount", "100000")
+    press(page.locator(".st-key-pay_save"))
     page.get_by_text("Down payment · ¥100,000").wait_for()
     unit = page.locator(".st-key-lp_card_deal").inner_text().splitlines()[0]
-    press(page, "deal_swap")
-    choose(page, "swap_unit", 1)
-    press(page, "swap_save")
+    press(page.locator(".st-key-deal_swap"))
+    choose(page.locator(".st-key-swap_unit"), nth=1)
+    press(page.locator(".st-key-swap_save"))
     page.get_by_text("Given up for another unit").first.wait_for()
     page.get_by_role("button", name="Deal after the swap").click()
     page.get_by_role("button", name="Deal before the swap").wait_for()
     settle(page)
     assert page.locator(".st-key-lp_card_deal").inner_text().splitlines()[0] != unit
-    press(page, "deal_cancel")
-    press(page, "cancel_save")
+    press(page.locator(".st-key-deal_cancel"))
+    press(page.locator(".st-key-cancel_save"))
     page.get_by_role("dialog").get_by_text("Choose a reason.").wait_for()
-    choose(page, "cancel_reason")
-    press(page, "cancel_save")
+    choose(page.locator(".st-key-cancel_reason"))
+    press(page.locator(".st-key-cancel_save"))
     page.get_by_text("Deal cancelled").first.wait_for()
 
 
@@ -158,8 +137,8 @@ def test_the_manager_changes_a_price_and_history_is_kept(signed_in):
     settle(page)
     dialog = page.get_by_role("dialog")
     dialog.get_by_text("Change price or state").click()
-    fill(page, "unit_list_price", "98765432")
-    press(page, "unit_price")
+    write(page, "unit_list_price", "98765432")
+    press(page.locator(".st-key-unit_price"))
     dialog.wait_for(state="detached")
     settle(page)
     page.locator("[class*='st-key-lp_unit_available_'] button").first.click()

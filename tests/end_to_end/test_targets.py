@@ -6,7 +6,7 @@ from contextlib import closing
 
 import pytest
 
-from tests.end_to_end.conftest import settle
+from tests.end_to_end.steps import settle
 from tests.support.installation import data_dir_at
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]

@@ -218,6 +218,13 @@ def _wait_until(happened: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
+def _catches(process: int, number: signal.Signals) -> bool:
+    """Whether a process has a handler for a signal; until then the one it was forked from has it ignored."""
+    status = Path(f"/proc/{process}/status").read_text()
+    caught = next(line.split()[1] for line in status.splitlines() if line.startswith("SigCgt:"))
+    return bool(int(caught, 16) >> (number - 1) & 1)
+
+
 def test_refreshes_wait_for_each_other_and_ctrl_c_ends_one_and_no_other(company: Installation) -> None:
     until = "2025-12-31"
     known_then = company.metrics("leads", "visits", "complaints", "--end", until)
@@ -226,7 +233,8 @@ def test_refreshes_wait_for_each_other_and_ctrl_c_ends_one_and_no_other(company:
     _wait_until(lambda: is_refreshing(company.data_dir))
     second = company.start("refresh", "--as-of", f"{until}T16:00:00")
     given_up = company.start("refresh", "--as-of", MOMENT)
-    time.sleep(2)
+    _wait_until(lambda: _catches(given_up.pid, signal.SIGINT))
+    time.sleep(2)  # it waits for the first now; sooner or later, it must end alike
     given_up.send_signal(signal.SIGINT)
     _, err = given_up.communicate(timeout=60)
     assert given_up.returncode != PUBLISHED

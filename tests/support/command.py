@@ -30,6 +30,7 @@ _CONTEXT.set_forkserver_preload(
         "pipelines.refresh_command",
         "sample_data.sample_command",
         __name__,
+        "tests.support.frozen",  # the last: what comes before it is looked at no more
     ]
 )
 

@@ -1,6 +1,6 @@
 """A warehouse in memory: raw tables from literal rows, and every dbt model built on them without a dbt run.
 
-The SQL is dbt's own, compiled once per test session. A build of all models takes about a second, so property tests can
+The SQL is dbt's own, compiled once per test run. A build of all models takes about a second, so property tests can
 compare the marts of many random CRMs.
 
     warehouse = Warehouse()
@@ -14,15 +14,18 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
+import json
 import os
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pandas as pd
 import yaml
+
+from tests.support.shared import made_once
 
 PROJECT_DIR = Path(__file__).parents[2] / "dbt_project"
 
@@ -49,41 +52,68 @@ DEFAULTS: dict[str, dict[str, Any]] = {
 }
 
 
+@dataclass(frozen=True)
+class Model:
+    """What it takes to make a model without dbt."""
+
+    name: str
+    schema: str
+    alias: str
+    kind: str  # view or table
+    sql: str
+
+
+@dataclass(frozen=True)
 class Compiled:
     """What one dbt compile yields: the models in the order of the graph, and both manifests as JSON text."""
 
-    def __init__(self, models: list[Any], semantic_json: str, manifest_json: str) -> None:
-        self.models = models
-        self.semantic_json = semantic_json
-        self.manifest_json = manifest_json
+    models: list[Model]
+    semantic_json: str
+    manifest_json: str
 
 
 @functools.cache
 def manifest(time_zone: str = "Asia/Shanghai") -> Compiled:
-    """dbt's models with compiled SQL for an in-memory DuckDB; compiled once per process."""
+    """dbt's models with compiled SQL for an in-memory DuckDB; compiled once per test run."""
+    folder = made_once(f"compiled-{time_zone.replace('/', '-')}", functools.partial(_compile, time_zone))
+    return Compiled(
+        models=[Model(**model) for model in json.loads((folder / "models.json").read_text(encoding="utf-8"))],
+        semantic_json=(folder / "semantic_manifest.json").read_text(encoding="utf-8"),
+        manifest_json=(folder / "manifest.json").read_text(encoding="utf-8"),
+    )
+
+
+def _compile(time_zone: str, target: Path) -> None:
     from dbt.cli.main import dbtRunner
 
-    with tempfile.TemporaryDirectory() as target:
-        options = [f"--{name}-dir={PROJECT_DIR}" for name in ("project", "profiles")]
-        options += [f"--{name}-path={target}" for name in ("target", "log")]
-        before = os.environ.get("LOUPAN_WAREHOUSE_PATH")
-        os.environ["LOUPAN_WAREHOUSE_PATH"] = ":memory:"
-        try:
-            result = dbtRunner().invoke(
-                ["compile", "--quiet", "--no-partial-parse", *options, "--vars", f"{{time_zone: {time_zone}}}"]
-            )
-        finally:
-            if before is None:
-                del os.environ["LOUPAN_WAREHOUSE_PATH"]
-            else:
-                os.environ["LOUPAN_WAREHOUSE_PATH"] = before
-        if not result.success:
-            failed = [f"{r.node.name}: {r.message}" for r in getattr(result.result, "results", []) if r.message]
-            raise RuntimeError(f"dbt compile failed: {result.exception or failed}")
-        compiled = {r.node.unique_id: r.node for r in result.result.results if r.node.resource_type == "model"}
-        semantic = (Path(target) / "semantic_manifest.json").read_text(encoding="utf-8")
-        graph = (Path(target) / "manifest.json").read_text(encoding="utf-8")
-    return Compiled(models=ordered(compiled), semantic_json=semantic, manifest_json=graph)
+    options = [f"--{name}-dir={PROJECT_DIR}" for name in ("project", "profiles")]
+    options += [f"--{name}-path={target}" for name in ("target", "log")]
+    before = os.environ.get("LOUPAN_WAREHOUSE_PATH")
+    os.environ["LOUPAN_WAREHOUSE_PATH"] = ":memory:"
+    try:
+        result = dbtRunner().invoke(
+            ["compile", "--quiet", "--no-partial-parse", *options, "--vars", f"{{time_zone: {time_zone}}}"]
+        )
+    finally:
+        if before is None:
+            del os.environ["LOUPAN_WAREHOUSE_PATH"]
+        else:
+            os.environ["LOUPAN_WAREHOUSE_PATH"] = before
+    if not result.success:
+        failed = [f"{r.node.name}: {r.message}" for r in getattr(result.result, "results", []) if r.message]
+        raise RuntimeError(f"dbt compile failed: {result.exception or failed}")
+    compiled = {r.node.unique_id: r.node for r in result.result.results if r.node.resource_type == "model"}
+    models = [
+        Model(
+            node.name,
+            node.schema,
+            node.alias,
+            "view" if node.config.materialized == "view" else "table",
+            node.compiled_code,
+        )
+        for node in ordered(compiled)
+    ]
+    (target / "models.json").write_text(json.dumps([asdict(model) for model in models]), encoding="utf-8")
 
 
 def ordered(nodes: Mapping[str, Any]) -> list[Any]:
@@ -155,9 +185,8 @@ class Warehouse:
         for schema in sorted({model.schema for model in models}):
             self.con.execute(f"create schema if not exists {schema}")
         for model in models:
-            kind = "view" if model.config.materialized == "view" else "table"
             try:
-                self.con.execute(f"create or replace {kind} {model.schema}.{model.alias} as {model.compiled_code}")
+                self.con.execute(f"create or replace {model.kind} {model.schema}.{model.alias} as {model.sql}")
             except duckdb.Error as error:
                 raise RuntimeError(f"{model.name}: {error}") from error
 
