@@ -108,6 +108,10 @@ class View:
         """Write a value of a metric."""
         return self.formats.value(value, self.unit(metric))
 
+    def left_out(self, number: int) -> str:
+        """Say how many a picture has no room for, or nothing if it has room for all."""
+        return self.t("{number} more are not drawn; the table has all.", number=number) if number > 0 else ""
+
     def ask(
         self,
         *metrics: str,

@@ -133,7 +133,8 @@ def ranked_bars(
         dimension: what the bars are.
         metric: what they measure.
         chosen: values drawn in colour while the others turn grey; all are in colour when none is chosen.
-        most: how many bars; the rest is summed up as one where summing makes sense (`share`).
+        most: how many bars; the rest is summed up as one where summing makes sense (`share`). Elsewhere the note says
+            how many more there are, and the table has all.
         share: whether the parts add up, so that shares can be written and the rest summed.
         cumulative: write the running share too, as in a Pareto chart.
         is_ranked: False sorts by name, for people.
@@ -149,7 +150,8 @@ def ranked_bars(
     total = float(data[metric].sum()) if whole is None else whole
     data["name"] = data[dimension].map(names or partial(value_label, view.t, dimension), na_action=None)
     if not is_ranked:
-        data = data.head(most).sort_values("name", kind="stable")
+        # Drawn are those with the most, the others follow in the table; by name, both.
+        data = pd.concat([part.sort_values("name", kind="stable") for part in (data.head(most), data.iloc[most:])])
     shown, values = data["name"].tolist(), data[metric].tolist()
     is_chosen = [not chosen or str(v) in chosen for v in data[dimension]]
     picks = _picks(data[dimension])
@@ -158,7 +160,6 @@ def ranked_bars(
         values = [*values[: most - 1], float(sum(values[most - 1 :]))]
         is_chosen = [*is_chosen[: most - 1], not chosen]
         picks = (*picks[: most - 1], None)
-    shown, values, is_chosen = shown[:most], values[:most], is_chosen[:most]
     running = np.cumsum(values) / total
     labels = []
     for i, value in enumerate(values):
@@ -168,6 +169,17 @@ def ranked_bars(
         if cumulative and i:
             label += f" (Σ {view.formats.value(running[i], 'percent')})"
         labels.append(label)
+    table = pd.DataFrame({dimension_title(view.t, dimension): shown, view.label(metric): labels})
+    columns = [
+        Column(dimension_title(view.t, dimension), shown),
+        Column(view.label(metric), values, unit, metric),
+    ]
+    if share and total > 0:
+        columns.append(Column(view.t("Share of the total"), [value / total for value in values], "percent"))
+    if cumulative:
+        columns.append(Column(view.t("Running share"), running.tolist(), "percent"))
+    note = view.left_out(len(values) - most)
+    shown, values, labels, is_chosen = shown[:most], values[:most], labels[:most], is_chosen[:most]
     top = max(0.0, *values)
     fills = [colours.main if c else colours.faint for c in is_chosen]
     trace = {
@@ -195,16 +207,7 @@ def ranked_bars(
     alt = view.t(
         "{metric}: most for {name} with {value}.", metric=view.label(metric), name=shown[most_of], value=labels[most_of]
     )
-    table = pd.DataFrame({dimension_title(view.t, dimension): shown, view.label(metric): labels})
-    columns = [
-        Column(dimension_title(view.t, dimension), shown),
-        Column(view.label(metric), values, unit, metric),
-    ]
-    if share and total > 0:
-        columns.append(Column(view.t("Share of the total"), [value / total for value in values], "percent"))
-    if cumulative:
-        columns.append(Column(view.t("Running share"), running.tolist(), "percent"))
-    return Drawing(drawn, alt, table, columns=columns, dimension=dimension, values=picks[:most])
+    return Drawing(drawn, alt, table, note, columns, dimension, picks[:most])
 
 
 def ranked(view: View, metric: str, dimension: str, **options: Any) -> Drawing:
@@ -250,7 +253,8 @@ def estimates(
         is_ranked: False sorts by name, for people.
         is_ascending: lowest rate first.
         names: writes a value of the dimension; `value_label` by default.
-        most: how many rows are drawn, those with the largest denominators; the table has all.
+        most: how many rows are drawn, those with the largest denominators; the note says how many more there are, and
+            the table has all.
         common: the rate over all, where rows overlap and it is not that of their sums.
     """
     data = ratio_frame(frame, dimension, metric)
@@ -321,6 +325,7 @@ def estimates(
     note = view.t("Line: the common rate, {rate}. Bars: 95% intervals.", rate=formats.value(common, unit))
     if data["is_few"].any():
         note += " " + view.t("Grey and unranked: fewer than 30.")
+    note = f"{note} {view.left_out(len(data) - len(shown))}".strip()
     return Drawing(drawn, alt, table, note, columns, dimension, _picks(shown[dimension]))
 
 
@@ -435,16 +440,22 @@ def ranges(view: View, frame: pd.DataFrame, dimension: str, metric: str, *, mode
         dimension: what is credited.
         metric: ``attributed_amount`` or ``attributed_contracts``.
         model: the model drawn as bars.
-        most: how many rows.
+        most: how many rows are drawn; the note says how many more there are, and the table has all.
     """
     if frame.empty or model not in set(frame["attribution_model"]):
         return NOTHING
     grid = frame.pivot(index=dimension, columns="attribution_model", values=metric).astype(float).fillna(0.0)
-    grid = grid[grid.max(axis=1) > 0].sort_values(model, ascending=False, kind="stable").head(most)
+    grid = grid[grid.max(axis=1) > 0].sort_values(model, ascending=False, kind="stable")
     if grid.empty:
         return NOTHING
     formats, colours, unit = view.formats, COLOURS[view.theme], view.unit(metric)
     names = [value_label(view.t, dimension, v) for v in grid.index]
+    columns = [
+        Column(dimension_title(view.t, dimension), names),
+        *(Column(value_label(view.t, "attribution_model", m), grid[m].tolist(), unit, metric) for m in grid.columns),
+    ]
+    note = view.left_out(len(grid) - most)
+    grid, names = grid.head(most), names[:most]
     low, high, chosen = grid.min(axis=1), grid.max(axis=1), grid[model]
     texts = [
         hover(
@@ -484,10 +495,6 @@ def ranges(view: View, frame: pd.DataFrame, dimension: str, metric: str, *, mode
         xaxis=value_axis(formats, unit, 0.0, float(high.max()), view.theme, is_tight=True),
         yaxis=label_axis(names),
     )
-    columns = [
-        Column(dimension_title(view.t, dimension), names),
-        *(Column(value_label(view.t, "attribution_model", m), grid[m].tolist(), unit, metric) for m in grid.columns),
-    ]
     alt = view.t(
         "{metric}: most for {name} with {value}; {low} to {high} depending on the model.",
         metric=view.label(metric),
@@ -496,7 +503,7 @@ def ranges(view: View, frame: pd.DataFrame, dimension: str, metric: str, *, mode
         low=formats.value(low.iloc[0], unit),
         high=formats.value(high.iloc[0], unit),
     )
-    return Drawing(drawn, alt, written(formats, columns), columns=columns)
+    return Drawing(drawn, alt, written(formats, columns), note, columns)
 
 
 def ratio_frame(frame: pd.DataFrame, dimension: str, metric: str) -> pd.DataFrame:

@@ -171,7 +171,7 @@ def lines_by_value(
         xaxis=period_axis(view.formats, periods, grain),
         yaxis=_value_axis(view, view.unit(metric), [values for _, values in found.values()]),
     )
-    note = f"{_left_out(view, left_out)} {unfinished(view, grain)}".strip()
+    note = f"{view.left_out(left_out)} {unfinished(view, grain)}".strip()
     columns = _columns(view, grain, found)
     return Drawing(drawn, _alt_of_values(view, metric, found), written(view.formats, columns), note, columns)
 
@@ -235,7 +235,7 @@ def panels_by_value(
         margin={"l": 4, "r": 8, "t": 26, "b": 4},
         **layout,
     )
-    note = f"{_left_out(view, left_out)} {unfinished(view, grain)}".strip()
+    note = f"{view.left_out(left_out)} {unfinished(view, grain)}".strip()
     columns = _columns(view, grain, found)
     return Drawing(drawn, _alt_of_values(view, metric, found), written(view.formats, columns), note, columns)
 
@@ -373,7 +373,3 @@ def _alt_of_values(view: View, metric: str, found: dict[str, tuple[str, pd.Serie
     lasts = {name: values.dropna() for name, (_, values) in found.items()}
     written = (f"{name} {view.write(known.iloc[-1], metric)}" for name, known in lasts.items() if len(known))
     return view.t("{metric}, last: {values}.", metric=view.label(metric), values=view.t("; ").join(written))
-
-
-def _left_out(view: View, number: int) -> str:
-    return view.t("{number} smaller ones are left out here; the table has all.", number=number) if number else ""

@@ -117,7 +117,8 @@ def by_dimension(
         dimension: what the bars are.
         ratio: name of the ratio.
         without: how the note names what has no target: a message with ``{names}`` and ``{total}``.
-        most: how many bars, those with the largest targets; the table has all.
+        most: how many bars, those with the largest targets; the note says how many more there are, and the table
+            has all.
     """
     data = _terms(frame, dimension, ratio)
     if data is None:
@@ -180,11 +181,11 @@ def by_dimension(
     )
     missing = data["target"].isna().to_numpy()
     lacking = [name for name, has_none in zip(names, missing, strict=True) if has_none]
-    note = ""
+    note = view.left_out(len(data) - len(shown))
     if lacking:
         total = view.write(float(data.loc[missing, "actual"].sum()), actual)
         named = lacking[:_MOST_NAMED] + (["…"] if len(lacking) > _MOST_NAMED else [])
-        note = view.t(without, names=view.t(", ").join(named), total=total)
+        note = f"{view.t(without, names=view.t(', ').join(named), total=total)} {note}".strip()
     return Drawing(drawn, alt, written(formats, columns), note, columns)
 
 

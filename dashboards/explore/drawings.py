@@ -235,7 +235,9 @@ def _ranking(view: View, frame: pd.DataFrame, question: Question, metric: str) -
         return ranked_bars(view, frame, dimension, metric, share=share, **options)
     options["chosen"] = [str(value) for value, few in zip(frame[dimension], is_few, strict=True) if not few] or [""]
     drawing = ranked_bars(view, frame, dimension, metric, **options)
-    return replace(drawing, note=view.t("Grey: fewer than 30.")) if not drawing.is_empty else drawing
+    if drawing.is_empty:
+        return drawing
+    return replace(drawing, note=f"{view.t('Grey: fewer than 30.')} {drawing.note}".strip())
 
 
 def _heatmap(view: View, frame: pd.DataFrame, question: Question, metric: str) -> Drawing:
@@ -294,9 +296,7 @@ def _heatmap(view: View, frame: pd.DataFrame, question: Question, metric: str) -
         angle=0 if across in ("quarter", "year") else -45,
     )
     note = view.t("Empty: fewer than 30.") if is_rate else ""
-    if left_out:
-        note += " " + view.t("{number} smaller ones are left out here; the table has all.", number=left_out)
-    return replace(drawing, note=note.strip())
+    return replace(drawing, note=f"{note} {view.left_out(left_out)}".strip())
 
 
 def _names_in_order(sizes: pd.Series, question: Question, others: str, dimension: str) -> list[str]:

@@ -1,0 +1,65 @@
+"""A picture that has not room for all says so, and its table and its files have all."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from dashboards.charts.comparison import estimates, ranges, ranked_bars
+from dashboards.charts.targets import by_dimension
+
+NUMBER = 30
+NAMES = [f"S{number:02}" for number in range(NUMBER)]
+AMOUNTS = [float(number) for number in range(1, NUMBER + 1)]
+SAID = f"{NUMBER - 10} more are not drawn; the table has all."
+
+
+def amounts(metric):
+    return pd.DataFrame({"source": NAMES, metric: AMOUNTS})
+
+
+def rates(metric):
+    frame = pd.DataFrame({"source": NAMES, f"{metric}__numerator": AMOUNTS, f"{metric}__denominator": 100.0})
+    return frame.assign(**{metric: frame[f"{metric}__numerator"] / 100})
+
+
+def bars(view, **options):
+    return ranked_bars(view, amounts("contract_amount"), "source", "contract_amount", most=10, **options)
+
+
+def by_model(view):
+    frame = pd.concat([amounts("attributed_amount").assign(attribution_model=name) for name in ("first", "last")])
+    return ranges(view, frame, "source", "attributed_amount", model="last", most=10)
+
+
+def points(view):
+    return estimates(view, rates("conversion_rate"), "source", "conversion_rate", most=10)
+
+
+def targets(view):
+    frame = rates("contract_amount_attainment")
+    return by_dimension(view, frame, "source", "contract_amount_attainment", without="{names} {total}", most=10)
+
+
+@pytest.mark.parametrize("draw", [bars, by_model, points, targets])
+def test_what_is_not_drawn_is_counted_and_in_the_table(view, draw):
+    drawing = draw(view)
+    assert SAID in drawing.note
+    assert len(drawing.figure.data[0].y) == 10
+    assert sorted(drawing.table.iloc[:, 0]) == NAMES
+    assert all(len(column.values) == NUMBER for column in drawing.columns)
+
+
+def test_people_are_drawn_by_name_and_those_with_the_most(view):
+    drawing = bars(view, is_ranked=False)
+    drawn = drawing.table.iloc[:10, 0].tolist()
+    assert drawn == NAMES[-10:]
+    assert list(drawing.values) == drawn
+    assert drawing.figure.data[0].x == tuple(AMOUNTS[-10:])
+
+
+def test_what_can_be_summed_up_is_one_bar(view):
+    drawing = bars(view, share=True)
+    assert drawing.note == ""
+    assert drawing.table.iloc[-1, 0] == f"{NUMBER - 9} others"
+    assert sum(drawing.columns[1].values) == sum(AMOUNTS)
