@@ -58,6 +58,10 @@ lint: $(VENV)/.dev ## Check style, types and SQL
 docs: $(VENV)/.dev ## Write the table of functions, pages and tests
 	$(BIN)/python -m tests.functions_table
 
+.PHONY: pictures
+pictures: $(VENV)/.dev ## Take the pictures of the README anew
+	$(BIN)/python -m tests.pictures
+
 .PHONY: bench
 bench: $(VENV)/.dev ## Measure speed and memory, as ratios in one run
 	$(BIN)/python -m tests.benchmarks

@@ -27,7 +27,7 @@ def draw(desk: Desk) -> None:
     changed = desk.formats.moment(own.password_changed_at, desk.zone.key) if own.password_changed_at else NO_DATA
     ui.facts(
         [
-            (t("Name"), desk.actor.name),
+            (t("Full name"), desk.actor.name),
             (t("Login"), own.login),
             (t("Roles"), t(", ").join(role_title(t, name) for name in desk.actor.roles) or NO_DATA),
         ]
