@@ -130,8 +130,10 @@ def _write_artifacts(manifest: Manifest, folder: Path) -> None:
     from dbt.parser.manifest import write_manifest
 
     # dbt writes its own state only where it found something changed.
-    parsed_at = (folder / "partial_parse.msgpack").stat().st_mtime_ns
-    if any(not (folder / name).exists() or (folder / name).stat().st_mtime_ns < parsed_at for name in _ARTIFACTS):
+    state, artifacts = folder / "partial_parse.msgpack", [folder / name for name in _ARTIFACTS]
+    if not all(file.exists() for file in (state, *artifacts)) or any(
+        file.stat().st_mtime_ns < state.stat().st_mtime_ns for file in artifacts
+    ):
         write_manifest(manifest, str(folder))
 
 

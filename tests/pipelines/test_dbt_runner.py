@@ -1,0 +1,40 @@
+"""What dbt knows of the project, as the rest of a refresh reads it."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from loupan.settings import Settings
+from pipelines import dbt_runner
+from tests.loupan.conftest import MINI_PROJECT
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    project = shutil.copytree(MINI_PROJECT, tmp_path / "project")
+    return Settings(data_dir=tmp_path / "data", dbt_project_dir=project)  # type: ignore[call-arg]
+
+
+def parse(settings: Settings) -> dbt_runner.Parsed:
+    """Parse as a process does that did not before."""
+    dbt_runner.parse.cache_clear()
+    return dbt_runner.parse(settings)
+
+
+def test_artifacts_are_written_when_the_project_changed_and_only_then(settings: Settings) -> None:
+    first = parse(settings)
+    artifact = dbt_runner.target_path(settings) / "manifest.json"
+    written = artifact.stat().st_mtime_ns
+    assert parse(settings).artifact == first.artifact
+    assert artifact.stat().st_mtime_ns == written
+
+    (settings.dbt_project_dir / "models" / "added.sql").write_text("select 1 as id", encoding="utf-8")
+    assert "model.mini.added" in parse(settings).artifact["nodes"]
+
+    artifact.unlink()
+    again = parse(settings)
+    assert "model.mini.added" in again.artifact["nodes"]
+    assert again.semantic_manifest == first.semantic_manifest
