@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from dbt.contracts.graph.manifest import Manifest
 
 TARGET = "duckdb"
-_ARTIFACTS = ("manifest.json", "semantic_manifest.json")
+_MANIFEST, _SEMANTIC_MANIFEST = "manifest.json", "semantic_manifest.json"
 
 
 class DbtError(LoupanError):
@@ -114,27 +114,39 @@ def parse(settings: Settings) -> Parsed:
     Raises:
         DbtError: if the project cannot be parsed.
     """
-    with _artifacts(settings) as folder:
-        manifest = _invoke(settings, ["parse", "--no-write-json"])
-        _write_artifacts(manifest, folder)
-        # Read while no other process may write them.
-        return Parsed(
-            manifest=manifest,
-            artifact=json.loads((folder / _ARTIFACTS[0]).read_text(encoding="utf-8")),
-            semantic_manifest=(folder / _ARTIFACTS[1]).read_text(encoding="utf-8"),
-        )
-
-
-def _write_artifacts(manifest: Manifest, folder: Path) -> None:
-    """Write the parsed project as JSON, unless it stands there: that takes half the time of a parse without changes."""
     from dbt.parser.manifest import write_manifest
 
-    # dbt writes its own state only where it found something changed.
-    state, artifacts = folder / "partial_parse.msgpack", [folder / name for name in _ARTIFACTS]
-    if not all(file.exists() for file in (state, *artifacts)) or any(
-        file.stat().st_mtime_ns < state.stat().st_mtime_ns for file in artifacts
-    ):
-        write_manifest(manifest, str(folder))
+    with _artifacts(settings) as folder:
+        manifest = _invoke(settings, ["parse", "--no-write-json"])
+        artifacts = _known_artifacts(folder)
+        if artifacts is None:
+            write_manifest(manifest, str(folder))
+            artifacts = _read_artifacts(folder)
+        return Parsed(manifest, *artifacts)
+
+
+def _known_artifacts(folder: Path) -> tuple[Mapping[str, Any], str] | None:
+    """Return what an earlier parse wrote of the project as it is; writing it takes half the time of such a parse.
+
+    None if the project has changed since, or if a process was killed before both stood there whole.
+    """
+    try:
+        # dbt writes its own state only where it found something changed.
+        parsed_at = (folder / "partial_parse.msgpack").stat().st_mtime_ns
+        if any((folder / name).stat().st_mtime_ns < parsed_at for name in (_MANIFEST, _SEMANTIC_MANIFEST)):
+            return None
+        artifacts = _read_artifacts(folder)
+        json.loads(artifacts[1])
+    except (FileNotFoundError, ValueError):
+        return None
+    return artifacts
+
+
+def _read_artifacts(folder: Path) -> tuple[Mapping[str, Any], str]:
+    return (
+        json.loads((folder / _MANIFEST).read_text(encoding="utf-8")),
+        (folder / _SEMANTIC_MANIFEST).read_text(encoding="utf-8"),
+    )
 
 
 def read_manifest(settings: Settings) -> Mapping[str, Any]:

@@ -38,3 +38,13 @@ def test_artifacts_are_written_when_the_project_changed_and_only_then(settings: 
     again = parse(settings)
     assert "model.mini.added" in again.artifact["nodes"]
     assert again.semantic_manifest == first.semantic_manifest
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "semantic_manifest.json"])
+def test_half_an_artifact_of_a_killed_process_is_written_again(settings: Settings, name: str) -> None:
+    whole = parse(settings)
+    artifact = dbt_runner.target_path(settings) / name
+    artifact.write_text(artifact.read_text(encoding="utf-8")[:-100], encoding="utf-8")
+    again = parse(settings)
+    assert again.artifact["nodes"] == whole.artifact["nodes"]
+    assert again.semantic_manifest == whole.semantic_manifest
