@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-from tests.end_to_end.conftest import ARGUMENTS, new_profile, sign_in
+from tests.end_to_end.conftest import new_profile, sign_in
 from tests.end_to_end.steps import settle
+from tests.support.browser import launch
 from tests.support.installation import demonstrate, running_server
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "images"
@@ -42,11 +42,10 @@ PICTURES = (
 
 def main() -> None:
     """Make the company, and the pictures of it."""
-    executable = shutil.which("chromium-headless-shell") or shutil.which("chromium")
     with tempfile.TemporaryDirectory(prefix="loupan-pictures-") as folder:
         demonstrate(Path(folder), SCALE)
         with running_server(Path(folder)) as address, sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=executable, args=ARGUMENTS)
+            browser = launch(playwright)
             for picture in PICTURES:
                 context = new_profile(
                     browser,

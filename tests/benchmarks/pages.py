@@ -29,13 +29,13 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from loupan.settings import Settings
 from loupan.snapshot import current
+from tests.support.browser import launch
 from tests.support.installation import passwords_at, running_server
 
 CHARTS = 6
 PERIODS = ("3m", "6m", "12m", "24m", "36m")
 # Sessions, seconds of thinking between two clicks.
 LOADS = ((1, 2.0), (20, 5.0), (50, 8.0), (100, 15.0))
-_CHROMIUM = ("/usr/bin/chromium-headless-shell", "/usr/bin/chromium")
 _PLAIN = Path(__file__).with_name("plain_page.py")
 
 
@@ -203,10 +203,9 @@ def in_the_browser(sites: Sequence[Site], repeats: int = 5) -> Table:
     table = Table(title="The overview in headless Chromium (seconds)", title_justify="left")
     for column in ("", "first chart, cold", "last chart, cold", "first chart, warm", "last chart, warm"):
         table.add_column(column, justify="right" if column else "left")
-    executable = next(path for path in _CHROMIUM if Path(path).exists())
     with sync_playwright() as playwright:
         for site in sites:
-            browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox", "--disable-gpu"])
+            browser = launch(playwright)
             context = browser.new_context(viewport={"width": 1440, "height": 1000})
             if site.path:
                 _signed_in(context, site.address)

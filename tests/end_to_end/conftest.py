@@ -12,19 +12,11 @@ from urllib.parse import urlencode
 import pytest
 
 from tests.end_to_end.steps import COUNT_TRAFFIC, settle
+from tests.support.browser import MISSING, executable, launch
 from tests.support.installation import crm_installation, passwords_at, running_server, sample_installation
 
 playwright_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 # Opened on a page, Streamlit's shell looks for its server under the page's own path first.
 _EXPECTED_404 = ("_stcore/health", "_stcore/host-config")
 
@@ -94,11 +86,10 @@ def pytest_runtest_makereport(item, call):
 
 @pytest.fixture(scope="session")
 def browser():
-    executable = shutil.which("chromium-headless-shell") or shutil.which("chromium")
-    if executable is None:
-        pytest.skip("chromium is not installed: see tests/support/system_packages.sh")
+    if executable() is None:
+        pytest.skip(MISSING)
     with playwright_api.sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=executable, args=ARGUMENTS)
+        running = launch(playwright)
         yield running
         running.close()
 

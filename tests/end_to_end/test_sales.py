@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tests.end_to_end.steps import choose, fill, press, settle
+from tests.end_to_end.steps import choose, closed, fill, press, settle
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 PHONE, NAME = "13712345678", "测试欧阳"
@@ -139,8 +139,7 @@ def test_the_manager_changes_a_price_and_history_is_kept(signed_in):
     dialog.get_by_text("Change price or state").click()
     write(page, "unit_list_price", "98765432")
     press(page.locator(".st-key-unit_price"))
-    dialog.wait_for(state="detached")
-    settle(page)
+    closed(page)
     page.locator("[class*='st-key-lp_unit_available_'] button").first.click()
     settle(page)
     page.get_by_role("dialog").get_by_text("¥98,765,432").first.wait_for()

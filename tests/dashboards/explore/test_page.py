@@ -124,6 +124,8 @@ def test_what_holds_others_is_not_summed_up(view):
     asked = Question(("valid_complaints",), ("demand_category",), top=5)
     ((_, chart),) = charts_of(view, asked)
     assert len(chart.figure.data[0].y) == 5
+    whole = view.ask("valid_complaints", by=("demand_category",))
+    assert len(chart.table) == (whole["valid_complaints"] != 0).sum() > 5
     assert f"{len(chart.table) - 5} more are not drawn" in chart.note
     assert not any("others" in name or "·" in value for name, value in chart.table.itertuples(index=False))
     ((_, chart),) = charts_of(view, Question(("leads",), ("source",), top=5))
