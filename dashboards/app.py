@@ -106,14 +106,14 @@ def _landing_first(
     desk: Desk, groups: dict[str, list[StreamlitPage]], open_: dict[str, StreamlitPage]
 ) -> dict[str, list[StreamlitPage]]:
     """Let the group with the page the role begins with come first."""
-    landing = open_.get(seat.landing_page(desk))
+    landing = open_.get(desk.landing_page)
     first = next((name for name, pages in groups.items() if name and landing in pages), "")
     return {name: groups[name] for name in ("", first, *groups) if groups[name]}
 
 
 def _start(desk: Desk) -> None:
     # With all that the address asks for: a link to the start may carry a period.
-    links.go(seat.landing_page(desk), **{name: st.query_params.get_all(name) for name in st.query_params})
+    links.go(desk.landing_page, **{name: st.query_params.get_all(name) for name in st.query_params})
     links.go("home")
     with st.container(border=True, key="lp_notice"):
         st.markdown(desk.t("Your account has no role that opens a page. Ask an administrator."))

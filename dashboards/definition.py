@@ -9,50 +9,69 @@ import streamlit as st
 
 from dashboards import drill
 from dashboards.charts.comparison import ratio_frame, ratio_interval
-from dashboards.view import View
+from dashboards.memory import remembered
+from dashboards.view import Restrictions, View
 from data_entry.pages import links
 from loupan import ui
 from loupan.i18n.codes import date_basis, dimension_title, owner_words
 from loupan.metrics import Metric
 
 
-def definition_button(view: View, definition: Metric, answer: pd.DataFrame) -> None:
+def definition_button(view: View, metric: str, where: Restrictions) -> None:
     """Draw a metric's name as a button that opens its definition, with what else is to be known of the number.
 
     Args:
         view: the reader's view.
-        definition: the metric.
-        answer: the number as the gateway gave it, one row, a ratio with its two terms.
+        metric: its name.
+        where: what the number is limited to beside the view's filters.
     """
-    t, formats, before = view.t, view.formats, view.comparison
-    with st.popover(
-        ui.plain(view.label(definition.name)), type="tertiary", icon=":material/info:", key=f"lp_def_{definition.name}"
-    ):
-        rows = [(t("Definition"), t(definition.description))]
-        if definition.numerator and definition.denominator:
-            rows += [
-                (t("Numerator"), view.label(definition.numerator)),
-                (t("Denominator"), view.label(definition.denominator)),
-            ]
-        rows += _certainty(view, definition, answer)
-        rows.append((t("Date basis"), date_basis(t, definition.date_basis)))
-        if not view.is_state(definition.name):
-            rows.append((t("Period"), f"{formats.day(view.period.start)} – {formats.day(view.period.end)}"))
-            if before is not None:
-                rows.append((t("Compared with"), f"{formats.day(before.start)} – {formats.day(before.end)}"))
-        rows += [
-            (t("Data as of"), formats.moment(view.gateway.as_of, view.gateway.time_zone)),
-            (t("Answered for by"), owner_words(t, definition.owner)),
-            (t("Name"), definition.name),
-        ]
-        ignored = view.ignored(definition.name)
-        if ignored:
-            rows.append((t("Filters without effect"), t(", ").join(dimension_title(t, name) for name in ignored)))
-        body = "".join(f"<dt>{html.escape(k)}</dt><dd>{html.escape(v)}</dd>" for k, v in rows)
-        st.html(f"<dl class='lp-definition'>{body}</dl>")
-        drill.button(view, (definition.name,), definition.name)
+    t = view.t
+    button = st.popover(
+        ui.plain(view.label(metric)),
+        type="tertiary",
+        icon=":material/info:",
+        key=f"lp_def_{metric}",
+        on_change="rerun",
+    )
+    # Closed, it costs nothing: what stands in the popovers would be a fifth of what a page sends.
+    if not button.open:
+        return
+    with button:
+        st.html(told(view, metric, where))
+        drill.button(view, (metric,), metric)
         if links.is_open("dictionary"):
-            links.link("dictionary", t("In the dictionary"), ":material/dictionary:", metric=definition.name)
+            links.link("dictionary", t("In the dictionary"), ":material/dictionary:", metric=metric)
+
+
+@remembered(512)
+def told(view: View, metric: str, where: Restrictions) -> str:
+    """Return the definition as HTML."""
+    definition = view.gateway.metric(metric)
+    if definition is None:
+        return ""
+    t, formats, before = view.t, view.formats, view.comparison
+    rows = [(t("Definition"), t(definition.description))]
+    if definition.numerator and definition.denominator:
+        rows += [
+            (t("Numerator"), view.label(definition.numerator)),
+            (t("Denominator"), view.label(definition.denominator)),
+        ]
+    rows += _certainty(view, definition, view.ask(definition.name, where=dict(where)))
+    rows.append((t("Date basis"), date_basis(t, definition.date_basis)))
+    if not view.is_state(definition.name):
+        rows.append((t("Period"), f"{formats.day(view.period.start)} – {formats.day(view.period.end)}"))
+        if before is not None:
+            rows.append((t("Compared with"), f"{formats.day(before.start)} – {formats.day(before.end)}"))
+    rows += [
+        (t("Data as of"), formats.moment(view.gateway.as_of, view.gateway.time_zone)),
+        (t("Answered for by"), owner_words(t, definition.owner)),
+        (t("Name"), definition.name),
+    ]
+    ignored = view.ignored(definition.name)
+    if ignored:
+        rows.append((t("Filters without effect"), t(", ").join(dimension_title(t, name) for name in ignored)))
+    body = "".join(f"<dt>{html.escape(k)}</dt><dd>{html.escape(v)}</dd>" for k, v in rows)
+    return f"<dl class='lp-definition'>{body}</dl>"
 
 
 def _certainty(view: View, definition: Metric, answer: pd.DataFrame) -> list[tuple[str, str]]:

@@ -51,24 +51,17 @@ def take(asked_language: str | None, browser_language: str) -> Desk:
     if _STAND_INS:
         # Drawn without a CRM as well: dashboards need none.
         engine, actor = shared_engine(settings.crm_database_url), _STAND_INS[-1]
-        who = actor
+        who, landing = actor, "overview"
     else:
         engine = ready_engine()
         who = sessions.ByToken(cookies.token_of_page(st.context.cookies.to_dict()))
         with reading(engine, who) as work:
             actor = work.actor
+            landing = accounts.landing_page(work.session, actor.account_id) if actor.account_id is not None else "home"
     _forget_others(actor)
     own = (actor.locale or "").partition("_")[0]
     language = next((code for code in (asked_language, own) if code in LANGUAGES), browser_language)
-    return Desk(engine, who, actor, str(language), settings.currency, ZoneInfo(settings.time_zone))
-
-
-def landing_page(desk: Desk) -> str:
-    """Return the path of the page this person begins with."""
-    if desk.actor.account_id is None:
-        return "overview"
-    with desk.reading() as work:
-        return accounts.landing_page(work.session, desk.actor.account_id)
+    return Desk(engine, who, actor, str(language), settings.currency, ZoneInfo(settings.time_zone), landing)
 
 
 def _forget_others(actor: Actor) -> None:

@@ -249,7 +249,15 @@ def serve(port: int = DEFAULT_PORT, host: str = HOST, setup_token: str | None = 
         warm_up(SCRIPT)
         size = int(config.get_option("server.maxMessageSize")) * 1024 * 1024
         uvicorn.Server(
-            uvicorn.Config(app, ws_max_size=size, access_log=False, log_level="warning", server_header=False)
+            uvicorn.Config(
+                app,
+                ws_max_size=size,
+                # Like Streamlit by itself: a page's hundred small messages cost more to compress than to send.
+                ws_per_message_deflate=False,
+                access_log=False,
+                log_level="warning",
+                server_header=False,
+            )
         ).run(sockets=[listener])
 
 

@@ -14,7 +14,8 @@ from dashboards.definition import definition_button
 from dashboards.export.exhibit import Exhibit
 from dashboards.export.key_figures import key_figures
 from dashboards.layout import guarded
-from dashboards.view import YEAR_BEFORE, View
+from dashboards.memory import remembered
+from dashboards.view import YEAR_BEFORE, Restrictions, View
 from loupan.formats import is_missing
 from loupan.i18n.codes import dimension_title, value_label
 from loupan.metrics import Metric
@@ -30,33 +31,37 @@ def tiles(view: View, metrics: Sequence[str], where: dict[str, list[str]] | None
     choices = [(dimension_title(t, n), t(", ").join(value_label(t, n, v) for v in vs)) for n, vs in restrictions]
     figures = Exhibit(view, t("Key figures"), key_figures, (tuple(known), restrictions), choices=choices)
     shown.add(f"tiles_{known[0]}", figures)
+    _cells(view, tuple(known), restrictions)
+
+
+@st.fragment
+def _cells(view: View, metrics: Sequence[str], where: Restrictions) -> None:
     with st.container(key="lp_tiles"):
-        cells = st.grid(columns=min(len(known), 7), min_column_width=140, gap=12)
-        for metric in known:
-            with cells.cell(), st.container(border=True, key=f"lp_tile_{metric}", height="stretch"):
-                _tile(view, metric, where or {})
+        cells = st.grid(columns=min(len(metrics), 7), min_column_width=140, gap=12)
+        for metric in metrics:
+            with cells.cell(), st.container(border=True, key=f"lp_tile_{metric}", height="stretch"), guarded(view):
+                definition_button(view, metric, where)
+                st.html(_figure(view, metric, where))
 
 
-def _tile(view: View, metric: str, where: dict[str, list[str]]) -> None:
+@remembered(512)
+def _figure(view: View, metric: str, where: Restrictions) -> str:
+    """Return the value, its change and its course as HTML."""
     definition = view.gateway.metric(metric)
     if definition is None:
-        return
-    compared = view.comparison
-    with guarded(view):
-        now = view.ask(metric, where=where)
-        nothing = pd.DataFrame()
-        is_state = view.is_state(metric)
-        before = nothing if is_state or compared is None else view.ask(metric, where=where, period=compared)
-        by_month = nothing if is_state else view.ask(metric, by=("month",), where=where)
-        value, earlier = _only(now, metric), _only(before, metric)
-        definition_button(view, definition, now)
-        change = None if view.is_maturing(metric) else view.formats.change(value, earlier, definition.unit)
-        st.html(
-            f"<div class='lp-tile' data-metric='{html.escape(metric)}'>"
-            f"<p class='lp-value'>{html.escape(view.formats.value(value, definition.unit))}</p>"
-            f"{_change(view, change, value, earlier, definition)}{_attained(view, metric)}"
-            f"{_sparkline(view, by_month, metric)}</div>"
-        )
+        return ""
+    compared, restrictions, is_state = view.comparison, dict(where), view.is_state(metric)
+    value = view.value(metric, where=restrictions)
+    has_earlier = compared is not None and not is_state
+    earlier = view.value(metric, where=restrictions, period=compared) if has_earlier else None
+    by_month = pd.DataFrame() if is_state else view.ask(metric, by=("month",), where=restrictions)
+    change = None if view.is_maturing(metric) else view.formats.change(value, earlier, definition.unit)
+    return (
+        f"<div class='lp-tile' data-metric='{html.escape(metric)}'>"
+        f"<p class='lp-value'>{html.escape(view.formats.value(value, definition.unit))}</p>"
+        f"{_change(view, change, value, earlier, definition)}{_attained(view, metric)}"
+        f"{_sparkline(view, by_month, metric)}</div>"
+    )
 
 
 def _change(view: View, change: str | None, value: float | None, before: float | None, metric: Metric) -> str:
@@ -89,7 +94,7 @@ def _change(view: View, change: str | None, value: float | None, before: float |
 def _attained(view: View, metric: str) -> str:
     """Return how much of a metric's target the period has reached, where one is set."""
     ratio = f"{metric}_attainment"
-    share = _only(view.ask(ratio), ratio) if view.gateway.has(ratio) else None
+    share = view.value(ratio) if view.gateway.has(ratio) else None
     if share is None:
         return ""
     words = view.t("{share} of target", share=view.formats.value(share, "percent"))
@@ -124,11 +129,3 @@ def _sparkline(view: View, frame: pd.DataFrame, metric: str) -> str:
     )
     encoded = base64.b64encode(svg.encode()).decode()
     return f"<img class='lp-spark' alt='' src='data:image/svg+xml;base64,{encoded}'>"
-
-
-def _only(frame: pd.DataFrame, column: str) -> float | None:
-    """Return the one value of a frame with one row, None where it has none."""
-    if frame.empty or column not in frame:
-        return None
-    value = frame[column].iloc[0]
-    return None if is_missing(value) else float(value)

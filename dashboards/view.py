@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 
 from dashboards.gateway import FILTERS, Gateway, Period, Question
-from loupan.formats import Formats
+from loupan.formats import Formats, is_missing
 from loupan.i18n import Translator, marked, translator
 from loupan.i18n.codes import DIMENSION_TITLES, dimension_title
 from loupan.metrics.gateway import Records
@@ -47,6 +47,8 @@ COMPARISONS = {
     YEAR_BEFORE: marked("Same period last year"),
     NO_COMPARISON: marked("Nothing"),
 }
+# Wanted values per dimension, in a form that can be remembered.
+Restrictions = tuple[tuple[str, tuple[str, ...]], ...]
 _CUSTOM_PERIOD = re.compile(r"((?:19|20)\d\d-(?:0[1-9]|1[0-2]))\.\.((?:19|20)\d\d-(?:0[1-9]|1[0-2]))")
 
 
@@ -67,7 +69,7 @@ class View:
     language: str
     theme: str
     period: Period
-    where: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    where: Restrictions = ()
     compare: str = PREVIOUS
 
     @property
@@ -140,6 +142,15 @@ class View:
         known = self.gateway.dimensions(*metrics)
         further = {name: values for name, values in (where or {}).items() if name in known}
         return self.gateway.ask(metrics, by, {**filters, **further}, None if all_time else period or self.period)
+
+    def value(
+        self, metric: str, *, where: Mapping[str, Sequence[str]] | None = None, period: Period | None = None
+    ) -> float | None:
+        """Ask for a metric as one number; None where there is none. The arguments are those of `ask`."""
+        frame = self.ask(metric, where=where, period=period)
+        if metric not in frame or frame.empty or is_missing(frame[metric].iloc[0]):
+            return None
+        return float(frame[metric].iloc[0])
 
     def rows(self, part: str, by: Sequence[str]) -> Records:
         """Return the rows a metric is made of, in the period and under the filters that apply to it.

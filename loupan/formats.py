@@ -6,6 +6,7 @@ import math
 import re
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -22,6 +23,8 @@ _SCALES = {
     "zh": ((1e12, "万亿"), (1e8, "亿"), (1e4, "万")),
 }
 _COUNTED_IN_FULL_BELOW = 100_000
+# The same months stand in every list and on every axis, and Babel works its pattern out each time.
+_by_skeleton = lru_cache(maxsize=4096)(format_skeleton)
 
 
 def is_missing(value: Any) -> bool:
@@ -122,15 +125,15 @@ class Formats:
 
     def month(self, day: date) -> str:
         """Write a month with its year."""
-        return format_skeleton("yMMM", day, locale=_LOCALES[self.language])
+        return _by_skeleton("yMMM", day, locale=_LOCALES[self.language])
 
     def short_month(self, day: date) -> str:
         """Write a month without its year, for an axis."""
-        return format_skeleton("MMM", day, locale=_LOCALES[self.language])
+        return _by_skeleton("MMM", day, locale=_LOCALES[self.language])
 
     def short_day(self, day: date) -> str:
         """Write a day without its year, for an axis."""
-        return format_skeleton("MMMd", day, locale=_LOCALES[self.language])
+        return _by_skeleton("MMMd", day, locale=_LOCALES[self.language])
 
     def day(self, day: date) -> str:
         """Write a date."""

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import pandas as pd
-
 from dashboards.memory import remembered
-from dashboards.view import View
-from loupan.formats import is_missing
+from dashboards.view import Restrictions, View
 from loupan.ui.drawing import NOTHING, Column, Drawing, written
 
 
 @remembered()
-def key_figures(view: View, metrics: tuple[str, ...], where: tuple[tuple[str, tuple[str, ...]], ...]) -> Drawing:
+def key_figures(view: View, metrics: tuple[str, ...], where: Restrictions) -> Drawing:
     """Return metrics as a table, a column each: a row of the period, and one of the days compared with, if any.
 
     Args:
@@ -26,18 +21,13 @@ def key_figures(view: View, metrics: tuple[str, ...], where: tuple[tuple[str, tu
         return NOTHING
     formats = view.formats
     periods = [view.period] if view.comparison is None else [view.period, view.comparison]
-    restrictions = {name: list(values) for name, values in where}
+    restrictions = dict(where)
     spans = [f"{formats.day(period.start)} – {formats.day(period.end)}" for period in periods]
     columns = [Column(view.t("Period"), spans)]
     for metric in known:
         # A state is as of the data's date, in whatever period it stands: it has no earlier value.
         asked = periods[:1] if view.is_state(metric) else periods
-        values = [_only(view.ask(metric, where=restrictions, period=period), metric) for period in asked]
+        values: list[float | None] = [view.value(metric, where=restrictions, period=period) for period in asked]
         values += [None] * (len(periods) - len(values))
         columns.append(Column(view.label(metric), values, view.unit(metric), metric))
     return Drawing(None, table=written(formats, columns), columns=columns)
-
-
-def _only(frame: pd.DataFrame, metric: str) -> Any:
-    value = frame[metric].iloc[0] if metric in frame and len(frame) else None
-    return None if is_missing(value) else value

@@ -95,11 +95,10 @@ def _decide(view: View) -> None:
             if not found:
                 ui.message(t("Nothing stands out in this period."))
             for number, finding in enumerate(found[:_MOST]):
-                with st.container(key=f"lp_line_finding_{number}"):
-                    if not links.is_open(finding.page):
-                        ui.message(finding.text)
-                    elif st.button(ui.plain(finding.text), key=f"lp_finding_{number}", type="tertiary"):
-                        links.go(finding.page, **_address(finding.filters))
+                if not links.is_open(finding.page):
+                    ui.message(finding.text)
+                elif st.button(ui.plain(finding.text), key=f"lp_finding_{number}", type="tertiary"):
+                    links.go(finding.page, **_address(finding.filters))
             if len(found) > _MOST:
                 ui.message(t("And {number} more.", number=len(found) - _MOST))
 

@@ -27,6 +27,7 @@ class Desk:
         language: a key of `loupan.i18n.LANGUAGES`.
         currency: ISO code of the company's currency.
         zone: the company's time zone.
+        landing_page: path of the page the person begins with.
     """
 
     engine: sa.Engine
@@ -35,6 +36,7 @@ class Desk:
     language: str
     currency: str
     zone: ZoneInfo
+    landing_page: str = "home"
 
     @property
     def t(self) -> Translator:

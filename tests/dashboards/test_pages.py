@@ -9,6 +9,7 @@ from itertools import pairwise
 import pytest
 
 from dashboards.charts import events
+from dashboards.definition import told
 from dashboards.gateway import Period, open_gateway
 from dashboards.intervals import poisson_exact
 from dashboards.pages import (
@@ -190,16 +191,17 @@ def test_key_figures_are_compared_as_the_reader_wants(use):
 
 def test_a_definition_tells_how_certain_its_number_is(use):
     use(sample_installation())
-    text = drawn(lang="en")
     (row,) = open_gateway(EVERYTHING).metrics.records(["complaint_rate"], start="2025-07-01", end="2026-06-30")
     low, high = poisson_exact(row["complaint_rate__numerator"], row["complaint_rate__denominator"])
-    complaints_told = text[text.index("<dd>complaint_rate</dd>") - 1200 : text.index("<dd>complaint_rate</dd>")]
+    complaints_told = told(view_of(), "complaint_rate", ())
     assert f"<dt>n</dt><dd>{row['complaint_rate__denominator']:,}</dd>" in complaints_told
     assert f"<dt>95% interval</dt><dd>{100 * low:.2f}–{100 * high:.2f}</dd>" in complaints_told
     assert "<dt>Answered for by</dt><dd>Customer service</dd>" in complaints_told
     # Money per money: no cases that could have fallen out otherwise.
-    returned = text[text.index("<dd>return_on_expense</dd>") - 900 : text.index("<dd>return_on_expense</dd>")]
-    assert "95% interval" not in returned
+    assert "95% interval" not in told(view_of(), "return_on_expense", ())
+    # Limited to what the figure is limited to.
+    first_touch = told(view_of(), "attributed_contracts", (("attribution_model", ("first",)),))
+    assert "<dt>Name</dt><dd>attributed_contracts</dd>" in first_touch
 
 
 def gateway_change(value, before):
