@@ -1,12 +1,13 @@
 import gzip
 import http.client
 import os
+import re
 import socket
 import subprocess
 import sys
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -114,6 +115,15 @@ def test_every_answer_carries_the_security_headers(client, path):
     assert "frame-ancestors 'none'" in headers["content-security-policy"]
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["x-frame-options"] == "DENY"
+
+
+def test_a_page_of_figures_names_the_chart_library(client):
+    (address,) = re.findall(r"<(.+)>; rel=modulepreload", client.get("/conversion").headers["link"])
+    library = client.get(address)
+    assert library.status == 200
+    assert b"plotly.js v" in library.content
+    assert "link" not in client.get("/customers").headers
+    assert "link" not in replace(client, cookie="").get("/conversion").headers, "leads to the login page"
 
 
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "10.0.0.5:8501", "[::1]"])
