@@ -358,6 +358,10 @@ def funnel_plot(
     sizes = np.unique(np.round(np.geomspace(max(5, data["denominator"].min()), data["denominator"].max() * 1.04, 120)))
     own_low, own_high = limits(common, data["denominator"].to_numpy(), 0.998, factor)
     data["is_outside"] = ~data["is_few"] & ((data["rate"] > scale * own_high) | (data["rate"] < scale * own_low))
+    # Rates of few cases do not stretch the axis; nor is a proportion ever above its whole.
+    top = max(float(data.loc[~data["is_few"], "rate"].max()) * 1.1, scale * common * 2)
+    top = min(top, scale) if is_proportion else top
+    data["is_beyond"] = data["rate"] > top
     traces: list[dict[str, Any]] = []
     for level, dash, name in ((0.95, "dot", view.t("95% limits")), (0.998, "solid", view.t("99.8% limits"))):
         bounds = limits(common, sizes, level, factor)
@@ -389,14 +393,19 @@ def funnel_plot(
                 "type": "scatter",
                 "mode": "markers",
                 "x": members["denominator"].tolist(),
-                "y": members["rate"].tolist(),
-                "marker": {"size": 10, "color": colour, "line": {"width": 1, "color": "rgba(255,255,255,0.6)"}},
+                "y": members["rate"].clip(upper=top).tolist(),
+                "marker": {
+                    "size": 10,
+                    "color": colour,
+                    "line": {"width": 1, "color": "rgba(255,255,255,0.6)"},
+                    "symbol": ["triangle-up" if is_beyond else "circle" for is_beyond in members["is_beyond"]],
+                },
+                "cliponaxis": False,
                 "name": name,
                 "customdata": _ratio_texts(view, members, metric),
                 "hovertemplate": HOVER,
             }
         )
-    top = max(float(data.loc[~data["is_few"], "rate"].max()) * 1.1, scale * common * 2)
     drawn = figure(
         view.theme,
         traces,
@@ -425,6 +434,8 @@ def funnel_plot(
     note += " " + view.t(
         "Differences in who was served are not taken out yet: a point outside is a question, not a verdict."
     )
+    if data["is_beyond"].any():
+        note += " " + view.t("Triangles at the edge stand for rates beyond it.")
     ordered = data.sort_values("name", kind="stable")
     title = dimension_title(view.t, dimension)
     columns = ratio_columns(view, ordered, metric, Column(title, ordered["name"].tolist()))

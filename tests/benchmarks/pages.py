@@ -99,6 +99,8 @@ class Session:
             additional_headers=headers,
             origin=self._site.address,  # type: ignore[arg-type]
             max_size=None,
+            # Like a browser, which waits for a busy server as long as it takes.
+            ping_interval=None,
         )
         return self
 

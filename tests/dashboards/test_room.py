@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from dashboards.charts.comparison import estimates, ranges, ranked_bars
+from dashboards.charts.comparison import estimates, funnel_plot, ranges, ranked_bars
 from dashboards.charts.targets import by_dimension
 
 NUMBER = 30
@@ -63,3 +63,23 @@ def test_what_can_be_summed_up_is_one_bar(view):
     assert drawing.note == ""
     assert drawing.table.iloc[-1, 0] == f"{NUMBER - 9} others"
     assert sum(drawing.columns[1].values) == sum(AMOUNTS)
+
+
+@pytest.mark.parametrize(("hits", "marked"), [((5, 2, 8, 90, 110), 1), ((5, 8, 8, 900, 960), 0)])
+def test_the_rate_of_few_cases_beyond_the_axis_is_marked_at_its_edge(view, hits, marked):
+    cases = [8, 8, 8, 1000, 1000]
+    frame = pd.DataFrame(
+        {"employee": NAMES[:5], "conversion_rate": [hit / case for hit, case in zip(hits, cases, strict=True)]}
+    )
+    frame = frame.assign(conversion_rate__numerator=hits, conversion_rate__denominator=cases)
+    drawing = funnel_plot(view, frame, "employee", "conversion_rate", names=str)
+    _, top = drawing.figure.layout.yaxis.range
+    assert top <= 1, "no rate is above 100 %"
+    marks = [trace for trace in drawing.figure.data if trace.mode == "markers"]
+    drawn = sorted(min(hit / case, top) for hit, case in zip(hits, cases, strict=True))
+    assert sorted(y for trace in marks for y in trace.y) == pytest.approx(drawn)
+    beyond = [hit / case > top for hit, case in zip(hits, cases, strict=True)]
+    symbols = [symbol for trace in marks for symbol in trace.marker.symbol]
+    assert symbols.count("triangle-up") == sum(beyond)
+    assert ("Triangles" in drawing.note) == any(beyond) == bool(marked)
+    assert all(trace.cliponaxis is False for trace in marks)
