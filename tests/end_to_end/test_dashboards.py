@@ -99,6 +99,15 @@ def test_the_pages_of_the_data_open(open_page, address):
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), path
 
 
+def test_the_flows_of_the_lineage_are_visible(open_page, address):
+    page = open_page(address, "lineage?metric=contract_amount&lang=en")
+    flows = page.locator(".sankey-link")
+    flows.first.wait_for(state="attached")
+    # What a second drawing does, and now and then leaves so.
+    shown = "e => { e.style.opacity = 0; return getComputedStyle(e).opacity; }"
+    assert {flow.evaluate(shown) for flow in flows.all()} == {"1"}
+
+
 def test_the_documentation_needs_no_other_host(context_of, address):
     page = context_of(address, "data").new_page()
     asked, broken = [], []
