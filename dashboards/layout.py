@@ -81,7 +81,7 @@ def card(
     mode = screen.mode()
     with st.container(border=True, key=f"lp_card_{key}", height="stretch"):
         as_table = st.session_state.get(f"lp_as_table_{key}", tables)
-        with st.container(horizontal=True, vertical_alignment="center"):
+        with st.container(horizontal=True, vertical_alignment="center", key=f"lp_over_{key}"):
             st.html(f"<h3 class='lp-title'>{html.escape(title)}</h3>")
             if is_switchable and st.button(
                 t("Chart") if as_table else t("Table"),
