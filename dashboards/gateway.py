@@ -17,6 +17,8 @@ from loupan.snapshot import Snapshot, find, list_snapshots
 
 FILTERS = ("project", "source", "department")
 _IN_FORCE = {"version": ""}
+# Whoever never lost a lead does not record it.
+_NEEDS_NUMERATOR = frozenset({"loss_rate"})
 _ACTIVITY = ("leads", "demands", "contracts_gross", "marketing_expense")
 
 
@@ -149,7 +151,7 @@ class Gateway:
         """Say whether there is anything at all a metric could count, in any period.
 
         A company that keeps no complaints has no complaint rate of 0: it has none. Proportions need a denominator;
-        rates over a foreign exposure and costs per something need a numerator as well.
+        rates over a foreign exposure, costs per something and the loss rate need a numerator as well.
         """
         return self.has(name) and _is_recorded(self, name)
 
@@ -239,7 +241,7 @@ def _is_recorded(gateway: Gateway, name: str) -> bool:
 
     if not definition.is_ratio:
         return has_any(name)
-    needs_numerator = definition.unit != "percent"
+    needs_numerator = definition.unit != "percent" or name in _NEEDS_NUMERATOR
     return has_any(f"{name}__denominator") and (not needs_numerator or has_any(f"{name}__numerator"))
 
 

@@ -23,6 +23,7 @@ _SCALES = {
     "zh": ((1e12, "万亿"), (1e8, "亿"), (1e4, "万")),
 }
 _COUNTED_IN_FULL_BELOW = 100_000
+_TOLD_AS_TIMES = 10
 # The same months stand in every list and on every axis, and Babel works its pattern out each time.
 _by_skeleton = lru_cache(maxsize=4096)(format_skeleton)
 
@@ -81,7 +82,7 @@ class Formats:
         return re.sub(r"\.0+(?!\d)|(?<=\.\d)0+(?!\d)", "", self.value(value, unit))
 
     def change(self, value: float | None, before: float | None, unit: str) -> str | None:
-        """Write the change against an earlier value: percentage points for rates, percent for all else.
+        """Write the change against an earlier value: points for rates, percent or how many times for all else.
 
         Returns None when either is missing or the change has no meaning (an earlier value of zero or below).
         """
@@ -91,7 +92,9 @@ class Formats:
             return self.difference(float(value) - float(before), unit)
         if float(before) <= 0:
             return None
-        return f"{_signed((float(value) / float(before) - 1) * 100)}%"
+        times = float(value) / float(before)
+        # Nobody sees from +27,866.7% that 3 became 839.
+        return f"×{times:,.0f}" if times >= _TOLD_AS_TIMES else f"{_signed((times - 1) * 100)}%"
 
     def difference(self, amount: float, unit: str) -> str:
         """Write a difference of two values with its sign: in the metric's unit, percentage points for rates."""

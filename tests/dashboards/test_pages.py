@@ -368,6 +368,9 @@ def test_an_imported_sales_funnel_shows_its_own_numbers_and_no_others(use, share
     assert shown["complaint_rate"] == "–"
     assert shown["return_on_expense"] == "–"
     view = view_of()
+    # Nor does it record lost leads.
+    assert not view.gateway.is_recorded("loss_rate")
+    assert view.gateway.is_recorded("conversion_rate")
     everything = View(view.gateway, "en", "light", Period(view.gateway.span()[0], view.period.end))
     table = conversion.by_cut(everything, "conversion_rate", "source").table
     rates = dict(zip(table["Source"], table.iloc[:, 1], strict=True))
