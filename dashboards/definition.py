@@ -25,7 +25,6 @@ def definition_button(view: View, metric: str, where: Restrictions) -> None:
         metric: its name.
         where: what the number is limited to beside the view's filters.
     """
-    t = view.t
     button = st.popover(
         ui.plain(view.label(metric)),
         type="tertiary",
@@ -40,7 +39,7 @@ def definition_button(view: View, metric: str, where: Restrictions) -> None:
         st.html(told(view, metric, where))
         drill.button(view, (metric,), metric)
         if links.is_open("dictionary"):
-            links.link("dictionary", t("In the dictionary"), ":material/dictionary:", metric=metric)
+            links.link("dictionary", view.t("In the dictionary"), ":material/dictionary:", metric=metric)
 
 
 @remembered(512)
@@ -56,18 +55,18 @@ def told(view: View, metric: str, where: Restrictions) -> str:
             (t("Numerator"), view.label(definition.numerator)),
             (t("Denominator"), view.label(definition.denominator)),
         ]
-    rows += _certainty(view, definition, view.ask(definition.name, where=dict(where)))
+    rows += _certainty(view, definition, view.ask(metric, where=dict(where)))
     rows.append((t("Date basis"), date_basis(t, definition.date_basis)))
-    if not view.is_state(definition.name):
+    if not view.is_state(metric):
         rows.append((t("Period"), f"{formats.day(view.period.start)} – {formats.day(view.period.end)}"))
         if before is not None:
             rows.append((t("Compared with"), f"{formats.day(before.start)} – {formats.day(before.end)}"))
     rows += [
         (t("Data as of"), formats.moment(view.gateway.as_of, view.gateway.time_zone)),
         (t("Answered for by"), owner_words(t, definition.owner)),
-        (t("Name"), definition.name),
+        (t("Name"), metric),
     ]
-    ignored = view.ignored(definition.name)
+    ignored = view.ignored(metric)
     if ignored:
         rows.append((t("Filters without effect"), t(", ").join(dimension_title(t, name) for name in ignored)))
     body = "".join(f"<dt>{html.escape(k)}</dt><dd>{html.escape(v)}</dd>" for k, v in rows)

@@ -18,8 +18,8 @@ _SECONDS = 60
 def warm_up(script: Path) -> None:
     """Draw the start page once and take all that this left on the heap out of garbage collection.
 
-    The drawing imports MetricFlow, pandas and Plotly, compiles the page's queries and fills the caches. Streamlit
-    collects garbage in full after every run of the script, with the interpreter locked: unfrozen, 110 ms each time.
+    The drawing imports MetricFlow, pandas and Plotly, compiles the page's queries and fills the caches. A full
+    collection holds the interpreter, and with it every reader, for as long as it looks through what is not frozen.
     """
     # AppTest asks for the context of a run outside of one, which Streamlit logs as a warning.
     logging.getLogger("streamlit.runtime.scriptrunner_utils.script_run_context").setLevel(logging.ERROR)
