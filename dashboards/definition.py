@@ -10,20 +10,19 @@ import streamlit as st
 from dashboards import drill
 from dashboards.charts.comparison import ratio_frame, ratio_interval
 from dashboards.memory import remembered
-from dashboards.view import Restrictions, View
+from dashboards.view import View
 from data_entry.pages import links
 from loupan import ui
 from loupan.i18n.codes import date_basis, dimension_title, owner_words
 from loupan.metrics import Metric
 
 
-def definition_button(view: View, metric: str, where: Restrictions) -> None:
+def definition_button(view: View, metric: str) -> None:
     """Draw a metric's name as a button that opens its definition, with what else is to be known of the number.
 
     Args:
         view: the reader's view.
         metric: its name.
-        where: what the number is limited to beside the view's filters.
     """
     button = st.popover(
         ui.plain(view.label(metric)),
@@ -36,14 +35,14 @@ def definition_button(view: View, metric: str, where: Restrictions) -> None:
     if not button.open:
         return
     with button:
-        st.html(told(view, metric, where))
+        st.html(told(view, metric))
         drill.button(view, (metric,), metric)
         if links.is_open("dictionary"):
             links.link("dictionary", view.t("In the dictionary"), ":material/dictionary:", metric=metric)
 
 
 @remembered(512)
-def told(view: View, metric: str, where: Restrictions) -> str:
+def told(view: View, metric: str) -> str:
     """Return the definition as HTML."""
     definition = view.gateway.metric(metric)
     if definition is None:
@@ -55,7 +54,7 @@ def told(view: View, metric: str, where: Restrictions) -> str:
             (t("Numerator"), view.label(definition.numerator)),
             (t("Denominator"), view.label(definition.denominator)),
         ]
-    rows += _certainty(view, definition, view.ask(metric, where=dict(where)))
+    rows += _certainty(view, definition, view.ask(metric))
     rows.append((t("Date basis"), date_basis(t, definition.date_basis)))
     if not view.is_state(metric):
         rows.append((t("Period"), f"{formats.day(view.period.start)} – {formats.day(view.period.end)}"))

@@ -5,20 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from typing import Any
 
 import pandas as pd
 
 from dashboards.memory import forget, remembered
 from loupan.formats import is_missing
+from loupan.i18n.codes import is_unknown
 from loupan.metrics import EVERYTHING, Dimension, Metric, Metrics, Scope, open_current, open_snapshot
 from loupan.metrics.gateway import Records
 from loupan.settings import get_settings
 from loupan.snapshot import Snapshot, find, list_snapshots
 
+# Wanted values per dimension, in a form that can be remembered.
+Restrictions = tuple[tuple[str, tuple[str, ...]], ...]
+NO_VALUE = ""
+"""Stands among wanted values, and in addresses, for rows of which the value is not known."""
 FILTERS = ("project", "source", "department")
 _IN_FORCE = {"version": ""}
-# Whoever never lost a lead does not record it.
-_NEEDS_NUMERATOR = frozenset({"loss_rate"})
 _ACTIVITY = ("leads", "demands", "contracts_gross", "marketing_expense")
 
 
@@ -56,7 +60,7 @@ class Question:
 
     metrics: tuple[str, ...]
     by: tuple[str, ...] = ()
-    where: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    where: Restrictions = ()
     period: Period | None = None
 
 
@@ -110,6 +114,10 @@ class Gateway:
         """Return a dimension's values, unknown ones left out; empty where no metric knows the dimension."""
         return _values(self, dimension)
 
+    def choices(self, dimension: str) -> tuple[str, ...]:
+        """Return what can be asked for of a dimension: its values, and `NO_VALUE` where some rows have none."""
+        return _choices(self, dimension)
+
     def ask(
         self,
         metrics: Sequence[str],
@@ -122,7 +130,7 @@ class Gateway:
         Args:
             metrics: names; those that are undefined or never recorded are left out.
             by: dimensions, in the order of sorting.
-            where: values wanted per dimension.
+            where: values wanted per dimension; `NO_VALUE` wants the rows without one.
             period: days; None for all time.
 
         Returns:
@@ -145,7 +153,7 @@ class Gateway:
 
     def rows(self, part: str, question: Question) -> Records:
         """Return the rows that a part is made of; they are not remembered here, being many."""
-        return self.metrics.rows(part, question.by, dict(question.where), *_bounds(question.period))
+        return self.metrics.rows(part, question.by, _accepted(self, question.where), *_bounds(question.period))
 
     def is_recorded(self, name: str) -> bool:
         """Say whether there is anything at all a metric could count, in any period.
@@ -229,6 +237,25 @@ def _values(gateway: Gateway, dimension: str) -> tuple[str, ...]:
     return tuple(str(value) for value in gateway.metrics.dimension_values(dimension) if value is not None)
 
 
+@remembered(64)
+def _choices(gateway: Gateway, dimension: str) -> tuple[str, ...]:
+    if gateway.dimension(dimension) is None:
+        return ()
+    values = gateway.metrics.dimension_values(dimension)
+    known = tuple(str(value) for value in values if not is_unknown(value))
+    return known if len(known) == len(values) else (*known, NO_VALUE)
+
+
+def _accepted(gateway: Gateway, where: Restrictions) -> dict[str, list[Any]]:
+    """Return what the semantic layer is to accept: each way in which rows say that a value is not known is one."""
+    accepted: dict[str, list[Any]] = {}
+    for name, wanted in where:
+        accepted[name] = [value for value in wanted if value != NO_VALUE]
+        if NO_VALUE in wanted:
+            accepted[name] += [value for value in gateway.metrics.dimension_values(name) if is_unknown(value)]
+    return accepted
+
+
 @remembered(512)
 def _is_recorded(gateway: Gateway, name: str) -> bool:
     definition = _catalogue(gateway)[name]
@@ -241,8 +268,7 @@ def _is_recorded(gateway: Gateway, name: str) -> bool:
 
     if not definition.is_ratio:
         return has_any(name)
-    needs_numerator = definition.unit != "percent" or name in _NEEDS_NUMERATOR
-    return has_any(f"{name}__denominator") and (not needs_numerator or has_any(f"{name}__numerator"))
+    return has_any(f"{name}__denominator") and (not definition.needs_numerator or has_any(f"{name}__numerator"))
 
 
 @remembered(64)
@@ -263,7 +289,7 @@ def _answer(gateway: Gateway, question: Question) -> pd.DataFrame:
     return gateway.metrics.query(
         question.metrics,
         by=question.by,
-        where=dict(question.where),
+        where=_accepted(gateway, question.where),
         start=start,
         end=end,
     )

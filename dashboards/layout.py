@@ -13,6 +13,7 @@ import streamlit as st
 from dashboards import filters, screen, shown
 from dashboards.card_menu import card_menu
 from dashboards.enlarged import enlarged
+from dashboards.export import about
 from dashboards.export.exhibit import Exhibit
 from dashboards.gateway import FILTERS
 from dashboards.view import View
@@ -59,7 +60,6 @@ def card(
     caption: str = "",
     tables: bool = False,
     is_switchable: bool = True,
-    choices: Sequence[tuple[str, str]] = (),
 ) -> None:
     """Show a chart in a frame, with a button that turns it into a table and back.
 
@@ -73,10 +73,9 @@ def card(
         caption: a sentence under the title: the date basis, a caution.
         tables: whether the reader prefers tables everywhere.
         is_switchable: False for what is a table only.
-        choices: choices of the page that the title does not tell: what is chosen, and the chosen.
     """
     t = view.t
-    exhibit = Exhibit(view, title, draw, arguments, measures, caption, choices)
+    exhibit = Exhibit(view, title, draw, arguments, measures, caption)
     shown.add(key, exhibit)
     mode = screen.mode()
     with st.container(border=True, key=f"lp_card_{key}", height="stretch"):
@@ -98,7 +97,7 @@ def card(
                 with guarded(view):
                     card_menu(exhibit, key)
         if mode:
-            caption = " ".join([caption, *(f"{what}{t(': ')}{chosen}" for what, chosen in choices)]).strip()
+            caption = " ".join([caption, *map(t(": ").join, about.added(view, measures))]).strip()
         ignored = view.ignored(*measures) if measures else ()
         if ignored:
             names = t(", ").join(dimension_title(t, name) for name in ignored)

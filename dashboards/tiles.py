@@ -15,46 +15,42 @@ from dashboards.export.exhibit import Exhibit
 from dashboards.export.key_figures import key_figures
 from dashboards.layout import guarded
 from dashboards.memory import remembered
-from dashboards.view import YEAR_BEFORE, Restrictions, View
+from dashboards.view import YEAR_BEFORE, View
 from loupan.formats import is_missing
-from loupan.i18n.codes import dimension_title, value_label
 from loupan.metrics import Metric
 from loupan.ui.palette import COLOURS
 
 
-def tiles(view: View, metrics: Sequence[str], where: dict[str, list[str]] | None = None) -> None:
+def tiles(view: View, metrics: Sequence[str]) -> None:
     """Show key figures: the value, its change against the period before, its course, its definition on a click."""
     known = [m for m in metrics if view.gateway.has(m)]
     if not known:
         return
-    t, restrictions = view.t, tuple((name, tuple(values)) for name, values in (where or {}).items())
-    choices = [(dimension_title(t, n), t(", ").join(value_label(t, n, v) for v in vs)) for n, vs in restrictions]
-    figures = Exhibit(view, t("Key figures"), key_figures, (tuple(known), restrictions), choices=choices)
-    shown.add(f"tiles_{known[0]}", figures)
-    _cells(view, tuple(known), restrictions)
+    shown.add(f"tiles_{known[0]}", Exhibit(view, view.t("Key figures"), key_figures, (tuple(known),)))
+    _cells(view, tuple(known))
 
 
 @st.fragment
-def _cells(view: View, metrics: Sequence[str], where: Restrictions) -> None:
+def _cells(view: View, metrics: Sequence[str]) -> None:
     with st.container(key="lp_tiles"):
         cells = st.grid(columns=min(len(metrics), 7), min_column_width=140, gap=12)
         for metric in metrics:
             with cells.cell(), st.container(border=True, key=f"lp_tile_{metric}", height="stretch"), guarded(view):
-                definition_button(view, metric, where)
-                st.html(_figure(view, metric, where))
+                definition_button(view, metric)
+                st.html(_figure(view, metric))
 
 
 @remembered(512)
-def _figure(view: View, metric: str, where: Restrictions) -> str:
+def _figure(view: View, metric: str) -> str:
     """Return the value, its change and its course as HTML."""
     definition = view.gateway.metric(metric)
     if definition is None:
         return ""
-    compared, restrictions, is_state = view.comparison, dict(where), view.is_state(metric)
-    value = view.value(metric, where=restrictions)
+    compared, is_state = view.comparison, view.is_state(metric)
+    value = view.value(metric)
     has_earlier = compared is not None and not is_state
-    earlier = view.value(metric, where=restrictions, period=compared) if has_earlier else None
-    by_month = pd.DataFrame() if is_state else view.ask(metric, by=("month",), where=restrictions)
+    earlier = view.value(metric, period=compared) if has_earlier else None
+    by_month = pd.DataFrame() if is_state else view.ask(metric, by=("month",))
     change = None if view.is_maturing(metric) else view.formats.change(value, earlier, definition.unit)
     return (
         f"<div class='lp-tile' data-metric='{html.escape(metric)}'>"

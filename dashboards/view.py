@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from zoneinfo import ZoneInfo
 
 import pandas as pd
 
-from dashboards.gateway import FILTERS, Gateway, Period, Question
+from dashboards.gateway import FILTERS, Gateway, Period, Question, Restrictions
 from loupan.formats import Formats, is_missing
 from loupan.i18n import Translator, marked, translator
 from loupan.i18n.codes import DIMENSION_TITLES, dimension_title
@@ -47,8 +47,6 @@ COMPARISONS = {
     YEAR_BEFORE: marked("Same period last year"),
     NO_COMPARISON: marked("Nothing"),
 }
-# Wanted values per dimension, in a form that can be remembered.
-Restrictions = tuple[tuple[str, tuple[str, ...]], ...]
 _CUSTOM_PERIOD = re.compile(r"((?:19|20)\d\d-(?:0[1-9]|1[0-2]))\.\.((?:19|20)\d\d-(?:0[1-9]|1[0-2]))")
 
 
@@ -61,7 +59,8 @@ class View:
         language: a key of `loupan.i18n.LANGUAGES`.
         theme: ``light`` or ``dark``.
         period: the days shown.
-        where: chosen values per filter of `FILTERS`; a filter with none is absent.
+        where: chosen values per dimension: those of the filters of every page (`FILTERS`), and those that a page adds.
+            A dimension of which nothing is chosen is absent.
         compare: what key figures are compared with, one of `COMPARISONS`.
     """
 
@@ -128,7 +127,7 @@ class View:
         Args:
             metrics: names.
             by: dimensions to cut by.
-            where: further restrictions, such as the attribution model; left out where one of the metrics has no such
+            where: further restrictions, such as one feature; left out where one of the metrics has no such
                 dimension.
             without: filters to leave aside, to show the chosen beside the others.
             period: other days than the view's.
@@ -143,11 +142,13 @@ class View:
         further = {name: values for name, values in (where or {}).items() if name in known}
         return self.gateway.ask(metrics, by, {**filters, **further}, None if all_time else period or self.period)
 
-    def value(
-        self, metric: str, *, where: Mapping[str, Sequence[str]] | None = None, period: Period | None = None
-    ) -> float | None:
-        """Ask for a metric as one number; None where there is none. The arguments are those of `ask`."""
-        frame = self.ask(metric, where=where, period=period)
+    def narrowed(self, where: Restrictions) -> View:
+        """Return the view of fewer rows, as far as a metric knows the dimensions: for what is chosen on a page."""
+        return replace(self, where=(*self.where, *where)) if where else self
+
+    def value(self, metric: str, *, period: Period | None = None) -> float | None:
+        """Ask for a metric as one number, in other days than the view's if so told; None where there is none."""
+        frame = self.ask(metric, period=period)
         if metric not in frame or frame.empty or is_missing(frame[metric].iloc[0]):
             return None
         return float(frame[metric].iloc[0])
@@ -163,9 +164,7 @@ class View:
         where = tuple((name, values) for name, values in self.where if name in applicable)
         return self.gateway.rows(part, Question((), tuple(by), where, None if self.is_state(part) else self.period))
 
-    def ask_before(
-        self, metric: str, grain: str, where: Mapping[str, Sequence[str]] | None = None
-    ) -> pd.DataFrame | None:
+    def ask_before(self, metric: str, grain: str) -> pd.DataFrame | None:
         """Ask for a metric by period in the days compared with.
 
         Returns:
@@ -174,7 +173,7 @@ class View:
         """
         if self.comparison is None or self.is_state(metric) or self.is_maturing(metric):
             return None
-        return self.ask(metric, by=(grain,), where=where, period=self.comparison)
+        return self.ask(metric, by=(grain,), period=self.comparison)
 
     def is_state(self, metric: str) -> bool:
         """Say whether a metric tells how things stand as of the data's date, whatever the period."""
@@ -203,12 +202,12 @@ class View:
         return found.label_zh if self.language == "zh" else found.label
 
     def applicable(self, *metrics: str) -> frozenset[str]:
-        """Return the filters that can be put on all the metrics."""
-        return self.gateway.dimensions(*metrics) & frozenset(FILTERS)
+        """Return the filters, of every page or of this one, that can be put on all the metrics."""
+        return self.gateway.dimensions(*metrics) & {*FILTERS, *dict(self.where)}
 
     def ignored(self, *metrics: str) -> tuple[str, ...]:
-        """Return the filters the reader has set that cannot be put on these metrics."""
-        return tuple(name for name, _ in self.where if name not in self.applicable(*metrics))
+        """Return the filters of every page the reader has set that cannot be put on these metrics."""
+        return tuple(name for name, _ in self.where if name in FILTERS and name not in self.applicable(*metrics))
 
     @property
     def young_from(self) -> str:

@@ -34,7 +34,7 @@ Name = Callable[[Any], str]
 
 def answer(view: View, question: Question) -> pd.DataFrame:
     """Ask the gateway; the frame is shared and must not be changed."""
-    return view.ask(*question.metrics, by=question.by, where=dict(question.where))
+    return view.ask(*question.metrics, by=question.by)
 
 
 def names_of(view: View, dimension: str) -> Name:
@@ -72,7 +72,7 @@ def chart(view: View, question: Question, kind: str, metrics: tuple[str, ...]) -
         case shape.COLUMNS:
             drawing = columns_by_period(view, frame, period, metric)
         case shape.LINES if not category:
-            before = view.ask_before(metric, period, dict(question.where)) if len(shown) == 1 else None
+            before = view.ask_before(metric, period) if len(shown) == 1 else None
             drawing = lines_by_period(view, frame, period, shown, before=before)
         case shape.LINES:
             drawing = lines_by_value(view, frame, period, metric, category, names=names)

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from dashboards.explore.shape import Shape, kinds
-from dashboards.gateway import FILTERS, Gateway
+from dashboards.gateway import FILTERS, NO_VALUE, Gateway
 from dashboards.view import View
 from loupan.i18n import Translator, marked
+from loupan.i18n.codes import is_unknown, value_label
 from loupan.metrics import Metric
 from loupan.metrics.catalogue import TIME_DIMENSIONS
 
@@ -33,7 +34,7 @@ class Question:
     Attributes:
         metrics: names.
         by: dimensions.
-        where: values wanted per further dimension, beside the filters of every page.
+        where: values wanted per further dimension, `NO_VALUE` for none, beside the filters of every page.
         chart: a kind of chart; empty for the suggested one.
         sort: one of `SORTS`.
         top: how many values of a dimension the chart shows.
@@ -71,7 +72,7 @@ def read(address: Mapping[str, Sequence[str]]) -> Question:
         return next(reversed(address.get(parameter, ())), "")
 
     where = {
-        parameter.removeprefix(_FILTER): tuple(dict.fromkeys(values))
+        parameter.removeprefix(_FILTER): tuple(dict.fromkeys(NO_VALUE if is_unknown(v) else v for v in values))
         for parameter, values in address.items()
         if parameter.startswith(_FILTER) and len(parameter) > len(_FILTER) and values
     }
@@ -209,11 +210,11 @@ def _where(question: Question, view: View, notices: list[Notice]) -> tuple[tuple
         if name not in fitting:
             notices.append(_unfit(name, question, view))
             continue
-        known = set(view.gateway.values(name))
+        known = set(view.gateway.choices(name))
         notices += [
             Notice(
                 marked("“{value}” is not, or no longer, among the values of {dimension}."),
-                (("value", value), ("dimension", view.title(name))),
+                (("value", value_label(view.t, name, value)), ("dimension", view.title(name))),
             )
             for value in asked
             if value not in known

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dashboards.export.exhibit import Exhibit
+from dashboards.gateway import FILTERS
 from dashboards.view import View
 from loupan.i18n import marked
 from loupan.i18n.codes import date_basis, dimension_title, value_label
@@ -40,16 +41,19 @@ def filters(view: View, metrics: Sequence[str] = ()) -> list[tuple[str, str]]:
     """
     t = view.t
     ignored = view.ignored(*metrics) if metrics else ()
-    lines = [
-        (dimension_title(t, name), t(", ").join(value_label(t, name, value) for value in values))
-        for name, values in view.where
-        if name not in ignored
-    ]
+    lines = [_filter(view, name) for name, _ in view.where if name in FILTERS and name not in ignored]
+    lines += added(view, metrics)
     if not lines:
         lines.append((t("Filters"), t("none")))
     if ignored:
         lines.append((t("Filters without effect"), t(", ").join(dimension_title(t, name) for name in ignored)))
     return lines
+
+
+def added(view: View, metrics: Sequence[str] = ()) -> list[tuple[str, str]]:
+    """Return a line per filter that the page adds to those of every page, as far as it is one of the metrics'."""
+    own = [name for name, _ in view.where if name not in FILTERS]
+    return [_filter(view, name) for name in own if not metrics or any(name in view.applicable(m) for m in metrics)]
 
 
 def context(exhibit: Exhibit) -> list[tuple[str, str]]:
@@ -61,7 +65,7 @@ def context(exhibit: Exhibit) -> list[tuple[str, str]]:
         lines.append((t("Period"), date_basis(t, "as_of")))
     else:
         lines.append(period(view))
-    lines += [*exhibit.choices, *filters(view, exhibit.measures)]
+    lines += filters(view, exhibit.measures)
     cautions = " ".join(text for text in (exhibit.caption, exhibit.drawing.note) if text)
     return [*lines, (t("Remarks"), cautions)] if cautions else lines
 
@@ -90,6 +94,11 @@ def definitions(view: View, metrics: Sequence[str]) -> list[tuple[str, str]]:
 def origin(view: View) -> tuple[str, str]:
     """Return the line that says from which published snapshot the numbers come."""
     return view.t("Snapshot"), view.gateway.version
+
+
+def _filter(view: View, name: str) -> tuple[str, str]:
+    values = dict(view.where)[name]
+    return view.title(name), view.t(", ").join(value_label(view.t, name, value) for value in values)
 
 
 def _unit(view: View, unit: str) -> str:

@@ -21,7 +21,6 @@ class Exhibit:
         arguments: handed to `draw`.
         measures: the metrics the page says are shown.
         caption: the sentence under the title.
-        choices: further choices of the page that decide the numbers: what is chosen, and the chosen.
     """
 
     view: View
@@ -30,7 +29,6 @@ class Exhibit:
     arguments: tuple[Any, ...] = ()
     measures: Sequence[str] = ()
     caption: str = ""
-    choices: Sequence[tuple[str, str]] = ()
 
     @property
     def drawing(self) -> Drawing:

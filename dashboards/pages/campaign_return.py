@@ -53,8 +53,8 @@ def draw(view: View, tables: bool) -> None:
     models = [model for model in _MODELS if model in known] or [_DEFAULT_MODEL]
     default = _DEFAULT_MODEL if _DEFAULT_MODEL in models else models[0]
     model = filters.selection("model", models, default, t("Attribution model"), partial(value_label, t, MODEL))
-    chosen = [(t("Attribution model"), value_label(t, MODEL, model))]
-    tiles(view, _TILES, where={MODEL: [model]})
+    view = view.narrowed(((MODEL, (model,)),))
+    tiles(view, _TILES)
     cuts = [cut for cut in _CUTS if cut in view.gateway.dimensions("attributed_amount")] or ["source"]
     cut = filters.choice("by", cuts, cuts[0], t("Cut by"), partial(dimension_title, t))
     left, right = ui.columns(1, 1)
@@ -65,9 +65,7 @@ def draw(view: View, tables: bool) -> None:
             credited,
             "attributed_amount",
             cut,
-            model,
             key="amount",
-            choices=chosen,
             measures=("attributed_amount",),
             caption=t("Bars: the chosen model. Lines: the range over all models. By the date of the first contract."),
             tables=tables,
@@ -79,9 +77,7 @@ def draw(view: View, tables: bool) -> None:
             credited,
             "attributed_contracts",
             cut,
-            model,
             key="contracts",
-            choices=chosen,
             measures=("attributed_contracts",),
             caption=t("Live contracts, credited in fractions; every model gives the same total."),
             tables=tables,
@@ -91,9 +87,7 @@ def draw(view: View, tables: bool) -> None:
         t("Cost and return"),
         returns,
         cut,
-        model,
         key="returns",
-        choices=chosen,
         measures=("marketing_expense", "attributed_amount"),
         caption=t("Expense by the day it was incurred, contracts by the day they were first signed."),
         tables=True,
@@ -126,9 +120,7 @@ def draw(view: View, tables: bool) -> None:
                 effect,
                 metric,
                 other,
-                model,
                 key=f"effect_{other}",
-                choices=chosen if metric != "leads" else (),
                 measures=(metric,),
                 tables=tables,
             )
@@ -154,26 +146,25 @@ def draw(view: View, tables: bool) -> None:
 
 
 @remembered()
-def credited(view: View, metric: str, cut: str, model: str) -> Drawing:
+def credited(view: View, metric: str, cut: str) -> Drawing:
     """What each source, plan or activity is credited with under the chosen model, and the range over all."""
     if MODEL not in view.gateway.dimensions(metric):
         return NOTHING
-    frame = view.ask(metric, by=(cut, MODEL), without=(cut,))
+    frame = view.ask(metric, by=(cut, MODEL), without=(cut, MODEL))
     if frame.empty or metric not in frame:
         return NOTHING
-    return ranges(
-        view, frame.assign(**{cut: frame[cut].astype(object).fillna("unattributed")}), cut, metric, model=model
-    )
+    frame = frame.assign(**{cut: frame[cut].astype(object).fillna("unattributed")})
+    return ranges(view, frame, cut, metric, model=dict(view.where)[MODEL][0])
 
 
 @remembered()
-def returns(view: View, cut: str, model: str) -> Drawing:
+def returns(view: View, cut: str) -> Drawing:
     """Cost and return by source, plan or activity, as a table."""
     frames = []
     for metric in _RETURNS:
         if cut not in view.gateway.dimensions(metric):
             continue
-        frame = view.ask(metric, by=(cut,), where={MODEL: [model]}, without=(cut,))
+        frame = view.ask(metric, by=(cut,), without=(cut,))
         if not frame.empty and metric in frame:
             # Rows are joined by name: what is not known stands on one row as well.
             values = frame.assign(**{cut: frame[cut].astype(object).fillna("")}).set_index(cut)[metric].astype(float)
@@ -198,11 +189,11 @@ def _effects(view: View) -> list[str]:
 
 
 @remembered()
-def effect(view: View, metric: str, other: str, model: str) -> Drawing:
+def effect(view: View, metric: str, other: str) -> Drawing:
     """A metric by source and market type or plan: which source answers to what."""
     if not {"source", other} <= view.gateway.dimensions(metric):
         return NOTHING
-    frame = view.ask(metric, by=("source", other), where={MODEL: [model]})
+    frame = view.ask(metric, by=("source", other))
     return crossed(view, frame, "source", other, metric, most=(12, 8))
 
 

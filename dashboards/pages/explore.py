@@ -59,9 +59,10 @@ def draw(view: View, tables: bool) -> None:
     applicable = view.applicable(*asked.metrics)
     ignored = [dimension_title(view.t, name) for name in view.ignored(*asked.metrics)]
     view = replace(view, where=tuple((name, values) for name, values in view.where if name in applicable))
+    view = view.narrowed(asked.where)
     if ignored:
         ui.message(view.t("Not filtered by: {names}.", names=view.t(", ").join(ignored)))
-    tiles(view, asked.metrics, where={name: list(values) for name, values in asked.where})
+    tiles(view, asked.metrics)
     groups = question.most_groups(asked, view)
     if groups > question.MOST_GROUPS:
         st.warning(
@@ -219,7 +220,7 @@ def _values(view: View, asked: Question, name: str) -> None:
 
     _many(
         view.title(name),
-        view.gateway.values(name),
+        view.gateway.choices(name),
         where.get(name, ()),
         lambda value: value_label(view.t, name, value),
         write,

@@ -39,6 +39,8 @@ class Metric:
         is_as_of: whether it is the state at the snapshot's as-of, known for periods that hold that day alone.
         is_additive: whether no rows mean 0 (counts and sums) rather than unknown; a sum of what people set, such as a
             target, says ``no_rows: unknown``.
+        needs_numerator: whether a ratio of 0 means that nobody ever recorded what it counts: so it is of rates over a
+            foreign exposure and of costs per something, and of what says ``needs_numerator: true``.
         counts_once: whether it counts distinct things, so that a thing with several rows counts once.
         expression: formula of a derived metric over the names of ``inputs``; else empty.
         inputs: name in the formula → metric.
@@ -65,6 +67,7 @@ class Metric:
     grain: str
     is_as_of: bool
     is_additive: bool
+    needs_numerator: bool
     counts_once: bool
     expression: str
     inputs: Mapping[str, str]
@@ -260,6 +263,7 @@ def _metric(
         grain=measure.grain if measure else "day",
         is_as_of=meta.get("date_basis") == "as_of",
         is_additive=measure is not None and measure.aggregation in _ADDITIVE and meta.get("no_rows") != "unknown",
+        needs_numerator=bool(meta.get("needs_numerator", meta.get("unit") != "percent")),
         counts_once=measure is not None and measure.aggregation == "count_distinct",
         expression=expression,
         inputs=inputs,

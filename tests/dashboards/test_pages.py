@@ -6,10 +6,13 @@ from dataclasses import replace
 from datetime import date, timedelta
 from itertools import pairwise
 
+import pandas as pd
 import pytest
 
 from dashboards.charts import events
 from dashboards.definition import told
+from dashboards.drill import columns_of, rows_behind
+from dashboards.export.key_figures import key_figures
 from dashboards.gateway import Period, open_gateway
 from dashboards.intervals import poisson_exact
 from dashboards.pages import (
@@ -48,6 +51,7 @@ def test_the_overview_of_the_sample_has_all_its_numbers(use):
 def test_every_chart_of_the_sample_is_drawn_with_words_and_a_table(use, language):
     use(sample_installation())
     view = view_of(language)
+    linear = view.narrowed(((campaign_return.MODEL, ("linear",)),))
     charts = {
         "amount": overview.monthly_amount(view),
         "funnel": overview.funnel(view),
@@ -65,8 +69,8 @@ def test_every_chart_of_the_sample_is_drawn_with_words_and_a_table(use, language
         "expense": campaign_return.expense(view),
         "expense_categories": campaign_return.categories(view),
         "people": staff.people(view, "conversion_rate"),
-        "effect by type": campaign_return.effect(view, "leads", "market_type", "linear"),
-        "effect by plan": campaign_return.effect(view, "attributed_amount", "plan", "linear"),
+        "effect by type": campaign_return.effect(linear, "leads", "market_type"),
+        "effect by plan": campaign_return.effect(linear, "attributed_amount", "plan"),
         "reconciliation": sales.reconciliation(view),
         "pipeline": sales.pipeline(view),
         "collected": sales.collected(view),
@@ -90,10 +94,7 @@ def test_every_chart_of_the_sample_is_drawn_with_words_and_a_table(use, language
             f"cut {c}": conversion.by_cut(view, "conversion_rate", c)
             for c in ("source", "project", "employee", "age_band")
         },
-        **{
-            f"by {c}": campaign_return.credited(view, "attributed_amount", c, "linear")
-            for c in ("source", "plan", "activity")
-        },
+        **{f"by {c}": campaign_return.credited(linear, "attributed_amount", c) for c in ("source", "plan", "activity")},
     }
     for name, chart in charts.items():
         assert chart.figure is not None, name
@@ -101,7 +102,7 @@ def test_every_chart_of_the_sample_is_drawn_with_words_and_a_table(use, language
         assert len(chart.table), name
         assert chart.table.notna().all().all(), name
         assert {len(column.values) for column in chart.columns} == {len(chart.table)}, name
-    tables = {"returns": campaign_return.returns(view, "source", "linear"), "work": staff.work(view)}
+    tables = {"returns": campaign_return.returns(linear, "source"), "work": staff.work(view)}
     for name, chart in tables.items():
         assert {len(column.values) for column in chart.columns} == {len(chart.table)}, name
         assert len(chart.table), name
@@ -193,15 +194,33 @@ def test_a_definition_tells_how_certain_its_number_is(use):
     use(sample_installation())
     (row,) = open_gateway(EVERYTHING).metrics.records(["complaint_rate"], start="2025-07-01", end="2026-06-30")
     low, high = poisson_exact(row["complaint_rate__numerator"], row["complaint_rate__denominator"])
-    complaints_told = told(view_of(), "complaint_rate", ())
+    complaints_told = told(view_of(), "complaint_rate")
     assert f"<dt>n</dt><dd>{row['complaint_rate__denominator']:,}</dd>" in complaints_told
     assert f"<dt>95% interval</dt><dd>{100 * low:.2f}–{100 * high:.2f}</dd>" in complaints_told
     assert "<dt>Answered for by</dt><dd>Customer service</dd>" in complaints_told
     # Money per money: no cases that could have fallen out otherwise.
-    assert "95% interval" not in told(view_of(), "return_on_expense", ())
+    assert "95% interval" not in told(view_of(), "return_on_expense")
     # Limited to what the figure is limited to.
-    first_touch = told(view_of(), "attributed_contracts", (("attribution_model", ("first",)),))
-    assert "<dt>Name</dt><dd>attributed_contracts</dd>" in first_touch
+    (row,) = open_gateway(EVERYTHING).metrics.records(
+        ["conversion_rate"], where={"gender": ["female"]}, start="2025-07-01", end="2026-06-30"
+    )
+    women = told(view_of().narrowed((("gender", ("female",)),)), "conversion_rate")
+    assert f"<dt>n</dt><dd>{row['conversion_rate__denominator']:,}</dd>" in women
+
+
+@pytest.mark.parametrize("model", ["first", "linear"])
+def test_the_rows_of_a_return_are_of_the_model_that_is_chosen(use, model):
+    use(sample_installation())
+    metric = "attributed_amount"
+    view = view_of().narrowed(((campaign_return.MODEL, (model,)),))
+    rows = pd.DataFrame(rows_behind(view, metric), columns=["record", *columns_of(view, metric), metric])
+    wanted = view.gateway.metrics.query(
+        [metric], ["source"], {campaign_return.MODEL: model}, "2025-07-01", "2026-06-30"
+    ).set_index("source")[metric]
+    found = rows.astype({metric: float}).groupby("source")[metric].sum()
+    assert found.to_dict() == pytest.approx(wanted.to_dict())
+    (tile,) = key_figures(view, (metric,)).columns[1].values[:1]
+    assert tile == pytest.approx(wanted.sum())
 
 
 def gateway_change(value, before):
@@ -348,7 +367,7 @@ def test_an_empty_crm_has_no_charts_either(use):
         "reconciliation": sales.reconciliation(view),
         "pipeline": sales.pipeline(view),
         "collected": sales.collected(view),
-        "effect": campaign_return.effect(view, "leads", "plan", "linear"),
+        "effect": campaign_return.effect(view, "leads", "plan"),
         "fees": property_fees.flows(view),
         **{f"sales by {cut}": sales.by_cut(view, "contracts", cut) for cut in sales._CUTS},
         **{f"share of {m}": sales.share_by_project(view, m) for m in ("sell_through_rate", "collection_rate")},

@@ -9,8 +9,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
+from dashboards.drill import rows_behind
 from dashboards.explore import drawings, question, shape
 from dashboards.explore.question import Question
+from dashboards.export import about
+from dashboards.export.exhibit import Exhibit
 from dashboards.gateway import Period, open_gateway
 from dashboards.view import View
 from loupan.metrics import EVERYTHING, open_current
@@ -56,6 +59,7 @@ def texts(run):
 
 
 def charts_of(view, asked):
+    view = view.narrowed(asked.where)
     for kind in shape.kinds(question.shape(asked, view)):
         if kind == "tiles":
             continue
@@ -211,7 +215,7 @@ def test_whatever_the_address_says_there_is_an_answer_or_a_reason(view, metrics,
     assert (again, nothing) == (asked, ())
     if asked.by and question.most_groups(asked, view) <= question.MOST_GROUPS:
         list(charts_of(view, asked))
-        drawings.table(view, asked)
+        drawings.table(view.narrowed(asked.where), asked)
 
 
 def test_the_page_says_what_it_left_out(view):
@@ -234,6 +238,31 @@ def test_the_page_is_the_same_in_either_language(view):
         for run in (english, chinese)
     ]
     assert values[0] == values[1] == [["leads", "visit_rate"]]
+
+
+def test_what_is_not_known_can_be_asked_for(view):
+    gateway = open_current()
+    bounds = {"start": PERIOD.start, "end": PERIOD.end}
+    groups = {row["occupation"]: row["leads"] for row in gateway.records(["leads"], ["occupation"], **bounds)}
+    assert groups[None] > 0
+    known = next(value for value in groups if value)
+    run = drawn(m=["leads"], w__occupation=["", known])
+    assert not run.warning
+    (chosen,) = [widget for widget in run.get("multiselect") if widget.key == "lp_explore_values_occupation"]
+    assert "Unknown" in chosen.options
+    assert f">{groups[None] + groups[known]:,}</p>" in texts(run)
+    # An older address says it in a word.
+    assert question.read({"m": ["leads"], "w.gender": ["unknown"]}).where == (("gender", ("",)),)
+
+
+def test_rows_and_files_are_of_the_filters_of_the_question(view):
+    asked = Question(("leads",), ("source",), (("gender", ("female",)),))
+    narrowed = view.narrowed(asked.where)
+    wanted = open_current().records(["leads"], where={"gender": "female"}, start=PERIOD.start, end=PERIOD.end)
+    assert len(rows_behind(narrowed, "leads")) == wanted[0]["leads"]
+    exhibit = Exhibit(narrowed, "Leads", drawings.table, (asked,), asked.metrics)
+    assert ("Gender", "Female") in about.context(exhibit)
+    assert exhibit.drawing.table["Leads"].map(lambda text: int(text.replace(",", ""))).sum() == wanted[0]["leads"]
 
 
 def test_a_change_is_written_into_the_address(view):

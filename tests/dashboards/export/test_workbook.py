@@ -64,7 +64,7 @@ def test_the_numbers_are_those_of_the_gateway(view, gateway):
 def test_a_page_has_a_sheet_per_card_and_one_that_tells_of_all(view_in, gateway):
     view = view_in("zh", project=[gateway.values("project")[0]])
     exhibits = [
-        Exhibit(view, "关键指标", key_figures, (("contract_amount", "no_such_metric", "leads"), ())),
+        Exhibit(view, "关键指标", key_figures, (("contract_amount", "no_such_metric", "leads"),)),
         Exhibit(view, "每月签约额", overview.monthly_amount, measures=("contract_amount",)),
         Exhibit(view, "无数据", lambda _: NOTHING, measures=("leads",)),
     ]
