@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
@@ -10,7 +10,7 @@ import streamlit as st
 from dashboards.downloads import downloads
 from dashboards.export.exhibit import Exhibit
 from dashboards.memory import remembered
-from dashboards.pages.people import employee_names
+from dashboards.names import names_of
 from dashboards.view import View
 from data_entry.forms.table import Cell, Column, table
 from data_entry.pages import links
@@ -18,7 +18,8 @@ from data_entry.schema.labels import table_plural
 from loupan import ui
 from loupan.formats import is_missing
 from loupan.i18n import marked
-from loupan.i18n.codes import dimension_title, value_label
+from loupan.i18n.codes import dimension_title
+from loupan.metrics.catalogue import TIME_DIMENSIONS
 from loupan.ui.drawing import NOTHING, Drawing, written
 from loupan.ui.drawing import Column as NumberColumn
 
@@ -72,11 +73,10 @@ def listed(view: View, part: str) -> Drawing:
     if not rows:
         return NOTHING
     keys, *others, amounts = zip(*rows, strict=True)
-    people = employee_names(view) if "employee" in names else {}
     columns = [
         NumberColumn(t("Record"), [str(key) for key in keys]),
         *(
-            NumberColumn(dimension_title(t, name), [_told(view, people, name, value) for value in values])
+            NumberColumn(dimension_title(t, name), _plain(view, name, values))
             for name, values in zip(names, others, strict=True)
         ),
         NumberColumn(view.label(part), [float(amount) for amount in amounts], view.unit(part), part),
@@ -84,12 +84,11 @@ def listed(view: View, part: str) -> Drawing:
     return Drawing(None, "", written(view.formats, columns), "", columns)
 
 
-def _told(view: View, people: Mapping[Any, str], name: str, value: Any) -> str:
-    if name == "employee":
-        return people[value]
-    if name in ("day", "month"):
-        return str(value or "")
-    return value_label(view.t, name, value)
+def _plain(view: View, name: str, values: Sequence[Any]) -> list[str]:
+    """Write the values of a dimension for files: names as on the page, periods so that they sort."""
+    if name in TIME_DIMENSIONS:
+        return [str(value or "") for value in values]
+    return [*map(names_of(view, name), values)]
 
 
 def _draw(view: View, metrics: Sequence[str]) -> None:
@@ -124,20 +123,14 @@ def _page(view: View, part: str, record: str, columns: tuple[str, ...], rows: Ro
     ordered = [*known, *(row for row in rows if is_missing(row[at]))]
     pages = (len(rows) - 1) // PAGE + 1
     page = min(st.session_state.get(f"{_KEY}_page", 1), pages) - 1
-    people = employee_names(view) if "employee" in columns else {}
-
-    def text(name: str, value: Any) -> str:
-        if name in ("day", "month") and value:
-            return view.formats.period_label(value)
-        return _told(view, people, name, value)
-
+    writers = [names_of(view, name) for name in columns]
     heads = [
         *(Column(name, dimension_title(t, name)) for name in columns),
         Column(part, view.label(part), is_number=True),
     ]
     shown = {
         number: [
-            *(Cell(text(name, value)) for name, value in zip(columns, row[1:-1], strict=True)),
+            *(Cell(write(value)) for write, value in zip(writers, row[1:-1], strict=True)),
             Cell(view.write(float(row[-1]), part)),
         ]
         for number, row in enumerate(ordered[page * PAGE : (page + 1) * PAGE])

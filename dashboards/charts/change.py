@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
 
 from dashboards.change import Change
 from dashboards.charts.comparison import ROW
+from dashboards.names import names_of
 from dashboards.view import View
 from loupan.formats import is_missing
-from loupan.i18n.codes import dimension_title, value_label
+from loupan.i18n.codes import dimension_title
 from loupan.ui.drawing import HOVER, NOTHING, Column, Drawing, bar_text, figure, hover, label_axis, safe
 from loupan.ui.palette import COLOURS
 
@@ -19,22 +19,19 @@ from loupan.ui.palette import COLOURS
 _ROOM = 1.8
 
 
-def parts_of_change(
-    view: View, change: Change | None, *, names: Callable[[Any], str] | None = None, most: int = 8
-) -> Drawing:
+def parts_of_change(view: View, change: Change | None, *, most: int = 8) -> Drawing:
     """Draw the parts of a change as bars to either side, the largest first; small ones are one bar.
 
     Args:
         view: the reader's view.
         change: what is taken apart.
-        names: writes a value of the dimension; `value_label` by default.
         most: how many bars.
     """
     if change is None or not change.parts.any():
         return NOTHING
     colours, formats, unit = COLOURS[view.theme], view.formats, view.unit(change.metric)
     definition = view.gateway.metric(change.metric)
-    write_name = names or (lambda value: value_label(view.t, change.dimension, value))
+    write_name = names_of(view, change.dimension)
     parts = change.parts[change.parts != 0]
     parts = parts.reindex(parts.abs().sort_values(ascending=False, kind="stable").index)
     shown = [(write_name(None if is_missing(v) else v), float(amount)) for v, amount in parts.items()]

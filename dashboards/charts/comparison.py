@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -20,6 +19,7 @@ from dashboards.intervals import (
     rate_limits,
     wilson,
 )
+from dashboards.names import names_of
 from dashboards.view import View
 from loupan.formats import is_missing
 from loupan.i18n.codes import dimension_title, is_unknown, value_label
@@ -33,14 +33,14 @@ from loupan.ui.drawing import (
     hover,
     label_axis,
     safe,
-    shortened,
     value_axis,
+    wrapped,
     written,
 )
 from loupan.ui.palette import COLOURS
 
-ROW = 30
-"""Height of one row of a horizontal chart, in pixels."""
+ROW, ROW_OF_TWO = 30, 36
+"""Height of one row of a horizontal chart in pixels, with names of one line and of up to two."""
 AXIS_ROOM = 44
 
 
@@ -122,7 +122,6 @@ def ranked_bars(
     cumulative: bool = False,
     is_ranked: bool = True,
     is_ascending: bool = False,
-    names: Callable[[Any], str] | None = None,
     whole: float | None = None,
 ) -> Drawing:
     """Draw a metric by the values of a dimension as horizontal bars, largest first.
@@ -139,7 +138,6 @@ def ranked_bars(
         cumulative: write the running share too, as in a Pareto chart.
         is_ranked: False sorts by name, for people.
         is_ascending: smallest first.
-        names: writes a value of the dimension; `value_label` by default.
         whole: what the shares are of, where the bars overlap; else their sum.
     """
     data = frame[[dimension, metric]].dropna(subset=[metric]).astype({metric: float})
@@ -148,7 +146,7 @@ def ranked_bars(
         return NOTHING
     colours, unit = COLOURS[view.theme], view.unit(metric)
     total = float(data[metric].sum()) if whole is None else whole
-    data["name"] = data[dimension].map(names or partial(value_label, view.t, dimension), na_action=None)
+    data["name"] = data[dimension].map(names_of(view, dimension), na_action=None)
     if not is_ranked:
         # Drawn are those with the most, the others follow in the table; by name, both.
         data = pd.concat([part.sort_values("name", kind="stable") for part in (data.head(most), data.iloc[most:])])
@@ -236,7 +234,6 @@ def estimates(
     chosen: Sequence[str] = (),
     is_ranked: bool = True,
     is_ascending: bool = False,
-    names: Callable[[Any], str] | None = None,
     most: int = 40,
     common: float | None = None,
 ) -> Drawing:
@@ -252,7 +249,6 @@ def estimates(
         chosen: values drawn in colour while the others turn grey.
         is_ranked: False sorts by name, for people.
         is_ascending: lowest rate first.
-        names: writes a value of the dimension; `value_label` by default.
         most: how many rows are drawn, those with the largest denominators; the note says how many more there are, and
             the table has all.
         common: the rate over all, where rows overlap and it is not that of their sums.
@@ -260,8 +256,7 @@ def estimates(
     data = ratio_frame(frame, dimension, metric)
     if data.empty:
         return NOTHING
-    write_name = names or (lambda value: value_label(view.t, dimension, value))
-    data["name"] = [write_name(v) for v in data[dimension]]
+    data["name"] = data[dimension].map(names_of(view, dimension), na_action=None)
     data["is_few"] = data["denominator"] < ENOUGH
     data["is_chosen"] = [not chosen or str(v) in chosen for v in data[dimension]]
     unit, formats, colours = view.unit(metric), view.formats, COLOURS[view.theme]
@@ -298,13 +293,13 @@ def estimates(
         "customdata": texts,
         "hovertemplate": HOVER,
     }
+    labels = [_label_with_n(name, n) for name, n in zip(shown["name"], shown["denominator"], strict=True)]
     drawn = figure(
         view.theme,
         [trace],
-        ROW * len(shown) + AXIS_ROOM,
+        (ROW_OF_TWO if any("<br>" in label for label in labels) else ROW) * len(shown) + AXIS_ROOM,
         xaxis=value_axis(formats, unit, 0.0, top, view.theme, is_tight=True),
-        yaxis=label_axis(shown["name"].tolist())
-        | {"ticktext": [_label_with_n(n, d) for n, d in zip(shown["name"], shown["denominator"], strict=True)]},
+        yaxis=label_axis(shown["name"].tolist(), ticktext=labels),
         shapes=[_rule(common, colours.accent)],
         showlegend=False,
     )
@@ -329,9 +324,25 @@ def estimates(
     return Drawing(drawn, alt, table, note, columns, dimension, _picks(shown[dimension]))
 
 
-def funnel_plot(
-    view: View, frame: pd.DataFrame, dimension: str, metric: str, *, names: Callable[[Any], str], height: int = 420
-) -> Drawing:
+def rated(view: View, metric: str, dimension: str, **options: Any) -> Drawing:
+    """Draw `estimates` of a rate by a dimension, the values that the reader has filtered by in colour.
+
+    People stand by name: they are not ranked.
+
+    Args:
+        view: the reader's view.
+        metric: the rate.
+        dimension: what the points are; its own filter is left aside.
+        options: of `estimates`.
+    """
+    if dimension not in view.gateway.dimensions(metric):
+        return NOTHING
+    frame = view.ask(metric, by=(dimension,), without=(dimension,))
+    options = {"chosen": dict(view.where).get(dimension, ()), "is_ranked": dimension != "employee", **options}
+    return NOTHING if frame.empty else estimates(view, frame, dimension, metric, **options)
+
+
+def funnel_plot(view: View, frame: pd.DataFrame, dimension: str, metric: str, *, height: int = 420) -> Drawing:
     """Draw each unit's rate against its size with the limits of chance at 95 % and 99.8 % around the common rate.
 
     Args:
@@ -339,13 +350,12 @@ def funnel_plot(
         frame: columns `dimension`, `metric`, its numerator and its denominator.
         dimension: the units compared, usually employees.
         metric: a ratio of unit percent or per_100.
-        names: writes a unit's name.
         height: in pixels.
     """
     data = ratio_frame(frame, dimension, metric)
     if data.empty or data["denominator"].max() < ENOUGH:
         return NOTHING
-    data["name"] = [names(v) for v in data[dimension]]
+    data["name"] = data[dimension].map(names_of(view, dimension), na_action=None)
     data["is_few"] = data["denominator"] < ENOUGH
     unit, formats, colours = view.unit(metric), view.formats, COLOURS[view.theme]
     scale = scale_of(view, metric)
@@ -460,7 +470,7 @@ def ranges(view: View, frame: pd.DataFrame, dimension: str, metric: str, *, mode
     if grid.empty:
         return NOTHING
     formats, colours, unit = view.formats, COLOURS[view.theme], view.unit(metric)
-    names = [value_label(view.t, dimension, v) for v in grid.index]
+    names = [*map(names_of(view, dimension), grid.index)]
     columns = [
         Column(dimension_title(view.t, dimension), names),
         *(Column(value_label(view.t, "attribution_model", m), grid[m].tolist(), unit, metric) for m in grid.columns),
@@ -599,7 +609,7 @@ def _level(y: float, colour: str) -> dict[str, Any]:
 
 
 def _label_with_n(name: str, denominator: float) -> str:
-    return f"{shortened(name, 18)}  <span style='font-size:10px'>n={denominator:,.0f}</span>"
+    return f"{'<br>'.join(wrapped(name, 18))}  <span style='font-size:10px'>n={denominator:,.0f}</span>"
 
 
 def scale_of(view: View, metric: str) -> float:

@@ -10,8 +10,9 @@ from typing import Any
 import pandas as pd
 
 from dashboards.charts.comparison import ROW
+from dashboards.names import names_of
 from dashboards.view import View
-from loupan.i18n.codes import UNKNOWN, dimension_title, is_unknown, value_label
+from loupan.i18n.codes import UNKNOWN, dimension_title, is_unknown
 from loupan.ui.drawing import HOVER, NOTHING, Column, Drawing, bar_text, figure, hover, label_axis, safe, written
 from loupan.ui.palette import COLOURS
 
@@ -127,7 +128,7 @@ def made_up(
         known = known.loc[sorted(known.index, key=lambda value: (value == OTHER, _bounds(value)))]
     else:
         known = known.sort_values(first, ascending=False, kind="stable")
-    names = [value_label(view.t, dimension, value) for value in known.index]
+    names = [*map(names_of(view, dimension), known.index)]
     rows = known.to_numpy().tolist()
     if len(rows) > most:
         names = [*names[: most - 1], view.t("{number} others", number=len(rows) - most + 1)]

@@ -9,9 +9,10 @@ import pandas as pd
 
 from dashboards.charts.comparison import AXIS_ROOM, ROW
 from dashboards.intervals import ENOUGH
+from dashboards.names import names_of
 from dashboards.view import View
 from loupan.formats import is_missing
-from loupan.i18n.codes import dimension_title, value_label
+from loupan.i18n.codes import dimension_title
 from loupan.ui.drawing import HOVER, NOTHING, Column, Drawing, figure, hover, label_axis, safe, shortened
 from loupan.ui.palette import COLOURS
 
@@ -42,7 +43,7 @@ def heatmap(view: View, frame: pd.DataFrame, rows: str, metric: str, quarters: S
         grid,
         rows,
         metric,
-        names=[value_label(view.t, rows, value) for value in grid.index],
+        names=[*map(names_of(view, rows), grid.index)],
         labels=[formats.period_label(quarter) for quarter in quarters],
         short_labels=[formats.short_quarter(quarter) for quarter in quarters],
         empty=view.t("Fewer than 30"),
@@ -64,8 +65,8 @@ def crossed(view: View, frame: pd.DataFrame, rows: str, columns: str, metric: st
         return NOTHING
     named = pd.DataFrame(
         {
-            "row": [value_label(view.t, rows, value) for value in frame[rows]],
-            "column": [value_label(view.t, columns, value) for value in frame[columns]],
+            "row": [*map(names_of(view, rows), frame[rows])],
+            "column": [*map(names_of(view, columns), frame[columns])],
             metric: frame[metric].astype(float),
         }
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Hashable, Sequence
 from datetime import date
 from typing import Any
 
@@ -12,6 +12,7 @@ import pandas as pd
 from dashboards.charts.comparison import ratio_interval, scale_of
 from dashboards.charts.series import band, course, earlier_columns, earlier_course, earlier_values, unfinished
 from dashboards.intervals import ENOUGH
+from dashboards.names import names_of
 from dashboards.view import View
 from loupan.formats import Formats, is_missing
 from loupan.ui.drawing import (
@@ -33,7 +34,6 @@ from loupan.ui.palette import COLOURS
 _LABELS = 7
 _PANEL = 150
 _PANELS_ACROSS = 3
-Name = Callable[[Any], str]
 
 
 def columns_by_period(view: View, frame: pd.DataFrame, grain: str, metric: str, height: int = 320) -> Drawing:
@@ -130,7 +130,7 @@ def lines_by_period(
 
 
 def lines_by_value(
-    view: View, frame: pd.DataFrame, grain: str, metric: str, dimension: str, *, names: Name, most: int = 6
+    view: View, frame: pd.DataFrame, grain: str, metric: str, dimension: str, *, most: int = 6
 ) -> Drawing:
     """Draw a metric by period with a line for each value of a dimension, the largest values.
 
@@ -140,13 +140,12 @@ def lines_by_value(
         grain: day, week, month, quarter or year.
         metric: what the lines measure.
         dimension: what the lines are.
-        names: writes a value of the dimension.
         most: how many lines; the note says how many are left out.
     """
     periods, shown, left_out = view.periods(grain), *_largest(frame, dimension, metric, most)
     if not shown:
         return NOTHING
-    colours = COLOURS[view.theme]
+    colours, names = COLOURS[view.theme], names_of(view, dimension)
     found: dict[str, tuple[str, pd.Series]] = {}
     traces: list[dict[str, Any]] = []
     for place, value in enumerate(shown):
@@ -177,13 +176,13 @@ def lines_by_value(
 
 
 def panels_by_value(
-    view: View, frame: pd.DataFrame, grain: str, metric: str, dimension: str, *, names: Name, most: int = 9
+    view: View, frame: pd.DataFrame, grain: str, metric: str, dimension: str, *, most: int = 9
 ) -> Drawing:
     """Draw a metric by period in small panels on one scale, one for each value of a dimension; see `lines_by_value`."""
     periods, shown, left_out = view.periods(grain), *_largest(frame, dimension, metric, most)
     if not shown:
         return NOTHING
-    colours, formats = COLOURS[view.theme], view.formats
+    colours, formats, names = COLOURS[view.theme], view.formats, names_of(view, dimension)
     across = min(_PANELS_ACROSS, len(shown))
     down = -(-len(shown) // across)
     found: dict[str, tuple[str, pd.Series]] = {}

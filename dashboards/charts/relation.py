@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import pandas as pd
 
 from dashboards.intervals import ENOUGH
+from dashboards.names import names_of
 from dashboards.view import View
 from loupan.ui.drawing import HOVER, NOTHING, Column, Drawing, figure, hover, safe, shortened, value_axis
 from loupan.ui.drawing import written as texts_of
@@ -16,9 +14,7 @@ from loupan.ui.palette import COLOURS
 _NAMED = 12
 
 
-def scatter(
-    view: View, frame: pd.DataFrame, dimension: str, across: str, up: str, *, names: Callable[[Any], str]
-) -> Drawing:
+def scatter(view: View, frame: pd.DataFrame, dimension: str, across: str, up: str) -> Drawing:
     """Draw the values of a dimension as points, by one metric across and another up.
 
     Points of which a rate has fewer than 30 in the denominator are grey.
@@ -29,7 +25,6 @@ def scatter(
         dimension: what the points are.
         across: the metric across.
         up: the metric up.
-        names: writes a value of the dimension.
     """
     if frame.empty or not {across, up} <= set(frame):
         return NOTHING
@@ -38,7 +33,7 @@ def scatter(
         return NOTHING
     colours, formats = COLOURS[view.theme], view.formats
     x, y = data[across].astype(float), data[up].astype(float)
-    written = [names(value) for value in data[dimension]]
+    written = [*map(names_of(view, dimension), data[dimension])]
     is_few = pd.Series(False, index=data.index)
     for metric in (across, up):
         if f"{metric}__denominator" in data:

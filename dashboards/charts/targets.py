@@ -9,9 +9,10 @@ import pandas as pd
 
 from dashboards.charts.comparison import ROW
 from dashboards.charts.series import over_months
+from dashboards.names import names_of
 from dashboards.view import View
 from loupan.formats import is_missing
-from loupan.i18n.codes import dimension_title, value_label
+from loupan.i18n.codes import dimension_title
 from loupan.ui.drawing import (
     HOVER,
     MONTHS,
@@ -128,7 +129,7 @@ def by_dimension(
     data = data.sort_values(["target", "actual"], ascending=False, na_position="last", kind="stable")
     actual, target = _names(view, ratio)
     formats, colours, unit = view.formats, COLOURS[view.theme], view.unit(actual)
-    names = [value_label(view.t, dimension, value) for value in data[dimension]]
+    names = [*map(names_of(view, dimension), data[dimension])]
     shares = _shares(data)
     columns = _columns(view, ratio, Column(dimension_title(view.t, dimension), names), data, shares)
     alt = _alt(view, ratio, data)

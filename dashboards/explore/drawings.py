@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -17,10 +16,10 @@ from dashboards.explore import shape
 from dashboards.explore.question import LOW, NAME, Question, is_summable
 from dashboards.intervals import ENOUGH
 from dashboards.memory import remembered
-from dashboards.pages.people import employee_names
+from dashboards.names import names_of
 from dashboards.view import View
 from loupan.formats import is_missing
-from loupan.i18n.codes import is_unknown, value_label
+from loupan.i18n.codes import is_unknown
 from loupan.metrics.catalogue import TIME_DIMENSIONS
 from loupan.ui.drawing import MONTHS, NOTHING, Column, Drawing, shortened
 
@@ -29,23 +28,11 @@ MOST_ROWS = 1_000
 _PEOPLE = "employee"
 _ACROSS = 10
 _ROWS_MORE = 30
-Name = Callable[[Any], str]
 
 
 def answer(view: View, question: Question) -> pd.DataFrame:
     """Ask the gateway; the frame is shared and must not be changed."""
     return view.ask(*question.metrics, by=question.by)
-
-
-def names_of(view: View, dimension: str) -> Name:
-    """Return what writes a value of a dimension."""
-    if dimension in TIME_DIMENSIONS:
-        return lambda value: (
-            value_label(view.t, dimension, value) if is_unknown(value) else view.formats.period_label(str(value))
-        )
-    if dimension == _PEOPLE:
-        return employee_names(view).__getitem__
-    return partial(value_label, view.t, dimension)
 
 
 def groups_of_metrics(view: View, question: Question, kind: str) -> tuple[tuple[str, ...], ...]:
@@ -67,7 +54,7 @@ def chart(view: View, question: Question, kind: str, metrics: tuple[str, ...]) -
         return NOTHING
     period = next((name for name in question.by if name in TIME_DIMENSIONS), "")
     category = next((name for name in question.by if name != period), "")
-    metric, names = shown[0], names_of(view, category)
+    metric = shown[0]
     match kind:
         case shape.COLUMNS:
             drawing = columns_by_period(view, frame, period, metric)
@@ -75,11 +62,11 @@ def chart(view: View, question: Question, kind: str, metrics: tuple[str, ...]) -
             before = view.ask_before(metric, period) if len(shown) == 1 else None
             drawing = lines_by_period(view, frame, period, shown, before=before)
         case shape.LINES:
-            drawing = lines_by_value(view, frame, period, metric, category, names=names)
+            drawing = lines_by_value(view, frame, period, metric, category)
         case shape.PANELS:
-            drawing = panels_by_value(view, frame, period, metric, category, names=names)
+            drawing = panels_by_value(view, frame, period, metric, category)
         case shape.SCATTER if len(shown) > 1:
-            drawing = scatter(view, frame, category, *shown, names=names)
+            drawing = scatter(view, frame, category, *shown)
         case shape.HEATMAP:
             drawing = _heatmap(view, frame, question, metric)
         case _:
@@ -222,7 +209,6 @@ def _ranking(view: View, frame: pd.DataFrame, question: Question, metric: str) -
         "chosen": dict(view.where).get(dimension, ()),
         "is_ranked": question.sort != NAME and not is_people,
         "is_ascending": question.sort == LOW,
-        "names": names_of(view, dimension),
         # Everybody: to leave out those who have least would be a ranking.
         "most": len(frame) if is_people else question.top,
     }

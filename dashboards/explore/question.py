@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 
 from dashboards.explore.shape import Shape, kinds
 from dashboards.gateway import FILTERS, NO_VALUE, Gateway
+from dashboards.names import names_of
 from dashboards.view import View
 from loupan.i18n import Translator, marked
-from loupan.i18n.codes import is_unknown, value_label
+from loupan.i18n.codes import is_unknown
 from loupan.metrics import Metric
 from loupan.metrics.catalogue import TIME_DIMENSIONS
 
@@ -214,7 +215,7 @@ def _where(question: Question, view: View, notices: list[Notice]) -> tuple[tuple
         notices += [
             Notice(
                 marked("“{value}” is not, or no longer, among the values of {dimension}."),
-                (("value", value_label(view.t, name, value)), ("dimension", view.title(name))),
+                (("value", names_of(view, name)(value)), ("dimension", view.title(name))),
             )
             for value in asked
             if value not in known

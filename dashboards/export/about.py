@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 from dashboards.export.exhibit import Exhibit
 from dashboards.gateway import FILTERS
+from dashboards.names import names_of
 from dashboards.view import View
 from loupan.i18n import marked
-from loupan.i18n.codes import date_basis, dimension_title, value_label
+from loupan.i18n.codes import date_basis, dimension_title
 
 _UNITS = {
     "count": marked("a number"),
@@ -97,8 +98,7 @@ def origin(view: View) -> tuple[str, str]:
 
 
 def _filter(view: View, name: str) -> tuple[str, str]:
-    values = dict(view.where)[name]
-    return view.title(name), view.t(", ").join(value_label(view.t, name, value) for value in values)
+    return view.title(name), view.t(", ").join(map(names_of(view, name), dict(view.where)[name]))
 
 
 def _unit(view: View, unit: str) -> str:

@@ -6,14 +6,16 @@ import pandas as pd
 import streamlit as st
 
 from dashboards import filters, layout
-from dashboards.charts.comparison import estimates, ranked_bars
+from dashboards.charts.comparison import ranked_bars, rated
 from dashboards.charts.grid import heatmap
 from dashboards.charts.series import control_chart, lines_by_month, rate_by_month
 from dashboards.memory import remembered
+from dashboards.pages import staff
 from dashboards.tiles import tiles
 from dashboards.view import View
 from loupan import ui
 from loupan.i18n import marked
+from loupan.i18n.codes import dimension_title
 from loupan.ui.drawing import NOTHING, Drawing
 
 _TILES = (
@@ -29,6 +31,13 @@ _HANDLING = {
     "resolution_rate": marked("By the day the demand arrived; recent ones had less time."),
     "follow_up_satisfaction": marked("Ratings of 4 or 5, by the day of the follow-up."),
     "reopen_rate": marked("Of those ever resolved, by the day the demand arrived."),
+}
+_PER_MONTH = marked("Per 100 customer-months, with exact 95% Poisson intervals.")
+# Rates by project, and what of each is said of people.
+_RATES = {
+    "complaint_rate": "complaints_per_100_served",
+    "follow_up_satisfaction": "follow_up_satisfaction",
+    "reply_timeliness_rate": "reply_timeliness_rate",
 }
 # What is counted by category, with the URL parameter that says which category is looked into.
 _ABOUT = {
@@ -57,28 +66,40 @@ def draw(view: View, tables: bool) -> None:
     with right:
         layout.card(
             view,
-            t("Complaint rate by project"),
-            by_project,
-            key="by_project",
+            t("Complaint rate by project and quarter"),
+            by_project_and_quarter,
+            key="grid",
             measures=("complaint_rate",),
-            caption=t("Per 100 customer-months, with exact 95% Poisson intervals."),
+            caption=t("Per 100 customer-months; projects with the highest rates on top."),
             tables=tables,
         )
-    layout.card(
-        view,
-        t("Complaint rate by project and quarter"),
-        by_project_and_quarter,
-        key="grid",
-        measures=("complaint_rate",),
-        caption=t("Per 100 customer-months; projects with the highest rates on top."),
-        tables=tables,
-    )
+    ui.section(t("By project and by person"))
+    known = [metric for metric in _RATES if view.gateway.has(metric)] or list(_RATES)[:1]
+    rate = filters.choice("rate", known, known[0], t("Measure"), view.label)
+    by_person = _RATES[rate]
+    cautions = {
+        "project": t(_HANDLING.get(rate, _PER_MONTH)),
+        "employee": f"{t(staff.COMPARED[by_person])} {t('By name, not ranked.')}",
+    }
+    for column, (metric, cut) in zip(ui.columns(1, 1), ((rate, "project"), (by_person, "employee")), strict=True):
+        with column:
+            layout.card(
+                view,
+                t("{metric} by {dimension}", metric=view.label(metric), dimension=dimension_title(t, cut)),
+                by_cut,
+                metric,
+                cut,
+                key=f"by_{cut}",
+                measures=(metric,),
+                caption=cautions[cut],
+                tables=tables,
+            )
     for column, (metric, title) in zip(ui.columns(1, 1), _ABOUT.items(), strict=True):
         with column:
             with st.container(key=f"lp_category_{metric}"):
                 under = _category_chooser(view, metric)
             layout.card(
-                view,
+                view.narrowed(((_PATH, (under,)),)) if under else view,
                 t(title),
                 categories,
                 metric,
@@ -120,10 +141,9 @@ def by_month(view: View) -> Drawing:
 
 
 @remembered()
-def by_project(view: View) -> Drawing:
-    """The complaint rate by project with exact Poisson intervals."""
-    frame = view.ask("complaint_rate", by=("project",), without=("project",))
-    return estimates(view, frame, "project", "complaint_rate", chosen=dict(view.where).get("project", ()), most=12)
+def by_cut(view: View, rate: str, cut: str) -> Drawing:
+    """A rate by project or by person, with intervals."""
+    return rated(view, rate, cut, most=24)
 
 
 @remembered()
@@ -178,15 +198,13 @@ def _category_chooser(view: View, metric: str) -> str:
 
 def _by_path(view: View, metric: str) -> dict[str, float]:
     """Return demands of a kind by category path; a category holds all below it."""
-    definition = view.gateway.metric(metric)
-    counted = definition.variants.get(_CATEGORY) if definition else None
-    if counted is None or _PATH not in view.gateway.dimensions(counted):
+    if _PATH not in view.gateway.dimensions(metric):
         return {}
-    frame = view.ask(counted, by=(_PATH,))
+    frame = view.ask(metric, by=(_PATH,), without=(_PATH,))
     if frame.empty:
         return {}
     known = frame.dropna(subset=[_PATH])
-    return {str(path): float(value) for path, value in zip(known[_PATH], known[counted], strict=True) if value}
+    return {str(path): float(value) for path, value in zip(known[_PATH], known[metric], strict=True) if value}
 
 
 def _children(counts: dict[str, float], under: str) -> dict[str, float]:

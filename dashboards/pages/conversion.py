@@ -5,11 +5,10 @@ from __future__ import annotations
 from functools import partial
 
 from dashboards import filters, layout
-from dashboards.charts.comparison import estimates, ranked
+from dashboards.charts.comparison import ranked, rated
 from dashboards.charts.series import lines_by_month, rate_by_month
 from dashboards.memory import remembered
 from dashboards.pages import overview
-from dashboards.pages.people import employee_names
 from dashboards.tiles import tiles
 from dashboards.view import View
 from loupan import ui
@@ -127,19 +126,7 @@ def by_month(view: View, metric: str) -> Drawing:
 @remembered()
 def by_cut(view: View, metric: str, cut: str) -> Drawing:
     """The cohort rate by the values of a dimension; people by name and unranked."""
-    without = (cut,) if cut in dict(view.where) else ()
-    frame = view.ask(metric, by=(cut,), without=without)
-    is_people = cut == "employee"
-    return estimates(
-        view,
-        frame,
-        cut,
-        metric,
-        chosen=dict(view.where).get(cut, ()),
-        is_ranked=not is_people,
-        names=employee_names(view).__getitem__ if is_people else None,
-        most=24,
-    )
+    return rated(view, metric, cut, most=24)
 
 
 @remembered()

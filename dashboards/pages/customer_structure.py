@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from dashboards import filters, layout
-from dashboards.charts.comparison import estimates
+from dashboards.charts.comparison import rated
 from dashboards.charts.composition import made_up
 from dashboards.memory import remembered
 from dashboards.pages import features
@@ -13,7 +13,7 @@ from dashboards.tiles import tiles
 from dashboards.view import View
 from loupan import ui
 from loupan.i18n.codes import dimension_title
-from loupan.ui.drawing import NOTHING, Drawing
+from loupan.ui.drawing import Drawing
 
 _TILES = ("leads", "contracts_gross", "conversion_rate", "visit_rate", "days_to_contract", "customer_satisfaction")
 _GROUPS = ("leads", "contracts_gross")
@@ -112,5 +112,4 @@ def structure(view: View, dimension: str) -> Drawing:
 @remembered()
 def conversion(view: View, dimension: str) -> Drawing:
     """The conversion rate to date of each group, with intervals."""
-    frame = view.ask("conversion_rate", by=(dimension,))
-    return NOTHING if frame.empty else estimates(view, frame, dimension, "conversion_rate")
+    return rated(view, "conversion_rate", dimension)

@@ -11,11 +11,12 @@ import streamlit as st
 from dashboards import layout
 from dashboards.explore import drawings, question, shape
 from dashboards.explore.question import Notice, Question
+from dashboards.names import names_of
 from dashboards.tiles import tiles
 from dashboards.view import View
 from loupan import ui
 from loupan.i18n import Translator, marked
-from loupan.i18n.codes import date_basis, dimension_title, value_label
+from loupan.i18n.codes import date_basis, dimension_title
 from loupan.metrics.catalogue import TIME_DIMENSIONS
 
 Option = TypeVar("Option", str, int)
@@ -199,7 +200,7 @@ def _filters(view: View, asked: Question) -> None:
     free = [name for name in question.filterable(view.gateway, asked.metrics) if name not in where]
     with st.container(horizontal=True, gap="xsmall", key=f"{_KEY}_filters"):
         for name, chosen in where.items():
-            label = f"{view.title(name)}: {value_label(t, name, chosen[0])}"
+            label = f"{view.title(name)}{t(': ')}{names_of(view, name)(chosen[0])}"
             with st.popover(
                 ui.plain(label + (f" +{len(chosen) - 1}" if len(chosen) > 1 else "")), key=f"{_KEY}_w_{name}"
             ):
@@ -222,7 +223,7 @@ def _values(view: View, asked: Question, name: str) -> None:
         view.title(name),
         view.gateway.choices(name),
         where.get(name, ()),
-        lambda value: value_label(view.t, name, value),
+        names_of(view, name),
         write,
         key=f"values_{name}",
         placeholder=view.t("All"),

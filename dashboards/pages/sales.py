@@ -10,8 +10,8 @@ from dashboards.charts.comparison import ranked
 from dashboards.charts.composition import Step, waterfall
 from dashboards.charts.series import lines_by_month
 from dashboards.memory import remembered
+from dashboards.names import employee_names
 from dashboards.pages import features, overview
-from dashboards.pages.people import employee_names
 from dashboards.tiles import tiles
 from dashboards.view import View
 from loupan import ui
@@ -220,8 +220,7 @@ def by_cut(view: View, metric: str, cut: str) -> Drawing:
         return features.ranked(view, metric, cut.removeprefix(_FEATURE))
     if cut == "employee":
         # Everybody: to leave out those who sold least would be a ranking. One more are sales that are nobody's.
-        names = employee_names(view)
-        return ranked(view, metric, cut, most=len(names) + 1, is_ranked=False, names=names.__getitem__)
+        return ranked(view, metric, cut, most=len(employee_names(view)) + 1, is_ranked=False)
     return ranked(view, metric, cut, most=15, share=True)
 
 

@@ -10,13 +10,14 @@ from dashboards import filters, layout
 from dashboards.charts.comparison import funnel_plot
 from dashboards.intervals import ENOUGH
 from dashboards.memory import remembered
-from dashboards.pages.people import employee_names
+from dashboards.names import employee_names
 from dashboards.view import View
 from loupan.formats import is_missing
 from loupan.i18n import marked
 from loupan.ui.drawing import NOTHING, Column, Drawing
 
-_COMPARED = {
+# Rates to compare people by, and whose each case is.
+COMPARED = {
     "conversion_rate": marked("Owner of the lead at entry, whoever owns it now."),
     "complaints_per_100_served": marked("The person whose conduct or promise the complaint concerns."),
     "reply_timeliness_rate": marked("The person who had to reply."),
@@ -36,7 +37,7 @@ _COLUMNS = (
 def draw(view: View, tables: bool) -> None:
     """Draw the page."""
     t = view.t
-    metrics = [m for m in _COMPARED if "employee" in view.gateway.dimensions(m)]
+    metrics = [m for m in COMPARED if "employee" in view.gateway.dimensions(m)]
     if not metrics:
         layout.no_data(view)
         return
@@ -48,7 +49,7 @@ def draw(view: View, tables: bool) -> None:
         metric,
         key="people",
         measures=(metric,),
-        caption=t(_COMPARED[metric]),
+        caption=t(COMPARED[metric]),
         tables=tables,
     )
     layout.card(
@@ -69,7 +70,7 @@ def people(view: View, metric: str) -> Drawing:
     if frame.empty:
         return NOTHING
     assigned = frame[frame["employee"].notna()]
-    return funnel_plot(view, assigned, "employee", metric, names=employee_names(view).__getitem__)
+    return funnel_plot(view, assigned, "employee", metric)
 
 
 @remembered()

@@ -115,10 +115,10 @@ def test_completeness_is_that_of_the_gateway_the_emptiest_first(use):
     shares = [float(text.strip("()%")) for text in fields.iloc[:, 1]]
     assert shares == sorted(shares)
     assert "Source · Leads" in fields.iloc[:, 0].tolist()
-    people = completeness.by_person(view, "all").table.iloc[:, 0].tolist()
+    people = completeness.by_person(view).table.iloc[:, 0].tolist()
     assert len(people) > 3
     assert not completeness.by_month(view).is_empty
-    assert not completeness.by_person(view, "lead.intent_level").is_empty
+    assert not completeness.by_person(view.narrowed((("crm_field", ("lead.intent_level",)),))).is_empty
 
 
 def test_rows_kept_out_are_grouped_and_told_without_their_values(use, monkeypatch):

@@ -63,7 +63,8 @@ def test_every_chart_of_the_sample_is_drawn_with_words_and_a_table(use, language
         "stages": conversion.stage_rates(view),
         "days": conversion.days_to_contract(view),
         "grid": complaints.by_project_and_quarter(view),
-        "by_project": complaints.by_project(view),
+        **{f"{rate} by project": complaints.by_cut(view, rate, "project") for rate in complaints._RATES},
+        **{f"{rate} by person": complaints.by_cut(view, rate, "employee") for rate in complaints._RATES.values()},
         "volumes": complaints.volumes(view),
         "handling": complaints.handling(view, "reply_timeliness_rate"),
         "expense": campaign_return.expense(view),
@@ -206,6 +207,16 @@ def test_a_definition_tells_how_certain_its_number_is(use):
     )
     women = told(view_of().narrowed((("gender", ("female",)),)), "conversion_rate")
     assert f"<dt>n</dt><dd>{row['conversion_rate__denominator']:,}</dd>" in women
+
+
+@pytest.mark.parametrize("metric", ["valid_complaints", "suggestions"])
+def test_the_rows_of_a_category_are_those_under_it(use, metric):
+    use(sample_installation())
+    view = view_of()
+    counts = complaints._by_path(view, metric)
+    assert len({path.count("›") for path in counts}) > 1
+    for path, number in counts.items():
+        assert len(rows_behind(view.narrowed(((complaints._PATH, (path,)),)), metric)) == number
 
 
 @pytest.mark.parametrize("model", ["first", "linear"])

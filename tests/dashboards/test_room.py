@@ -72,7 +72,7 @@ def test_the_rate_of_few_cases_beyond_the_axis_is_marked_at_its_edge(view, hits,
         {"employee": NAMES[:5], "conversion_rate": [hit / case for hit, case in zip(hits, cases, strict=True)]}
     )
     frame = frame.assign(conversion_rate__numerator=hits, conversion_rate__denominator=cases)
-    drawing = funnel_plot(view, frame, "employee", "conversion_rate", names=str)
+    drawing = funnel_plot(view, frame, "employee", "conversion_rate")
     _, top = drawing.figure.layout.yaxis.range
     assert top <= 1, "no rate is above 100 %"
     marks = [trace for trace in drawing.figure.data if trace.mode == "markers"]

@@ -15,6 +15,7 @@ from dashboards.explore.question import Question
 from dashboards.export import about
 from dashboards.export.exhibit import Exhibit
 from dashboards.gateway import Period, open_gateway
+from dashboards.names import names_of
 from dashboards.view import View
 from loupan.metrics import EVERYTHING, open_current
 from loupan.metrics.catalogue import TIME_DIMENSIONS
@@ -87,7 +88,7 @@ def test_every_number_is_that_of_the_gateway(view, metrics, by):
     is_state = all(gateway.describe(metric).date_basis == "as_of" for metric in metrics)
     bounds = {} if is_state else {"start": PERIOD.start, "end": PERIOD.end}
     wanted = {
-        tuple(drawings.names_of(view, name)(row[name]) for name in by): tuple(row[metric] for metric in metrics)
+        tuple(names_of(view, name)(row[name]) for name in by): tuple(row[metric] for metric in metrics)
         for row in gateway.records(metrics, by, **bounds)
     }
     table = drawings.table(view, asked).table

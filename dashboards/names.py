@@ -1,12 +1,19 @@
-"""Who the employees behind the numbers are."""
+"""What a reader is shown for the values of dimensions."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+from dashboards.crm_words import field_words
 from dashboards.memory import remembered
 from dashboards.view import View
 from loupan.formats import is_missing
+from loupan.i18n.codes import is_unknown, value_label
+from loupan.metrics.catalogue import TIME_DIMENSIONS
+
+Name = Callable[[Any], str]
 
 
 class Names(dict[Any, str]):
@@ -30,3 +37,15 @@ def employee_names(view: View) -> Names:
             pairs = zip(frame["employee"], frame["employee_name"], strict=True)
             known |= {number: f"{name} ({number})" for number, name in pairs if isinstance(name, str)}
     return Names(known, view.t("Not assigned"))
+
+
+def names_of(view: View, dimension: str) -> Name:
+    """Return what writes a value of a dimension for the reader, none as unknown."""
+    if dimension == "employee":
+        return employee_names(view).__getitem__
+    label = partial(value_label, view.t, dimension)
+    if dimension in TIME_DIMENSIONS:
+        return lambda value: label(value) if is_unknown(value) else view.formats.period_label(str(value))
+    if dimension == "crm_field":
+        return lambda value: label(value) if is_unknown(value) else field_words(view.t, str(value))
+    return label
