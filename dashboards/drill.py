@@ -93,10 +93,11 @@ def _plain(view: View, name: str, values: Sequence[Any]) -> list[str]:
 
 def _draw(view: View, metrics: Sequence[str]) -> None:
     t = view.t
-    parts = list(dict.fromkeys(part for metric in metrics for part in view.gateway.parts(metric)))
-    part = parts[0]
+    parts = {part: metric for metric in reversed(metrics) for part in reversed(view.gateway.parts(metric))}
+    part = next(reversed(parts))
     if len(parts) > 1:
-        part = st.selectbox(t("Which rows"), parts, format_func=view.label, key=f"{_KEY}_part", width=360)
+        part = st.selectbox(t("Which rows"), [*reversed(parts)], format_func=view.label, key=f"{_KEY}_part", width=360)
+    view = view.about(parts[part])
     columns, rows = columns_of(view, part), rows_behind(view, part)
     record = str(view.gateway.record_of(part))
     definition = view.gateway.metric(part)

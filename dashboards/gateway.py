@@ -106,6 +106,19 @@ class Gateway:
             return frozenset()
         return frozenset.intersection(*(_dimensions(self, name) for name in names)) if names else frozenset()
 
+    def filterable(self, *names: str) -> frozenset[str]:
+        """Return the dimensions that all the metrics can be filtered by.
+
+        They can be cut by more: a share of a target or budget, filtered by what none is set for, would set a part of
+        the result against the whole of the target.
+        """
+        found = self.dimensions(*names)
+        for definition in filter(None, map(self.metric, names)):
+            against = self.metric(definition.denominator or "")
+            if against is not None and against.is_set:
+                found &= self.dimensions(against.name)
+        return found
+
     def dimension(self, name: str) -> Dimension | None:
         """Return a dimension's definition, or None where this snapshot has no such dimension."""
         return next((known for known in self.metrics.dimensions() if known.name == name), None)

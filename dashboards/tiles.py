@@ -90,7 +90,8 @@ def _change(view: View, change: str | None, value: float | None, before: float |
 def _attained(view: View, metric: str) -> str:
     """Return how much of a metric's target the period has reached, where one is set."""
     ratio = f"{metric}_attainment"
-    share = view.value(ratio) if view.gateway.has(ratio) else None
+    # Of a part of the result, the share in a target for the whole would say nothing.
+    share = view.value(ratio) if view.gateway.has(ratio) and view.about(ratio) == view.about(metric) else None
     if share is None:
         return ""
     words = view.t("{share} of target", share=view.formats.value(share, "percent"))

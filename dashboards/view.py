@@ -100,6 +100,19 @@ class View:
             return metric.replace("_", " ").capitalize()
         return (found.label_zh if self.language == "zh" else found.label) or found.label
 
+    def within(self, name: str) -> str:
+        """Return a metric's or dimension's name as it stands within a sentence: in English without the capital."""
+        return name[:1].lower() + name[1:] if self.language == "en" and name[1:2].islower() else name
+
+    def heading(self, words: str, *dimensions: str) -> str:
+        """Return the heading of what is shown by a dimension, by two, or by none."""
+        titles = [self.within(self.title(name)) for name in dimensions]
+        if not titles:
+            return words
+        if len(titles) == 1:
+            return self.t("{metric} by {dimension}", metric=words, dimension=titles[0])
+        return self.t("{metric} by {rows} and {columns}", metric=words, rows=titles[0], columns=titles[1])
+
     def unit(self, metric: str) -> str:
         """Return a metric's unit."""
         found = self.gateway.metric(metric)
@@ -145,6 +158,10 @@ class View:
     def narrowed(self, where: Restrictions) -> View:
         """Return the view of fewer rows, as far as a metric knows the dimensions: for what is chosen on a page."""
         return replace(self, where=(*self.where, *where)) if where else self
+
+    def about(self, metric: str) -> View:
+        """Return the view without the filters that cannot be put on a metric: for what that metric is made of."""
+        return replace(self, where=tuple(f for f in self.where if f[0] in self.applicable(metric)))
 
     def value(self, metric: str, *, period: Period | None = None) -> float | None:
         """Ask for a metric as one number, in other days than the view's if so told; None where there is none."""
@@ -203,7 +220,7 @@ class View:
 
     def applicable(self, *metrics: str) -> frozenset[str]:
         """Return the filters, of every page or of this one, that can be put on all the metrics."""
-        return self.gateway.dimensions(*metrics) & {*FILTERS, *dict(self.where)}
+        return self.gateway.filterable(*metrics) & {*FILTERS, *dict(self.where)}
 
     def ignored(self, *metrics: str) -> tuple[str, ...]:
         """Return the filters of every page the reader has set that cannot be put on these metrics."""

@@ -299,7 +299,8 @@ def estimates(
         [trace],
         (ROW_OF_TWO if any("<br>" in label for label in labels) else ROW) * len(shown) + AXIS_ROOM,
         xaxis=value_axis(formats, unit, 0.0, top, view.theme, is_tight=True),
-        yaxis=label_axis(shown["name"].tolist(), ticktext=labels),
+        # A point at 0 stands on the axis: the name keeps off it.
+        yaxis=label_axis(shown["name"].tolist(), ticktext=labels, ticklabelstandoff=6),
         shapes=[_rule(common, colours.accent)],
         showlegend=False,
     )

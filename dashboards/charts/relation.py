@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
 
 from dashboards.intervals import ENOUGH
@@ -12,6 +14,8 @@ from loupan.ui.drawing import written as texts_of
 from loupan.ui.palette import COLOURS
 
 _NAMED = 12
+# Where names are put is reckoned for a telephone, in pixels: the plot, a line and a Latin letter of text, half a point.
+_PLOT, _LINE, _LETTER, _POINT = (250, 300), 14, 5.8, 6
 
 
 def scatter(view: View, frame: pd.DataFrame, dimension: str, across: str, up: str) -> Drawing:
@@ -52,14 +56,14 @@ def scatter(view: View, frame: pd.DataFrame, dimension: str, across: str, up: st
     named = (
         set(x.nlargest(_NAMED).index) | set(y.nlargest(_NAMED // 2).index) if len(data) > _NAMED else set(data.index)
     )
+    labels = [shortened(name, 14) if at in named else "" for at, name in zip(data.index, written, strict=True)]
     trace = {
         "type": "scatter",
         "mode": "markers+text",
         "cliponaxis": False,
         "x": x.tolist(),
         "y": y.tolist(),
-        "text": [shortened(name, 14) if at in named else "" for at, name in zip(data.index, written, strict=True)],
-        "textposition": "top center",
+        **_unclashing(_in_axis(x), _in_axis(y), labels),
         "textfont": {"size": 11, "color": colours.muted},
         "marker": {"size": 10, "color": [colours.faint if few else colours.main for few in is_few]},
         "customdata": texts,
@@ -92,3 +96,39 @@ def scatter(view: View, frame: pd.DataFrame, dimension: str, across: str, up: st
     ]
     note = view.t("Grey: fewer than 30.") if is_few.any() else ""
     return Drawing(drawn, alt, texts_of(formats, columns), note, columns)
+
+
+def _in_axis(values: pd.Series) -> pd.Series:
+    """Return values as parts of an axis from 0 to a little above the highest."""
+    low = min(0.0, float(values.min()))
+    return (values - low) / ((float(values.max()) * 1.1 - low) or 1.0)
+
+
+def _unclashing(x: pd.Series, y: pd.Series, labels: Sequence[str]) -> dict[str, list[str]]:
+    """Return texts and their places such that none covers another or a point: those of the largest come first.
+
+    Args:
+        x, y: the points, as parts of the axes.
+        labels: what is written at each; empty for nothing.
+    """
+    across, up = (x * _PLOT[0]).tolist(), (y * _PLOT[1]).tolist()
+    taken = [(a - _POINT, u - _POINT, a + _POINT, u + _POINT) for a, u in zip(across, up, strict=True)]
+    texts, places = [""] * len(labels), ["top center"] * len(labels)
+    for at in sorted(range(len(labels)), key=lambda at: -(across[at] / _PLOT[0] + up[at] / _PLOT[1])):
+        width = _LETTER * sum(2 if ord(character) > 0x2E7F else 1 for character in labels[at])
+        for place, (left, below) in {
+            "top center": (-width / 2, _POINT),
+            "bottom center": (-width / 2, -_POINT - _LINE),
+            "middle right": (_POINT, -_LINE / 2),
+            "middle left": (-_POINT - width, -_LINE / 2),
+        }.items():
+            box = (across[at] + left, up[at] + below, across[at] + left + width, up[at] + below + _LINE)
+            is_inside = box[0] >= 0 and box[2] <= _PLOT[0] and box[1] >= 0
+            is_free = is_inside and all(
+                box[2] <= other[0] or other[2] <= box[0] or box[3] <= other[1] or other[3] <= box[1] for other in taken
+            )
+            if labels[at] and is_free:
+                texts[at], places[at] = labels[at], place
+                taken.append(box)
+                break
+    return {"text": texts, "textposition": places}

@@ -119,7 +119,8 @@ def dimensions(gateway: Gateway, metrics: Sequence[str]) -> tuple[str, ...]:
 
 def filterable(gateway: Gateway, metrics: Sequence[str]) -> tuple[str, ...]:
     """Return what all the metrics can be filtered by beside the filters of every page."""
-    return tuple(name for name in dimensions(gateway, metrics) if name not in (*TIME_DIMENSIONS, *FILTERS))
+    fitting = gateway.filterable(*metrics) - {*TIME_DIMENSIONS, *FILTERS}
+    return tuple(name for name in dimensions(gateway, metrics) if name in fitting)
 
 
 def fitted(question: Question, view: View) -> tuple[Question, tuple[Notice, ...]]:

@@ -111,12 +111,7 @@ def draw(view: View, tables: bool) -> None:
         with column:
             layout.card(
                 view,
-                t(
-                    "{metric} by {rows} and {columns}",
-                    metric=view.label(metric),
-                    rows=dimension_title(t, "source"),
-                    columns=dimension_title(t, other),
-                ),
+                view.heading(view.label(metric), "source", other),
                 effect,
                 metric,
                 other,

@@ -15,7 +15,6 @@ from dashboards.tiles import tiles
 from dashboards.view import View
 from loupan import ui
 from loupan.i18n import marked
-from loupan.i18n.codes import dimension_title
 from loupan.ui.drawing import NOTHING, Drawing
 
 _TILES = (
@@ -85,7 +84,7 @@ def draw(view: View, tables: bool) -> None:
         with column:
             layout.card(
                 view,
-                t("{metric} by {dimension}", metric=view.label(metric), dimension=dimension_title(t, cut)),
+                view.heading(view.label(metric), cut),
                 by_cut,
                 metric,
                 cut,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from datetime import datetime
 from typing import Any
 
@@ -17,12 +18,24 @@ from data_entry.pages import links
 from loupan import ui
 from loupan.errors import LoupanError
 from loupan.formats import NO_DATA
+from loupan.i18n import Translator, marked
 from loupan.refresh_lock import is_refreshing
 from loupan.refresh_state import RefreshState, read_history, read_state
 from loupan.settings import get_settings
 from loupan.snapshot import Snapshot, list_snapshots
 
 _SNAPSHOTS_SHOWN = 20
+
+# What the load says of a table of which all is well, and dbt's tests by the beginnings of their names.
+_ALL_HOLD = re.compile(r"All (\d+) expectations hold\.")
+_UNCHANGED = marked("Nothing changed since all checks last passed.")
+_KINDS = {
+    "keys_and_required": marked("Keys and required columns"),
+    "not_null": marked("Never empty"),
+    "unique": marked("Unique"),
+    "accepted_values": marked("Accepted values"),
+    "relationships": marked("References"),
+}
 
 
 def draw(view: View, tables: bool) -> None:
@@ -142,7 +155,7 @@ def _checks(view: View, snapshot: Snapshot) -> None:
     frame = pd.DataFrame(
         {
             t("Table name"): [_checked_table(check["name"]) for check in ordered],
-            t("Check"): [_check_words(check) for check in ordered],
+            t("Check"): [_check_words(t, check) for check in ordered],
             t("Result"): [_result(view, check) for check in ordered],
         }
     )
@@ -153,10 +166,20 @@ def _checked_table(name: str) -> str:
     return name.partition(":")[0].rpartition("/")[2]
 
 
-def _check_words(check: dict[str, Any]) -> str:
+def _check_words(t: Translator, check: dict[str, Any]) -> str:
     """What a check says, else its name without the table's, in words that a narrow column can break."""
     table, name = _checked_table(check["name"]), check["name"].partition(": ")[2]
-    return str(check.get("message") or name.replace(f"_{table}_", ": ").replace("__", ", ").replace("_", " "))
+    if check.get("message"):
+        message = str(check["message"])
+        hold = _ALL_HOLD.fullmatch(message)
+        if hold:
+            return t("All {number} expectations hold.", number=hold[1])
+        return t(_UNCHANGED) if message == _UNCHANGED else message
+    kind, found, columns = name.partition(f"_{table}_")
+    columns = columns.replace("__", ", ").replace("_", " ").strip()
+    if not found:
+        return name.replace("_", " ")
+    return f"{t(_KINDS.get(kind, kind.replace('_', ' ')))}{t(': ')}{columns}"
 
 
 def _result(view: View, check: dict[str, object]) -> str:

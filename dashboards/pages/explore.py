@@ -107,13 +107,7 @@ def _answer(view: View, asked: Question, tables: bool) -> None:
 
 
 def _title(view: View, metrics: Sequence[str], by: Sequence[str]) -> str:
-    labels = view.t(", ").join(view.label(metric) for metric in metrics)
-    titles = [view.title(name) for name in by]
-    if not titles:
-        return labels
-    if len(titles) == 1:
-        return view.t("{metric} by {dimension}", metric=labels, dimension=titles[0])
-    return view.t("{metric} by {rows} and {columns}", metric=labels, rows=titles[0], columns=titles[1])
+    return view.heading(view.t(", ").join(view.label(metric) for metric in metrics), *by)
 
 
 def _caption(view: View, metrics: Sequence[str], by: Sequence[str]) -> str:

@@ -46,7 +46,7 @@ def _why(view: View, tables: bool) -> None:
         )
     layout.card(
         view,
-        t("Why {metric} changed", metric=view.label(metric)),
+        t("Why {metric} changed", metric=view.within(view.label(metric))),
         contributors,
         metric,
         dimension,
@@ -79,7 +79,7 @@ def headline(view: View, metric: str) -> str:
     change, group = found
     largest_part = t(
         "Largest part: {dimension} {name} with {amount}.",
-        dimension=dimension_title(t, change.dimension),
+        dimension=view.within(dimension_title(t, change.dimension)),
         name=value_label(t, change.dimension, group),
         amount=view.formats.difference(float(change.parts[group]), view.unit(metric)),
     )

@@ -39,7 +39,7 @@ def draw(view: View, tables: bool) -> None:
         with column:
             layout.card(
                 view,
-                t("{metric} by {dimension}", metric=view.label(metric), dimension=dimension_title(t, cut)),
+                view.heading(view.label(metric), cut),
                 by_cut,
                 metric,
                 cut,

@@ -92,7 +92,7 @@ def draw(view: View, tables: bool) -> None:
     cut = filters.selection("cut", cuts, "project", t("Cut by"), partial(_cut_title, t))
     layout.card(
         view,
-        t("{metric} by {dimension}", metric=view.label(metric), dimension=_cut_title(t, cut)),
+        _title(view, metric, cut),
         by_cut,
         metric,
         cut,
@@ -181,6 +181,13 @@ def _targets(view: View, tables: bool) -> None:
 def _measured(view: View, ratio: str) -> str:
     """Return what a target is set for."""
     return view.label(ratio.removesuffix("_attainment"))
+
+
+def _title(view: View, metric: str, cut: str) -> str:
+    label = view.label(metric)
+    if cut.startswith(_FEATURE):
+        return view.t("{metric} by {dimension}", metric=label, dimension=cut.removeprefix(_FEATURE))
+    return view.heading(label, cut)
 
 
 def _cut_title(t: Translator, cut: str) -> str:

@@ -37,8 +37,8 @@ class Metric:
         model: semantic model of a simple metric; else None.
         grain: the finest period that the rows of a simple metric are dated by, ``day`` or coarser.
         is_as_of: whether it is the state at the snapshot's as-of, known for periods that hold that day alone.
-        is_additive: whether no rows mean 0 (counts and sums) rather than unknown; a sum of what people set, such as a
-            target, says ``no_rows: unknown``.
+        is_set: whether people set it, such as a target: without a row it is unknown; says ``no_rows: unknown``.
+        is_additive: whether no rows mean 0 (counts and sums of what happened) rather than unknown.
         needs_numerator: whether a ratio of 0 means that nobody ever recorded what it counts: so it is of rates over a
             foreign exposure and of costs per something, and of what says ``needs_numerator: true``.
         counts_once: whether it counts distinct things, so that a thing with several rows counts once.
@@ -66,6 +66,7 @@ class Metric:
     model: str | None
     grain: str
     is_as_of: bool
+    is_set: bool
     is_additive: bool
     needs_numerator: bool
     counts_once: bool
@@ -240,6 +241,7 @@ def _metric(
     else:
         raise UnusableManifest(f"Metric {name} is of type {kind}; the gateway knows simple, derived and ratio.")
     label = declared.get("label") or name.replace("_", " ").capitalize()
+    is_set = meta.get("no_rows") == "unknown"
     return Metric(
         name=name,
         label=label,
@@ -262,7 +264,8 @@ def _metric(
         model=measure.model if measure else None,
         grain=measure.grain if measure else "day",
         is_as_of=meta.get("date_basis") == "as_of",
-        is_additive=measure is not None and measure.aggregation in _ADDITIVE and meta.get("no_rows") != "unknown",
+        is_set=is_set,
+        is_additive=measure is not None and measure.aggregation in _ADDITIVE and not is_set,
         needs_numerator=bool(meta.get("needs_numerator", meta.get("unit") != "percent")),
         counts_once=measure is not None and measure.aggregation == "count_distinct",
         expression=expression,

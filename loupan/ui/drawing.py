@@ -249,7 +249,8 @@ def wrapped(label: str, width: int = LABEL_WIDTH) -> list[str]:
     if fitting == len(label):
         return [safe(label)]
     space = label.rfind(" ", 1, fitting + 1)
-    broken = space if space >= fitting // 2 else fitting
+    leaves_room = space > 0 and _fitting(label[space + 1 :], width) == len(label) - space - 1
+    broken = space if leaves_room or space >= fitting // 2 else fitting
     first, rest = label[:broken].rstrip(), label[broken:].lstrip()
     if _fitting(rest, width) < len(rest):
         end = _fitting(rest[::-1], width - 1)

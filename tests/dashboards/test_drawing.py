@@ -41,6 +41,8 @@ def test_both_notations_of_a_colour_mean_the_same():
             "Riverside One 2023-06 launch in all districts: roadshow 2",
             ["Riverside One 2023-06", "…districts: roadshow 2"],
         ),
+        # A word is kept whole where both lines hold the name.
+        ("购房目的购房 · Customers of 2026", ["购房目的购房 ·", "Customers of 2026"]),
         ("Unbroken" * 4 + "<1", ["UnbrokenUnbrokenUnbrok", "enUnbroken&lt;1"]),
     ],
 )

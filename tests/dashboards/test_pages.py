@@ -219,6 +219,22 @@ def test_the_rows_of_a_category_are_those_under_it(use, metric):
         assert len(rows_behind(view.narrowed(((complaints._PATH, (path,)),)), metric)) == number
 
 
+def test_a_part_of_the_result_is_not_set_against_the_whole_target(use):
+    use(sample_installation())
+    view = view_of()
+    whole = view.value("contract_amount_attainment")
+    source, project = (view.gateway.values(name)[0] for name in ("source", "project"))
+    of_a_source = replace(view, where=(("source", (source,)),))
+    assert of_a_source.value("contract_amount_attainment") == whole
+    assert of_a_source.ignored("contract_amount_attainment") == ("source",)
+    assert "of target" in drawn()
+    assert "of target" not in drawn(source=source)
+    # A target is set for a project.
+    of_a_project = replace(view, where=(("project", (project,)),))
+    assert of_a_project.value("contract_amount_attainment") != whole
+    assert "of target" in drawn(project=project)
+
+
 @pytest.mark.parametrize("model", ["first", "linear"])
 def test_the_rows_of_a_return_are_of_the_model_that_is_chosen(use, model):
     use(sample_installation())

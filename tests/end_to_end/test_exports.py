@@ -63,7 +63,7 @@ def test_a_page_can_be_taken_away_printed_and_shown_to_a_meeting(open_page, addr
     _, content = downloaded(page, page.get_by_role("button", name="All tables as Excel"))
     assert load_workbook(io.BytesIO(content)).sheetnames == [
         "Key figures",
-        "Why Contract amount changed",
+        "Why contract amount changed",
         "Contract amount by month",
         "Sales funnel",
         "Where leads come from",

@@ -4,11 +4,13 @@ from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
+from dashboards.charts.relation import scatter
 from dashboards.drill import rows_behind
 from dashboards.explore import drawings, question, shape
 from dashboards.explore.question import Question
@@ -195,6 +197,27 @@ def test_two_metrics_are_set_against_each_other(view):
     assert sorted(chart.figure.data[0].x) == sorted(frame["leads"])
 
 
+def test_names_of_points_cover_neither_each_other_nor_a_point(view):
+    # Many on one spot, and many in a row close to each other.
+    frame = pd.DataFrame({"source": [f"Source {n}" for n in range(12)], "leads": [40] * 4 + [*range(50, 58)]})
+    frame["contracts"] = [0] * 4 + [5] * 8
+    trace = scatter(view, frame, "source", "leads", "contracts").figure.data[0]
+    points = zip(trace.x, trace.y, trace.text, trace.textposition, strict=True)
+    named = [(x, y, text, place) for x, y, text, place in points if text]
+    assert 2 <= len(named) < 12
+    assert len({(x, y, place) for x, y, _, place in named}) == len(named)
+    assert not any(y == 0 and place == "bottom center" for _, y, _, place in named)
+    apart = pd.DataFrame({"source": ["A", "B", "C"], "leads": [30, 60, 90], "contracts": [1, 5, 9]})
+    assert list(scatter(view, apart, "source", "leads", "contracts").figure.data[0].text) == ["A", "B", "C"]
+
+
+def test_a_share_of_a_target_is_not_filtered_by_what_none_is_set_for(view):
+    asked = Question(("contract_amount_attainment",), ("project",), (("gender", ("female",)),))
+    fitted, (notice,) = question.fitted(asked, view)
+    assert fitted.where == ()
+    assert "Gender does not fit" in notice.text(view.t)
+
+
 hostile = st.text(max_size=10) | st.sampled_from(["leads", "complaint_rate", "fee_arrears", "' or 1=1 --", "%s", "\0"])
 dimension = st.text(max_size=10) | st.sampled_from(
     ["month", "day", "source", "employee", "employee_name", "demand_category", "attribution_model", "project"]
@@ -281,7 +304,7 @@ def test_a_change_is_written_into_the_address(view):
 def test_without_a_question_there_are_examples(view):
     run = drawn()
     labels = [button.label for button in run.button]
-    assert "Conversion rate by Source" in labels
+    assert "Conversion rate by source" in labels
     run.button(key="lp_explore_example_1").click().run()
     assert run.query_params["m"] == "conversion_rate"
     assert "data-metric='conversion_rate'" in texts(run)
