@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from loupan.errors import LoupanError
+from loupan.kept_out import published_rows
 from loupan.settings import Settings
 
 if TYPE_CHECKING:
@@ -36,7 +37,6 @@ _CATALOGUE = Path(MARTS_FILE).stem
 _VERSION_FORMAT = "%Y%m%dT%H%M%S%fZ"
 _VERSION = re.compile(r"\d{8}T\d{12}Z")
 _POINTER = "CURRENT"
-_QUARANTINE_COLUMNS = ["table_name", "row_key", "column_name", "rule", "value", "reason", "since"]
 _UNFINISHED = (".building-", ".deleting-")
 # Connections of one process to one file must agree on their configuration.
 _READ_CONFIG: dict[str, str | bool | int | float | list[str]] = {
@@ -131,38 +131,13 @@ class Snapshot:
             raise _damaged(self.marts_path, str(error)) from error
 
     def quarantined_rows(self, limit: int = 1000, per_table: int | None = None) -> pd.DataFrame:
-        """Return the rows that were kept out, one row per broken rule.
-
-        Args:
-            limit: the most rows returned, in the order of tables and keys.
-            per_table: the most rows of one table; None for no such limit.
-
-        Returns:
-            A data frame with table_name, row_key, column_name, rule, value, reason and since (naive UTC, the load that
-            first kept it out; missing in snapshots of earlier versions); empty where nothing was ever quarantined.
+        """Return the rows that were kept out; see `loupan.kept_out.published_rows`.
 
         Raises:
             DamagedSnapshot: if the file is missing or no readable DuckDB file.
         """
-        import pandas as pd
-
         with self.connect() as connection:
-            # A warehouse that no pipeline of ours filled keeps nothing out.
-            if not connection.execute("from duckdb_tables() where table_name = 'quarantine_row'").fetchall():
-                return pd.DataFrame(columns=_QUARANTINE_COLUMNS)
-            rows = connection.execute(
-                """
-                select *
-                from quarantine_row
-                qualify
-                    row_number() over (partition by table_name order by row_key, column_name, rule)
-                    <= coalesce($per_table, $limit)
-                order by table_name, row_key, column_name, rule, value, reason
-                limit $limit
-                """,
-                {"limit": limit, "per_table": per_table},
-            )
-            return rows.df().reindex(columns=_QUARANTINE_COLUMNS)
+            return published_rows(connection, limit, per_table)
 
     def verify(self) -> None:
         """Check the files' sizes, and that the marts open.

@@ -30,17 +30,22 @@ def status(
         bool,
         typer.Option(
             "--quarantined",
-            help=f"List the rows kept out of the current snapshot instead, up to {_QUARANTINED_LISTED}.",
+            help=f"List up to {_QUARANTINED_LISTED} rows kept out by a refused refresh, else of the current snapshot.",
         ),
     ] = False,
     output_format: Format = OutputFormat.TABLE,
 ) -> None:
     """Show the last refresh, the data's as-of, failed checks, quarantined rows and sizes."""
+    from loupan.kept_out import refused_rows
     from loupan.snapshot import NoSnapshot, current, list_snapshots
 
     settings = get_settings()
     if quarantined:
-        _list_quarantined(current(settings), output_format)
+        # One more than is listed shows whether there are more; a row that breaks two rules is there twice.
+        kept_out = refused_rows(settings, _QUARANTINED_LISTED + 1)
+        if kept_out is None:
+            kept_out = current(settings).quarantined_rows(_QUARANTINED_LISTED + 1)
+        _list_quarantined(kept_out, output_format)
         return
     rows = _last_refresh(settings)
     snapshot: Snapshot | None = None
@@ -95,11 +100,9 @@ def _last_refresh(settings: Settings) -> dict[str, Any]:
     }
 
 
-def _list_quarantined(snapshot: Snapshot, output_format: OutputFormat) -> None:
-    # One more than is listed shows whether there are more; a row that breaks two rules is there twice.
-    rows = snapshot.quarantined_rows(_QUARANTINED_LISTED + 1)
+def _list_quarantined(rows: pd.DataFrame, output_format: OutputFormat) -> None:
     if rows.empty and output_format is OutputFormat.TABLE:
-        typer.echo("No row was kept out of the current snapshot.")
+        typer.echo("No row was kept out.")
         return
     _write_quarantined(rows[:_QUARANTINED_LISTED], output_format)
     if len(rows) > _QUARANTINED_LISTED:

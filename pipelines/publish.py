@@ -9,6 +9,7 @@ import dagster as dg
 import duckdb
 
 from loupan import snapshot
+from loupan.kept_out import forget_refused_rows, keep_refused_rows
 from loupan.refresh_state import RefreshState, now, read_state, write_state
 from loupan.settings import Settings
 from pipelines import dbt_runner
@@ -97,6 +98,8 @@ def _note_loaded(settings: Settings, state: RefreshState) -> dict[str, Any]:
 def record_refusal(settings: Settings, state: RefreshState, failed: list[str]) -> None:
     """Write down that a refresh loaded its rows but is not published, because the checks ``failed``."""
     _note_loaded(settings, state)
+    with duckdb.connect(str(settings.warehouse_path)) as warehouse:
+        keep_refused_rows(settings, warehouse)
     state.outcome, state.failed_checks = "refused", failed
     write_state(settings, state)
 
@@ -146,6 +149,7 @@ def build_snapshot_asset(
             semantic_manifest.write(dbt_runner.parse(settings).semantic_manifest)
             semantic_manifest.flush()
             new = snapshot.publish(settings, settings.warehouse_path, Path(semantic_manifest.name), report)
+        forget_refused_rows(settings)
         state.outcome, state.version = "published", new.version
         write_state(settings, state)
         step.finish()

@@ -71,7 +71,8 @@ class _Outcome:
     def __str__(self) -> str:
         if self.says == VOLUME:
             return f"{VOLUME}: {self.examples[0]:.1%} are left" if self.examples else VOLUME
-        shown = ", ".join(map(str, self.examples[:5]))
+        # Of what is true or false, it is clear what was found.
+        shown = ", ".join(str(example) for example in self.examples[:5] if not isinstance(example, bool))
         return f"{self.says}: not so for {self.unexpected:,} of {self.checked:,}, at most {self.allowed:,} may" + (
             f" (e.g. {shown})" if shown else ""
         )
@@ -214,7 +215,7 @@ class _Checks:
         if any(not outcome.holds and outcome.says == VOLUME for outcome in outcomes):
             message += " If rows were removed on purpose, `loupan refresh --full` accepts the present numbers."
         if any(not outcome.holds and outcome.says != VOLUME for outcome in outcomes):
-            message += " The page Data status lists the rows to mend."
+            message += " The page Quarantine lists the rows to mend."
         return CheckResult(table.name, False, message, observed=observed, failed=failed)
 
     def _accept(self) -> None:

@@ -14,8 +14,9 @@ from loupan.ui.drawing import written as texts_of
 from loupan.ui.palette import COLOURS
 
 _NAMED = 12
-# Where names are put is reckoned for a telephone, in pixels: the plot, a line and a Latin letter of text, half a point.
-_PLOT, _LINE, _LETTER, _POINT = (250, 300), 14, 5.8, 6
+# Where names are put is reckoned for a telephone, in pixels: the plot and what is free beside it, a line and a Latin
+# letter of text, half a point.
+_PLOT, _MARGIN, _LINE, _LETTER, _POINT = (250, 300), 12, 14, 5.8, 6
 
 
 def scatter(view: View, frame: pd.DataFrame, dimension: str, across: str, up: str) -> Drawing:
@@ -123,7 +124,7 @@ def _unclashing(x: pd.Series, y: pd.Series, labels: Sequence[str]) -> dict[str, 
             "middle left": (-_POINT - width, -_LINE / 2),
         }.items():
             box = (across[at] + left, up[at] + below, across[at] + left + width, up[at] + below + _LINE)
-            is_inside = box[0] >= 0 and box[2] <= _PLOT[0] and box[1] >= 0
+            is_inside = box[0] >= 0 and box[2] <= _PLOT[0] + _MARGIN and box[1] >= 0
             is_free = is_inside and all(
                 box[2] <= other[0] or other[2] <= box[0] or box[3] <= other[1] or other[3] <= box[1] for other in taken
             )

@@ -14,6 +14,8 @@ from loupan.ui.drawing import written as texts_of
 from loupan.ui.palette import COLOURS
 
 MOST = 60
+# There is room for so many at least; moments of fewer than so many would stand too close.
+_FEWEST, _CLOSE = 6, 3
 _OUTCOMES = {"published": marked("published"), "refused": marked("refused"), "error": marked("stopped with an error")}
 
 
@@ -93,7 +95,8 @@ def by_refresh(view: View, runs: Sequence[RefreshState], measure: Measure) -> Dr
         for outcome, words in _OUTCOMES.items()
         if any(run.outcome == outcome for run in runs)
     ]
-    ends = sorted({0, len(runs) - 1})
+    # On a telephone there is no room for two moments beside each other.
+    ends = sorted({0 if len(runs) > _CLOSE else len(runs) - 1, len(runs) - 1})
     drawn = figure(
         view.theme,
         traces,
@@ -101,7 +104,7 @@ def by_refresh(view: View, runs: Sequence[RefreshState], measure: Measure) -> Dr
         xaxis={
             "tickvals": ends,
             "ticktext": ["<br>".join(moments[place].rsplit(" ", 1)) for place in ends],
-            "range": [-0.6, max(len(runs), 6) - 0.4],
+            "range": [-0.6, max(len(runs), _FEWEST) - 0.4],
             "tickangle": 0,
         },
         yaxis=value_axis(formats, measure.unit, 0.0, max(values), view.theme),

@@ -17,6 +17,7 @@ from data_entry.pages import links
 from loupan import ui
 from loupan.formats import NO_DATA, is_missing
 from loupan.i18n import Translator, marked
+from loupan.kept_out import refused_rows
 from loupan.refresh_state import read_history
 from loupan.settings import get_settings
 
@@ -42,7 +43,15 @@ _ALL = "all"
 def draw(view: View, tables: bool) -> None:
     """Draw the page."""
     t = view.t
-    rows = view.gateway.metrics.snapshot.quarantined_rows(_MOST_READ)
+    settings = get_settings()
+    published, refused = view.gateway.metrics.snapshot, refused_rows(settings, _MOST_READ)
+    is_refused = refused is not None and _is_of_refused(t)
+    rows = refused if refused is not None and is_refused else published.quarantined_rows(_MOST_READ)
+    if is_refused:
+        st.warning(
+            t("A refresh kept these rows out and was refused; the figures rest on what was published before it."),
+            icon=":material/warning:",
+        )
     if rows.empty:
         st.success(t("No row was kept out."), icon=":material/check_circle:")
     else:
@@ -53,22 +62,26 @@ def draw(view: View, tables: bool) -> None:
         view,
         t("Rows kept out by each refresh"),
         by_refresh,
-        read_history(get_settings()),
+        read_history(settings),
         MEASURES["kept_out"],
         key="kept_out",
         tables=tables,
     )
 
 
+def _is_of_refused(t: Translator) -> bool:
+    of = {"refused": t("The refused refresh"), "published": t("What is published")}
+    return filters.choice("of", list(of), "refused", t("Kept out by"), of.__getitem__) == "refused"
+
+
 def _facts(view: View, rows: pd.DataFrame) -> None:
     t = view.t
-    total = sum(view.gateway.metrics.snapshot.report.get("quarantined", {}).values())
-    since = rows["since"].min()
+    number = f"{len(rows[['table_name', 'row_key']].drop_duplicates()):,}"
     ui.facts(
         [
-            (t("Rows kept out"), f"{total:,}"),
+            (t("Rows kept out"), t("at least {number}", number=number) if len(rows) == _MOST_READ else number),
             (t("Tables"), f"{rows['table_name'].nunique():,}"),
-            (t("Longest since"), _moment(view, since)),
+            (t("Longest since"), _moment(view, rows["since"].min())),
         ]
     )
 

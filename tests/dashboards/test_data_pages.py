@@ -1,7 +1,9 @@
 """The pages about the data itself, without a browser, on whole installations."""
 
 import re
+import shutil
 
+import duckdb
 import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -10,7 +12,9 @@ from dashboards.charts.runs import MEASURES, by_refresh
 from dashboards.pages import completeness, lineage, quarantine
 from dashboards.seat import stand_in
 from data_entry.access import SYSTEM
+from loupan.errors import LoupanError
 from loupan.i18n import translator
+from loupan.kept_out import forget_refused_rows, keep_refused_rows, refused_rows
 from loupan.lineage import Column, read_lineage
 from loupan.refresh_state import RefreshState
 from loupan.settings import get_settings
@@ -158,6 +162,31 @@ def test_rows_kept_out_are_grouped_and_told_without_their_values(use, monkeypatc
     assert (
         quarantine.reason_words(translator("en"), "dates_in_order", "breaks a < b") == "Breaks the check dates in order"
     )
+
+
+def test_what_a_refused_refresh_kept_out_is_shown_until_one_is_published(use, tmp_path):
+    use(shutil.copytree(sample_installation(), tmp_path / "company"))
+    assert "No row was kept out." in drawn("quarantine")
+    settings = get_settings()
+    with duckdb.connect() as warehouse:
+        warehouse.execute(
+            "create schema quarantine; create table quarantine.quarantine_row (table_name varchar, "
+            "row_key varchar, column_name varchar, rule varchar, value varchar, reason varchar, since timestamp)"
+        )
+        warehouse.execute(
+            "insert into quarantine.quarantine_row values "
+            "('demand', '5', 'severity', 'accepted_values', 'secret', 'is none of low, high', '2026-03-01')"
+        )
+        keep_refused_rows(settings, warehouse)
+    text = drawn("quarantine")
+    assert "Is none of the allowed values" in text
+    assert "secret" not in text
+    assert "No row was kept out." in drawn("quarantine", of="published")
+    (tmp_path / "company" / "refused_rows.parquet").write_bytes(b"half")
+    with pytest.raises(LoupanError, match=r"refused_rows\.parquet"):
+        refused_rows(settings)
+    forget_refused_rows(settings)
+    assert "No row was kept out." in drawn("quarantine")
 
 
 def test_refused_and_stopped_refreshes_are_shown_beside_the_published(use):

@@ -160,6 +160,12 @@ def test_few_bad_rows_are_set_aside_and_many_refuse_publishing_until_they_are_me
     company.refresh(code=REFUSED)
     assert company.current() == few
 
+    # What has to be mended is listed, though no snapshot has it.
+    listed, _, _ = company.run("status", "--quarantined", "--format", "json").partition("\nThese are the first")
+    demands = {row["key"] for row in json.loads(listed) if row["value"] == "afterlife"}
+    assert len(demands) > 50
+    assert all(int(key) % 4 == 0 for key in demands)
+
     company.change_crm(
         "UPDATE demand SET phase = 'property' WHERE phase = 'afterlife'",
         "UPDATE lead SET opened_at = created_at WHERE opened_at LIKE '0001%'",
@@ -168,6 +174,7 @@ def test_few_bad_rows_are_set_aside_and_many_refuse_publishing_until_they_are_me
     company.refresh()
     assert company.current() not in (few, first)
     assert company.state()["quarantined"] == {}
+    assert json.loads(company.run("status", "--quarantined", "--format", "json")) == []
     assert company.metrics("leads")[0]["leads"] == before
 
 

@@ -1,0 +1,87 @@
+"""Rows of the CRM that were kept out of the statistics: by what is published, and by a refresh that was refused.
+
+What a refused refresh kept out is in no snapshot, yet it is what has to be mended first. It stands in
+``<data_dir>/refused_rows.parquet`` until a refresh is published.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from loupan.errors import LoupanError
+from loupan.settings import Settings
+
+if TYPE_CHECKING:
+    import duckdb
+    import pandas as pd
+
+_COLUMNS = ["table_name", "row_key", "column_name", "rule", "value", "reason", "since"]
+_TABLE = "quarantine_row"
+_FILE = "refused_rows.parquet"
+
+
+def published_rows(marts: duckdb.DuckDBPyConnection, limit: int = 1000, per_table: int | None = None) -> pd.DataFrame:
+    """Return the rows kept out of a snapshot, one row per broken rule, in the order of tables and keys.
+
+    Args:
+        marts: its marts.
+        limit: the most rows returned.
+        per_table: the most rows of one table; None for no such limit.
+
+    Returns:
+        A data frame with table_name, row_key, column_name, rule, value, reason and since (naive UTC, the load that
+        first kept it out; missing in snapshots of earlier versions); empty where nothing was ever kept out.
+    """
+    import pandas as pd
+
+    # A warehouse that no pipeline of ours filled keeps nothing out.
+    if not marts.execute("from duckdb_tables() where table_name = ?", [_TABLE]).fetchall():
+        return pd.DataFrame(columns=_COLUMNS)
+    return _first(marts.table(_TABLE), limit, per_table)
+
+
+def refused_rows(settings: Settings, limit: int = 1000) -> pd.DataFrame | None:
+    """Return the rows kept out by the last refresh, if it was refused; as `published_rows`.
+
+    None where a refresh was published since, or none was ever refused.
+
+    Raises:
+        LoupanError: if the file that holds them is damaged.
+    """
+    path = _path(settings)
+    if not path.exists():
+        return None
+    import duckdb
+
+    with duckdb.connect() as connection:
+        try:
+            return _first(connection.read_parquet(str(path)), limit)
+        except duckdb.Error as error:
+            raise LoupanError(f"Cannot read {path}: {error}. Delete it; the next refresh writes it anew.") from error
+
+
+def keep_refused_rows(settings: Settings, warehouse: duckdb.DuckDBPyConnection) -> None:
+    """Keep the rows that the refresh in the warehouse kept out, for people to mend."""
+    path = _path(settings)
+    temporary = path.with_suffix(".tmp")
+    warehouse.table(f"quarantine.{_TABLE}").to_parquet(str(temporary))
+    os.replace(temporary, path)
+
+
+def forget_refused_rows(settings: Settings) -> None:
+    """Forget what a refused refresh kept out: a later one was published."""
+    _path(settings).unlink(missing_ok=True)
+
+
+def _path(settings: Settings) -> Path:
+    return settings.data_dir / _FILE
+
+
+def _first(rows: duckdb.DuckDBPyRelation, limit: int, per_table: int | None = None) -> pd.DataFrame:
+    if per_table is not None:
+        place = "row_number() over (partition by table_name order by row_key, column_name, rule)"
+        rows = rows.project(f"*, {place} as place").filter(f"place <= {per_table:d}")
+    ordered = rows.order("table_name, row_key, column_name, rule, value, reason").limit(limit)
+    return ordered.df().reindex(columns=_COLUMNS)
