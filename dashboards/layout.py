@@ -118,10 +118,10 @@ def card(
 
 def _chart(view: View, drawing: Drawing, alt: str, key: str, *, is_large: bool) -> None:
     """Show a chart; a click on a mark of a dimension that is a filter of every page filters by it, or no longer."""
-    figure = enlarged(drawing.figure, screen.ENLARGEMENT) if is_large else drawing.figure
     options: dict[str, Any] = {"theme": None, "config": _PLOTLY, "alt": alt}
-    # What answers to taps keeps a finger from scrolling the page; there, and for the keyboard, are the filters above.
     is_telephone = "Mobi" in st.context.headers.get("User-Agent", "")
+    figure = enlarged(drawing.figure, screen.ENLARGEMENT) if is_large and not is_telephone else drawing.figure
+    # What answers to taps keeps a finger from scrolling the page; there, and for the keyboard, are the filters above.
     if drawing.dimension not in FILTERS or is_telephone:
         st.plotly_chart(figure, key=f"lp_chart_{key}", **options)
         return

@@ -25,9 +25,9 @@ _SHEETS = {name: _read(name) for name in ("bare", "full", "large", "paper", "row
 def style(theme: str) -> None:
     """Put the style sheet on the page."""
     colours = COLOURS[theme]
-    st.html(
-        f"<style>:root {{ --lp-surface: {colours.surface}; --lp-on-primary: {colours.on_primary}; }}\n{_STYLE}</style>"
-    )
+    given = {"surface": colours.surface, "on-primary": colours.on_primary, "main": colours.main}
+    variables = " ".join(f"--lp-{name}: {value};" for name, value in given.items())
+    st.html(f"<style>:root {{ {variables} }}\n{_STYLE}</style>")
 
 
 def sheets(*names: str) -> None:
