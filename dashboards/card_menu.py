@@ -8,14 +8,13 @@ from typing import Any
 
 import streamlit as st
 
-from dashboards import drill
+from dashboards import drill, screen
 from dashboards.downloads import downloads
 from dashboards.enlarged import enlarged
 from dashboards.export import about
 from dashboards.export.exhibit import Exhibit
 from dashboards.export.picture import picture
 from dashboards.plotly_script import ADDRESS
-from dashboards.screen import ENLARGEMENT
 from loupan import ui
 
 _PLOTLY = {"displayModeBar": False, "responsive": True, "scrollZoom": False}
@@ -56,6 +55,10 @@ def _entries(exhibit: Exhibit, key: str, name: str) -> None:
         _dialog_entry(exhibit.view.t("Rows behind it"), "list_alt", _asked_for_rows(key), name)
     downloads(exhibit, key)
     _picture(exhibit, key)
+    t = exhibit.view.t
+    if st.button(t("Print or PDF"), key=f"lp_print_{key}", type="tertiary", icon=":material/print:", width="stretch"):
+        screen.choose(screen.PRINT, key)
+        st.rerun()
     _dialog_entry(exhibit.view.t("Full screen"), "fullscreen", _asked_for_large(key), name)
 
 
@@ -97,7 +100,7 @@ def _large(exhibit: Exhibit) -> None:
             ui.table(drawing.table, exhibit.title)
         else:
             st.plotly_chart(
-                enlarged(drawing.figure, ENLARGEMENT, _LARGE),
+                enlarged(drawing.figure, screen.ENLARGEMENT, _LARGE),
                 theme=None,
                 config=_PLOTLY,
                 alt=f"{exhibit.title}. {drawing.alt}",

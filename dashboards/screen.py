@@ -1,6 +1,6 @@
 """Two other ways to look at a page, kept in the URL: full screen for a meeting room, and as it is printed.
 
-Both leave out the menu and every control and say in words what was chosen.
+Both leave out the menu and every control and say in words what was chosen. One card of a page can be printed alone.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from loupan.i18n import Translator
 
 FULL, PRINT = "full", "print"
 ENLARGEMENT = 1.35
-_PARAMETER = "screen"
+_PARAMETER, _CARD = "screen", "card"
 
 
 def mode() -> str:
@@ -34,12 +34,18 @@ def theme() -> str:
     return "dark" if st.context.theme.type == "dark" and mode() != PRINT else "light"
 
 
-def choose(wanted: str) -> None:
-    """Look at the page in another way from the next run on; empty for as usual."""
-    if wanted:
-        st.query_params[_PARAMETER] = wanted
-    else:
-        st.query_params.pop(_PARAMETER, None)
+def choose(wanted: str, card: str = "") -> None:
+    """Look at the page in another way from the next run on.
+
+    Args:
+        wanted: a mode; empty for as usual.
+        card: key of the one card to be printed; empty for all.
+    """
+    for parameter, value in ((_PARAMETER, wanted), (_CARD, card)):
+        if value:
+            st.query_params[parameter] = value
+        else:
+            st.query_params.pop(parameter, None)
 
 
 def is_pressed(kind: str, label: str, icon: str, key: str) -> bool:
@@ -80,9 +86,13 @@ def chosen(view: View) -> None:
 
 
 def definitions(view: View, shown: Mapping[str, Exhibit]) -> None:
-    """Write on a page to be printed what its metrics mean."""
+    """Write on a page to be printed what its metrics mean; leave out all cards but the one asked for, if any is."""
     if mode() != PRINT:
         return
+    card = st.query_params.get(_CARD, "")
+    if card in shown:
+        ui.only_card(card)
+        shown = {card: shown[card]}
     lines = about.definitions(view, [metric for exhibit in shown.values() for metric in exhibit.metrics])
     body = "".join(f"<dt>{html.escape(k)}</dt><dd>{html.escape(v)}</dd>" for k, v in [*lines, about.origin(view)])
     st.html(

@@ -40,6 +40,22 @@ def sheets(*names: str) -> None:
     st.html(f"<style>{''.join(_SHEETS[name] for name in names)}</style>")
 
 
+def only_card(key: str) -> None:
+    """Leave one card of the page, for as long as this is drawn: for paper.
+
+    Args:
+        key: the card's; one that the page has, as it goes into the style sheet.
+    """
+    card = f".st-key-lp_card_{key}"
+    others = (
+        f'[class*="st-key-lp_card_"]:not({card})',
+        f'[data-testid="stColumn"]:not(:has({card}))',
+        ".st-key-lp_tiles",
+        ".lp-section:not(.lp-printed .lp-section)",
+    )
+    st.html(f"<style>:is({', '.join(others)}) {{ display: none; }}</style>")
+
+
 def head(title: str, lead: str, as_of: str = "") -> None:
     """Write a page's title, its purpose in one line, and the moment its data is of."""
     moment = f"<p class='lp-asof'>{html.escape(as_of)}</p>" if as_of else ""

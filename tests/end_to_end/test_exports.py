@@ -51,6 +51,21 @@ def test_a_chart_can_be_taken_away(open_page, address, by_project):
     assert width == 2128
     assert height > 600
 
+    page.get_by_role("button", name="打印或 PDF").click()
+    page.wait_for_url(re.compile("screen=print&card=projects"))
+    settle(page)
+    assert page.locator(".st-key-lp_card_projects .js-plotly-plot").is_visible()
+    assert page.locator(".st-key-lp_card_sources").is_hidden()
+    assert page.locator("[data-metric=leads]").is_hidden()
+    printed = page.locator(".lp-printed").inner_text()
+    assert "contract_amount" in printed
+    assert "complaint_rate" not in printed
+    assert page.pdf(prefer_css_page_size=True).startswith(b"%PDF")
+    page.keyboard.press("Escape")
+    page.wait_for_url(lambda url: "screen=" not in url and "card=" not in url)
+    settle(page)
+
+    page.locator(".st-key-lp_menu_projects").get_by_role("button").click()
     page.get_by_role("button", name="全屏").click()
     dialog = page.get_by_role("dialog")
     dialog.locator(".js-plotly-plot .main-svg").first.wait_for()
