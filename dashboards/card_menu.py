@@ -17,7 +17,7 @@ from dashboards.export.picture import picture
 from dashboards.plotly_script import ADDRESS
 from loupan import ui
 
-_PLOTLY = {"displayModeBar": False, "responsive": True, "scrollZoom": False}
+_PLOTLY = {"displayModeBar": False, "scrollZoom": False}
 _LARGE = 560
 """The least height of a chart in full screen, in pixels."""
 

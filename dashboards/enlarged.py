@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import plotly.graph_objects as go
+from loupan.ui.drawing import Finished
 
 
-def enlarged(figure: go.Figure, factor: float, at_least: int = 0) -> go.Figure:
+def enlarged(figure: Finished, factor: float, at_least: int = 0) -> Finished:
     """Return a figure with letters and height multiplied; the given one stays as it is.
 
     Args:
@@ -15,9 +15,9 @@ def enlarged(figure: go.Figure, factor: float, at_least: int = 0) -> go.Figure:
         factor: what to multiply by.
         at_least: the height not to go below, in pixels.
     """
-    grown = _with_larger_letters(figure.to_plotly_json(), factor)
+    grown = _with_larger_letters(figure.to_dict(), factor)
     grown["layout"]["height"] = max(round(figure.layout.height * factor), at_least)
-    return go.Figure(grown)
+    return Finished(grown)
 
 
 def _with_larger_letters(part: Any, factor: float) -> Any:

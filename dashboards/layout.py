@@ -21,10 +21,10 @@ from loupan import ui
 from loupan.errors import LoupanError
 from loupan.i18n import Translator
 from loupan.i18n.codes import dimension_title
-from loupan.ui.drawing import Drawing
+from loupan.ui.drawing import Drawing, Finished
 
 LOG = logging.getLogger(__name__)
-_PLOTLY = {"displayModeBar": False, "responsive": True, "scrollZoom": False}
+_PLOTLY = {"displayModeBar": False, "scrollZoom": False}
 
 
 def nothing_published(t: Translator) -> None:
@@ -111,16 +111,17 @@ def card(
             elif as_table or drawing.figure is None:
                 ui.table(drawing.table, title)
             else:
-                _chart(view, drawing, f"{title}. {drawing.alt}", key, is_large=mode == screen.FULL)
+                _chart(view, drawing, drawing.figure, f"{title}. {drawing.alt}", key, is_large=mode == screen.FULL)
             if drawing.note and not drawing.is_empty:
                 st.html(f"<p class='lp-note'>{html.escape(drawing.note)}</p>")
 
 
-def _chart(view: View, drawing: Drawing, alt: str, key: str, *, is_large: bool) -> None:
+def _chart(view: View, drawing: Drawing, figure: Finished, alt: str, key: str, *, is_large: bool) -> None:
     """Show a chart; a click on a mark of a dimension that is a filter of every page filters by it, or no longer."""
     options: dict[str, Any] = {"theme": None, "config": _PLOTLY, "alt": alt}
     is_telephone = "Mobi" in st.context.headers.get("User-Agent", "")
-    figure = enlarged(drawing.figure, screen.ENLARGEMENT) if is_large and not is_telephone else drawing.figure
+    if is_large and not is_telephone:
+        figure = enlarged(figure, screen.ENLARGEMENT)
     # What answers to taps keeps a finger from scrolling the page; there, and for the keyboard, are the filters above.
     if drawing.dimension not in FILTERS or is_telephone:
         st.plotly_chart(figure, key=f"lp_chart_{key}", **options)
@@ -138,7 +139,7 @@ def _chart(view: View, drawing: Drawing, alt: str, key: str, *, is_large: bool) 
         # The filters, and the other charts, stand outside of this one's fragment.
         st.rerun()
 
-    st.plotly_chart(figure, key=name, on_select=picked, selection_mode="points", **options)
+    st.plotly_chart(figure.pickable(), key=name, on_select=picked, selection_mode="points", **options)
 
 
 def no_data(view: View, measures: Sequence[str] = ()) -> None:

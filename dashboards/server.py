@@ -13,12 +13,10 @@ import socket
 import tomllib
 from collections.abc import MutableMapping
 from functools import cache
-from http import HTTPStatus
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import streamlit
 import uvicorn
 from anyio import to_thread
 from starlette.datastructures import Headers, MutableHeaders
@@ -28,6 +26,7 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit import App, config
 
+from dashboards import shell
 from dashboards.gate import Gate, Visits, ready_engine
 from dashboards.policy import inline_script_hashes
 from dashboards.sign_in import SignIn
@@ -54,13 +53,12 @@ class ServerError(LoupanError):
 def security_headers() -> dict[str, str]:
     """Return the headers that every HTTP response carries.
 
-    The page may load and send nothing from or to anywhere but this server. Of scripts within the page only Streamlit's
-    own start-up script runs, known by its hash; scripts set styles too, which needs leave for any inline style.
+    The page may load and send nothing from or to anywhere but this server. Of scripts within the page only those
+    of the shell run, known by their hashes; scripts set styles too, which needs leave for any inline style.
     """
-    shell = (Path(streamlit.__file__).parent / "static" / "index.html").read_text(encoding="utf-8")
     policy = {
         "default-src": "'self'",
-        "script-src": f"'self' 'wasm-unsafe-eval' {inline_script_hashes(shell)}".strip(),
+        "script-src": f"'self' 'wasm-unsafe-eval' {inline_script_hashes(shell.page().decode())}".strip(),
         "style-src": "'self' 'unsafe-inline'",
         "img-src": "'self' data: blob:",
         "font-src": "'self' data:",
@@ -101,44 +99,6 @@ class SecurityHeaders:
             await send(message)
 
         await self.app(scope, receive, send_with_headers)
-
-
-class EarlyScripts:
-    """Names the chart library in the answer to a page of figures.
-
-    Streamlit's page asks for it when the first chart arrives; named here, the browser fetches and compiles its 5 MB
-    while it is connecting.
-    """
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        if scope["type"] != "http" or scope["path"].strip("/") not in _pages_of_figures():
-            await self.app(scope, receive, send)
-            return
-
-        async def send_with_link(message: Message) -> None:
-            if message["type"] == "http.response.start" and message["status"] == HTTPStatus.OK:
-                MutableHeaders(scope=message).append("link", f"<{_chart_library()}>; rel=modulepreload")
-            await send(message)
-
-        await self.app(scope, receive, send_with_link)
-
-
-@cache
-def _pages_of_figures() -> frozenset[str]:
-    from dashboards.menu import DASHBOARDS
-
-    return frozenset(entry.path for entries in DASHBOARDS.values() for entry in entries)
-
-
-@cache
-def _chart_library() -> str:
-    """Return the address of Streamlit's chart element, which holds Plotly."""
-    (script,) = (Path(streamlit.__file__).parent / "static" / "static" / "js").glob("PlotlyChart.*.js")
-    return f"/static/js/{script.name}"
 
 
 class CompressedAssets:
@@ -245,7 +205,7 @@ def create_app(setup_token: str | None = None) -> App:
             Middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False),
             Middleware(SecurityHeaders),
             Middleware(Gate, visits=visits),
-            Middleware(EarlyScripts),
+            Middleware(shell.Shell),
             Middleware(CompressedAssets),
         ],
     )

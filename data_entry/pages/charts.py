@@ -15,7 +15,7 @@ from loupan import ui
 from loupan.ui.drawing import HOVER, Drawing, figure, hover, label_axis, month_axis, safe, value_axis, wrapped
 from loupan.ui.palette import COLOURS
 
-_PLOTLY = {"displayModeBar": False, "responsive": True}
+_PLOTLY = {"displayModeBar": False}
 _ROW = 30
 _LINE = 12
 _AXIS_ROOM = 44

@@ -1,12 +1,14 @@
-"""What every chart is made of: the shared template, axes in the reader's units, the finished drawing."""
+"""What every chart is made of: the shared layout, axes in the reader's units, the finished drawing."""
 
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
+from zlib import crc32
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -22,6 +24,7 @@ WORDS = ""
 """The unit of a column of words."""
 MONTHS = "month"
 """The unit of a column of months, YYYY-MM."""
+_IS_AXIS = re.compile(r"[xy]axis\d*")
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,26 @@ class Column:
     metric: str = ""
 
 
+class Finished(go.Figure):
+    """A figure that nobody changes once it is shown: what goes to the browser is worked out once, not for each one."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the figure as data and layout; shared, not to be changed."""
+        if "_lp_dict" not in self.__dict__:
+            self._lp_dict = super().to_dict()
+            self._lp_dict["layout"].pop("template", None)  # Streamlit's own
+            # Streamlit reads the figure anew when it has laid it out; without this, Plotly takes equal data for other.
+            self._lp_dict["layout"]["datarevision"] = crc32(repr(self._lp_dict["data"]).encode())
+        return self._lp_dict
+
+    def pickable(self) -> Finished:
+        """Return the figure as Streamlit would change it, and have it drawn once more, where marks can be clicked."""
+        layout = self.to_dict()["layout"] | {"clickmode": "event+select", "dragmode": "pan", "hovermode": "closest"}
+        changed = Finished.__new__(Finished)
+        changed.__dict__.update(self.__dict__, _lp_dict={**self.to_dict(), "layout": layout})
+        return changed
+
+
 @dataclass(frozen=True)
 class Drawing:
     """A finished chart.
@@ -55,7 +78,7 @@ class Drawing:
         values: those values, one per mark; None for a mark of several values or of none known.
     """
 
-    figure: go.Figure | None
+    figure: Finished | None
     alt: str = ""
     table: pd.DataFrame = field(default_factory=pd.DataFrame)
     note: str = ""
@@ -85,8 +108,8 @@ def written(formats: Formats, columns: Sequence[Column]) -> pd.DataFrame:
     return pd.DataFrame({column.title: texts(column) for column in columns})
 
 
-def _template(colours: Colours) -> go.layout.Template:
-    axis = {
+def _axis(colours: Colours) -> dict[str, Any]:
+    return {
         "showgrid": False,
         "zeroline": False,
         "showline": False,
@@ -96,30 +119,49 @@ def _template(colours: Colours) -> go.layout.Template:
         "tickfont": {"color": colours.muted, "size": 12},
         "title": {"font": {"color": colours.muted, "size": 12}, "standoff": 8},
     }
-    return go.layout.Template(
-        layout={
-            "font": {"family": FONT, "size": 13, "color": colours.ink},
-            "paper_bgcolor": "rgba(0,0,0,0)",
-            "plot_bgcolor": "rgba(0,0,0,0)",
-            "colorway": list(colours.series),
-            "margin": {"l": 4, "r": 8, "t": 8, "b": 4, "pad": 4},
-            "hoverlabel": {"font": {"family": FONT, "size": 13}, "align": "left", "namelength": -1},
-            "legend": {
-                "orientation": "h",
-                "x": 0,
-                "xanchor": "left",
-                "y": 1.02,
-                "yanchor": "bottom",
-                "font": {"size": 12, "color": colours.ink},
-                "itemclick": False,
-                "itemdoubleclick": False,
-            },
-            "xaxis": axis,
-            "yaxis": axis,
-            "bargap": 0.32,
-            "dragmode": False,
-        }
-    )
+
+
+def _layout(colours: Colours) -> dict[str, Any]:
+    return {
+        "font": {"family": FONT, "size": 13, "color": colours.ink},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "colorway": list(colours.series),
+        "margin": {"l": 4, "r": 8, "t": 8, "b": 4, "pad": 4},
+        "hoverlabel": {"font": {"family": FONT, "size": 13}, "align": "left", "namelength": -1},
+        "legend": {
+            "orientation": "h",
+            "x": 0,
+            "xanchor": "left",
+            "y": 1.02,
+            "yanchor": "bottom",
+            "font": {"size": 12, "color": colours.ink},
+            "itemclick": False,
+            "itemdoubleclick": False,
+        },
+        "bargap": 0.32,
+        "dragmode": False,
+        "autosize": True,
+    }
+
+
+def _laid_out(colours: Colours, traces: Sequence[Mapping[str, Any]], layout: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a layout over what all charts share.
+
+    Not as a Plotly template: those are compared by identity, and each chart would be drawn once more for it.
+    """
+    on_axes = [trace for trace in traces if trace["type"] != "sankey"]
+    axes = {f"{name}axis{trace.get(f'{name}axis', name)[1:]}" for trace in on_axes for name in "xy"}
+    axes |= {*filter(_IS_AXIS.fullmatch, layout)}
+    return _over(_layout(colours) | {name: _axis(colours) for name in axes}, layout)
+
+
+def _over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(below)
+    for name, value in above.items():
+        under = merged.get(name)
+        merged[name] = _over(under, value) if isinstance(under, Mapping) and isinstance(value, Mapping) else value
+    return merged
 
 
 def bar_text(backgrounds: Sequence[str], size: int, theme: str) -> dict[str, Any]:
@@ -144,20 +186,7 @@ def _text_on(background: str) -> str:
     return "#0b141d" if 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2] > 0.179 else "#ffffff"
 
 
-_TEMPLATES = {theme: _template(colours) for theme, colours in COLOURS.items()}
-
-
-class _Finished(go.Figure):
-    """A figure that nobody changes once it is shown: what goes to the browser is worked out once, not for each one."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the figure as data and layout; shared, not to be changed."""
-        if "_lp_dict" not in self.__dict__:
-            self._lp_dict = super().to_dict()
-        return self._lp_dict
-
-
-def figure(theme: str, traces: Sequence[Mapping[str, Any]], height: int, **layout: Any) -> go.Figure:
+def figure(theme: str, traces: Sequence[Mapping[str, Any]], height: int, **layout: Any) -> Finished:
     """Build a figure in one constructor call; chains of updates cost Plotly a third of a page's time.
 
     What is still to be added must be added before it is shown.
@@ -166,9 +195,10 @@ def figure(theme: str, traces: Sequence[Mapping[str, Any]], height: int, **layou
         theme: ``light`` or ``dark``.
         traces: Plotly traces as mappings.
         height: in pixels.
-        layout: further layout, over the shared template.
+        layout: further layout, over what all charts share.
     """
-    return _Finished({"data": list(traces), "layout": {"template": _TEMPLATES[theme], "height": height, **layout}})
+    whole = _laid_out(COLOURS[theme], traces, {"height": height, **layout})
+    return Finished({"data": list(traces), "layout": whole})
 
 
 def value_axis(

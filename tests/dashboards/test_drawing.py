@@ -2,7 +2,7 @@
 
 import pytest
 
-from loupan.ui.drawing import bar_text, wrapped
+from loupan.ui.drawing import bar_text, figure, wrapped
 from loupan.ui.palette import COLOURS
 
 
@@ -48,3 +48,29 @@ def test_both_notations_of_a_colour_mean_the_same():
 )
 def test_a_long_name_is_wrapped_and_keeps_its_end(name, lines):
     assert wrapped(name) == lines
+
+
+def test_equal_data_is_known_as_equal_and_other_data_as_other():
+    def drawn(*values, **layout):
+        return figure("light", [{"type": "bar", "x": [1, 2], "y": list(values)}], 300, **layout).to_dict()["layout"]
+
+    assert drawn(3, 4) == drawn(3, 4)
+    assert drawn(3, 4)["datarevision"] != drawn(3, 5)["datarevision"]
+    # A template would be compared by identity, and the chart drawn once more for it.
+    assert "template" not in drawn(3, 4)
+    merged = drawn(3, 4, xaxis={"title": {"text": "Leads"}}, xaxis2={"range": [0, 1]})
+    assert merged["xaxis"]["title"] == {
+        "font": {"color": COLOURS["light"].muted, "size": 12},
+        "standoff": 8,
+        "text": "Leads",
+    }
+    assert merged["xaxis2"]["fixedrange"] is True
+    # Of flows, axes would be drawn empty.
+    assert "xaxis" not in figure("light", [{"type": "sankey"}], 300).to_dict()["layout"]
+
+
+def test_where_marks_can_be_clicked_the_shown_figure_stays_as_it_is():
+    shown = figure("light", [{"type": "bar", "x": [1], "y": [2]}], 300)
+    assert shown.pickable().to_dict()["layout"]["clickmode"] == "event+select"
+    assert "clickmode" not in shown.to_dict()["layout"]
+    assert shown.pickable().to_dict()["data"] == shown.to_dict()["data"]

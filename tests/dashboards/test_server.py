@@ -1,3 +1,4 @@
+import base64
 import gzip
 import http.client
 import os
@@ -8,6 +9,7 @@ import sys
 import threading
 import time
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -23,6 +25,9 @@ from loupan.settings import get_settings
 from tests.support.crm import create_crm
 
 STATIC = Path(streamlit.__file__).parent / "static" / "static"
+
+
+PAGE = "text/html,application/xhtml+xml,*/*;q=0.8"
 
 
 @dataclass
@@ -118,12 +123,28 @@ def test_every_answer_carries_the_security_headers(client, path):
 
 
 def test_a_page_of_figures_names_the_chart_library(client):
-    (address,) = re.findall(r"<(.+)>; rel=modulepreload", client.get("/conversion").headers["link"])
+    (address,) = re.findall(r"<(.+)>; rel=preload", client.get("/conversion", Accept=PAGE).headers["link"])
     library = client.get(address)
     assert library.status == 200
     assert b"plotly.js v" in library.content
-    assert "link" not in client.get("/customers").headers
-    assert "link" not in replace(client, cookie="").get("/conversion").headers, "leads to the login page"
+    assert "link" not in client.get("/customers", Accept=PAGE).headers
+    assert "link" not in replace(client, cookie="").get("/conversion", Accept=PAGE).headers, "leads to the login page"
+
+
+def test_the_page_is_told_where_its_server_is_and_runs_nothing_else(client):
+    for encoding in ("gzip", "identity"):
+        answer = client.get("/customers", Accept=PAGE, Accept_Encoding=encoding, If_None_Match='"anything"')
+        assert answer.status == 200
+        assert len(answer.content) == int(answer.headers["content-length"])
+        assert {"etag", "last-modified"}.isdisjoint(answer.headers)
+        scripts = re.findall(r"<script>(.*?)</script>", answer.content.decode(), re.DOTALL)
+        assert "BACKEND_BASE_URL: location.origin" in scripts[0]
+        allowed = [f"'sha256-{base64.b64encode(sha256(s.encode()).digest()).decode()}'" for s in scripts]
+        policy = answer.headers["content-security-policy"]
+        assert all(source in policy for source in allowed)
+        assert policy.count("'sha256-") == len(scripts) == 2
+    # Whoever asks for no page gets Streamlit's answers as they are.
+    assert b"BACKEND_BASE_URL" not in client.get("/customers").content
 
 
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "10.0.0.5:8501", "[::1]"])

@@ -17,9 +17,6 @@ from tests.support.installation import crm_installation, passwords_at, running_s
 
 playwright_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
-# Opened on a page, Streamlit's shell looks for its server under the page's own path first.
-_EXPECTED_404 = ("_stcore/health", "_stcore/host-config")
-
 
 @dataclass
 class Watch:
@@ -47,11 +44,11 @@ class Watch:
         page.on("request", self._asked)
 
     def _hear(self, message) -> None:
-        if message.type == "error" and "404 (Not Found)" not in message.text:
+        if message.type == "error":
             self.errors.append(message.text)
 
     def _answered(self, response) -> None:
-        if response.status >= 400 and not response.url.endswith(_EXPECTED_404):
+        if response.status >= 400:
             self.errors.append(f"{response.status} {response.url}")
 
     def _asked(self, request) -> None:

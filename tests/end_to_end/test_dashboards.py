@@ -128,6 +128,9 @@ def test_charts_say_in_words_what_they_show(open_page, address):
     page.wait_for_selector(".js-plotly-plot .main-svg")
     charts = page.locator("[data-testid=stPlotlyChart]")
     assert charts.count() == 6
+    # Of a fraction of a pixel, Plotly would draw each of them once more.
+    widths = charts.evaluate_all("charts => charts.map(chart => chart.getBoundingClientRect().width)")
+    assert all(width == int(width) for width in widths)
     for chart in charts.all():
         described = chart.evaluate("e => (e.getAttribute('aria-label') || e.querySelector('[aria-label]')?.ariaLabel)")
         assert described, chart.inner_html()[:300]

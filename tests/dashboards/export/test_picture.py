@@ -21,7 +21,7 @@ def test_a_picture_is_light_and_has_its_context_on_it(view, gateway):
     )
     made = picture(exhibit)
     layout = json.loads(made["figure"])["layout"]
-    assert layout["template"]["layout"]["font"]["color"] == COLOURS["light"].ink
+    assert layout["font"]["color"] == COLOURS["light"].ink
     assert made["file_name"] == "Complaint rate by month 2026-06-30.png"
     assert made["caption"] == "Per 100."
     assert made["lines"][0] == (
