@@ -56,6 +56,11 @@ DBT_DOCS = Site(
 )
 
 
+def model_address(name: str) -> str:
+    """Return where dbt's documentation tells of a model."""
+    return f"{DBT_DOCS.address}/#!/model/model.loupan.{name}"
+
+
 def routes() -> list[BaseRoute]:
     """Return the routes of both sites."""
     return [route for site in (DATA_DOCS, DBT_DOCS) for route in _routes(site)]

@@ -61,6 +61,14 @@ def columns_of(view: View, part: str) -> tuple[str, ...]:
     return tuple(name for name in wanted if name in known)[:_MOST_COLUMNS]
 
 
+def parts_of(view: View, metrics: Sequence[str]) -> dict[str, str]:
+    """Return the metrics whose rows make up some metrics, in their order, each with the first that it is part of."""
+    parts: dict[str, str] = {}
+    for metric in metrics:
+        parts |= {part: metric for part in view.gateway.parts(metric) if part not in parts}
+    return parts
+
+
 @remembered(16)
 def rows_behind(view: View, part: str) -> Rows:
     """Return the rows of a metric in the view: key of the record, `columns_of`, and what it adds."""
@@ -93,16 +101,20 @@ def _plain(view: View, name: str, values: Sequence[Any]) -> list[str]:
 
 def _draw(view: View, metrics: Sequence[str]) -> None:
     t = view.t
-    parts = {part: metric for metric in reversed(metrics) for part in reversed(view.gateway.parts(metric))}
-    part = next(reversed(parts))
+    parts = parts_of(view, metrics)
+    part = next(iter(parts))
     if len(parts) > 1:
-        part = st.selectbox(t("Which rows"), [*reversed(parts)], format_func=view.label, key=f"{_KEY}_part", width=360)
+        part = st.selectbox(t("Which rows"), list(parts), format_func=view.label, key=f"{_KEY}_part", width=360)
+    left_out = t(", ").join(dimension_title(t, name) for name in view.ignored(parts[part]))
+    caution = t("Not filtered by: {names}.", names=left_out) if left_out else ""
     view = view.about(parts[part])
     columns, rows = columns_of(view, part), rows_behind(view, part)
     record = str(view.gateway.record_of(part))
     definition = view.gateway.metric(part)
     if definition is not None and definition.description:
         ui.message(t(definition.description))
+    if caution:
+        ui.message(caution)
     if not rows:
         ui.message(t("No data for this period and these filters."))
         return
@@ -111,7 +123,7 @@ def _draw(view: View, metrics: Sequence[str]) -> None:
     _page(view, part, record, columns, rows)
     title = t("Rows behind {metric}", metric=view.label(part))
     with st.container(horizontal=True):
-        downloads(Exhibit(view, title, listed, (part,), (part,)), _KEY)
+        downloads(Exhibit(view, title, listed, (part,), (part,), caution), _KEY)
 
 
 def _page(view: View, part: str, record: str, columns: tuple[str, ...], rows: Rows) -> None:

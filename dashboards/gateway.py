@@ -244,19 +244,24 @@ def _dimensions(gateway: Gateway, metric: str) -> frozenset[str]:
 
 
 @remembered(64)
+def _all_values(gateway: Gateway, dimension: str) -> tuple[Any, ...]:
+    return () if gateway.dimension(dimension) is None else tuple(gateway.metrics.dimension_values(dimension))
+
+
+@remembered(64)
 def _values(gateway: Gateway, dimension: str) -> tuple[str, ...]:
-    if dimension not in {known.name for known in gateway.metrics.dimensions()}:
-        return ()
-    return tuple(str(value) for value in gateway.metrics.dimension_values(dimension) if value is not None)
+    return tuple(str(value) for value in _all_values(gateway, dimension) if value is not None)
 
 
 @remembered(64)
 def _choices(gateway: Gateway, dimension: str) -> tuple[str, ...]:
     if gateway.dimension(dimension) is None:
         return ()
-    values = gateway.metrics.dimension_values(dimension)
+    values = _all_values(gateway, dimension)
     known = tuple(str(value) for value in values if not is_unknown(value))
-    return known if len(known) == len(values) else (*known, NO_VALUE)
+    # A value's table has no row for those without one; the rows that are counted tell.
+    lacks = len(known) < len(values) or gateway.metrics.has_rows_without(dimension)
+    return (*known, NO_VALUE) if lacks else known
 
 
 def _accepted(gateway: Gateway, where: Restrictions) -> dict[str, list[Any]]:
@@ -265,7 +270,8 @@ def _accepted(gateway: Gateway, where: Restrictions) -> dict[str, list[Any]]:
     for name, wanted in where:
         accepted[name] = [value for value in wanted if value != NO_VALUE]
         if NO_VALUE in wanted:
-            accepted[name] += [value for value in gateway.metrics.dimension_values(name) if is_unknown(value)]
+            spelt = [value for value in _all_values(gateway, name) if value is not None and is_unknown(value)]
+            accepted[name] += [None, *spelt]
     return accepted
 
 

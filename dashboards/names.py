@@ -9,7 +9,6 @@ from typing import Any
 from dashboards.crm_words import field_words
 from dashboards.memory import remembered
 from dashboards.view import View
-from loupan.formats import is_missing
 from loupan.i18n.codes import is_unknown, value_label
 from loupan.metrics.catalogue import TIME_DIMENSIONS
 
@@ -24,7 +23,7 @@ class Names(dict[Any, str]):
         self._missing = missing
 
     def __missing__(self, number: Any) -> str:
-        return self._missing if number is None or (is_missing(number) and not isinstance(number, str)) else str(number)
+        return self._missing if is_unknown(number) else str(number)
 
 
 @remembered(8)

@@ -90,7 +90,7 @@ def definitions(view: View, shown: Mapping[str, Exhibit]) -> None:
     if mode() != PRINT:
         return
     card = st.query_params.get(_CARD, "")
-    if card in shown:
+    if card in shown and not card.startswith("tiles_"):
         ui.only_card(card)
         shown = {card: shown[card]}
     lines = about.definitions(view, [metric for exhibit in shown.values() for metric in exhibit.metrics])

@@ -198,14 +198,16 @@ def create_app(setup_token: str | None = None) -> App:
     visits = Visits()
     sign_in = SignIn(visits, setup_token)
     hosts = [HOST, "localhost", *get_settings().host_names]
+    routes = [*sign_in.routes(), *_provider_routes(sign_in), *further_routes()]
+    others = frozenset(str(getattr(route, "path", "")).strip("/").partition("/")[0] for route in routes)
     app = App(
         SCRIPT,
-        routes=[*sign_in.routes(), *_provider_routes(sign_in), *further_routes()],
+        routes=routes,
         middleware=[
             Middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False),
             Middleware(SecurityHeaders),
             Middleware(Gate, visits=visits),
-            Middleware(shell.Shell),
+            Middleware(shell.Shell, others=others),
             Middleware(CompressedAssets),
         ],
     )

@@ -43,13 +43,19 @@ class Shell:
     5 MB while it is connecting.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, others: frozenset[str] = frozenset()) -> None:
+        """Stand before an application.
+
+        Args:
+            app: Streamlit, and what else is served.
+            others: first parts of the paths that are none of Streamlit's.
+        """
         self.app = app
+        self._others = others
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        asks = Headers(scope=scope) if scope["type"] == "http" else {}
-        if scope["type"] != "http" or scope["method"] != "GET" or "text/html" not in asks.get("accept", ""):
+        if scope["type"] != "http" or scope["method"] != "GET" or not self._may_be_page(scope):
             await self.app(scope, receive, send)
             return
         start: Message | None = None
@@ -70,6 +76,10 @@ class Shell:
         # As it is: Streamlit would compress it, or say that the browser has it.
         headers = [(name, value) for name, value in scope["headers"] if name not in _CONDITIONS]
         await self.app({**scope, "headers": headers}, receive, send_page)
+
+    def _may_be_page(self, scope: Scope) -> bool:
+        first = scope["path"].strip("/").partition("/")[0]
+        return first not in self._others and "text/html" in Headers(scope=scope).get("accept", "")
 
 
 def _is_page(start: Message) -> bool:

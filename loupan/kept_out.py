@@ -43,9 +43,9 @@ def published_rows(marts: duckdb.DuckDBPyConnection, limit: int = 1000, per_tabl
 
 
 def refused_rows(settings: Settings, limit: int = 1000) -> pd.DataFrame | None:
-    """Return the rows kept out by the last refresh, if it was refused; as `published_rows`.
+    """Return the rows kept out by the last refresh that was refused, as `published_rows`.
 
-    None where a refresh was published since, or none was ever refused.
+    None where it kept none out, where a refresh was published since, or where none was ever refused.
 
     Raises:
         LoupanError: if the file that holds them is damaged.
@@ -63,10 +63,14 @@ def refused_rows(settings: Settings, limit: int = 1000) -> pd.DataFrame | None:
 
 
 def keep_refused_rows(settings: Settings, warehouse: duckdb.DuckDBPyConnection) -> None:
-    """Keep the rows that the refresh in the warehouse kept out, for people to mend."""
+    """Keep the rows that the refused refresh in the warehouse kept out, if any, for people to mend."""
+    rows = warehouse.table(f"quarantine.{_TABLE}")
+    if not rows.count("*").fetchall()[0][0]:
+        forget_refused_rows(settings)
+        return
     path = _path(settings)
     temporary = path.with_suffix(".tmp")
-    warehouse.table(f"quarantine.{_TABLE}").to_parquet(str(temporary))
+    rows.to_parquet(str(temporary))
     os.replace(temporary, path)
 
 

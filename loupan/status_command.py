@@ -76,9 +76,7 @@ def status(
     if problem is not None:
         raise problem
     if snapshot is not None and output_format is OutputFormat.TABLE and snapshot.report.get("quarantined"):
-        typer.echo(
-            "Kept out of the current snapshot, the first of each table (`loupan status --quarantined` has more):"
-        )
+        typer.echo("Kept out of the current snapshot, the first of each table:")
         _write_quarantined(snapshot.quarantined_rows(per_table=_QUARANTINED_SHOWN), output_format)
 
 

@@ -1,5 +1,6 @@
 """Publish the marts, but only if every blocking check of this run was recorded and passed."""
 
+import logging
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -19,6 +20,7 @@ from pipelines.warehouse_lock import WarehouseLock
 
 # No postponed annotations here: Dagster reads those of the functions inside functions.
 
+LOG = logging.getLogger(__name__)
 SNAPSHOT = dg.AssetKey("snapshot")
 
 
@@ -98,10 +100,14 @@ def _note_loaded(settings: Settings, state: RefreshState) -> dict[str, Any]:
 def record_refusal(settings: Settings, state: RefreshState, failed: list[str]) -> None:
     """Write down that a refresh loaded its rows but is not published, because the checks ``failed``."""
     _note_loaded(settings, state)
-    with duckdb.connect(str(settings.warehouse_path)) as warehouse:
-        keep_refused_rows(settings, warehouse)
     state.outcome, state.failed_checks = "refused", failed
     write_state(settings, state)
+    try:
+        with duckdb.connect(str(settings.warehouse_path)) as warehouse:
+            keep_refused_rows(settings, warehouse)
+    except (OSError, duckdb.Error):
+        # What became of the refresh is known; that its rows cannot be listed must not hide it.
+        LOG.exception("The rows that the refused refresh kept out could not be kept for the page Quarantine")
 
 
 def build_snapshot_asset(

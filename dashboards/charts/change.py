@@ -11,7 +11,6 @@ from dashboards.charts.comparison import ROW
 from dashboards.names import names_of
 from dashboards.view import View
 from loupan.formats import is_missing
-from loupan.i18n.codes import dimension_title
 from loupan.ui.drawing import HOVER, NOTHING, Column, Drawing, bar_text, figure, hover, label_axis, safe
 from loupan.ui.palette import COLOURS
 
@@ -79,10 +78,10 @@ def parts_of_change(view: View, change: Change | None, *, most: int = 8) -> Draw
         )
     alt = f"{summary} " + view.t("; ").join(f"{name} {label}" for (name, _), label in zip(shown, labels, strict=True))
     table = pd.DataFrame(
-        {dimension_title(view.t, change.dimension): [name for name, _ in shown], view.t("Part of the change"): labels}
+        {view.title(change.dimension): [name for name, _ in shown], view.t("Part of the change"): labels}
     )
     columns = [
-        Column(dimension_title(view.t, change.dimension), [name for name, _ in shown]),
+        Column(view.title(change.dimension), [name for name, _ in shown]),
         Column(view.t("Part of the change"), [amount for _, amount in shown], unit, change.metric),
     ]
     return Drawing(drawn, alt, table, note, columns)

@@ -22,7 +22,7 @@ from dashboards.intervals import (
 from dashboards.names import names_of
 from dashboards.view import View
 from loupan.formats import is_missing
-from loupan.i18n.codes import dimension_title, is_unknown, value_label
+from loupan.i18n.codes import is_unknown, value_label
 from loupan.ui.drawing import (
     HOVER,
     NOTHING,
@@ -167,9 +167,9 @@ def ranked_bars(
         if cumulative and i:
             label += f" (Σ {view.formats.value(running[i], 'percent')})"
         labels.append(label)
-    table = pd.DataFrame({dimension_title(view.t, dimension): shown, view.label(metric): labels})
+    table = pd.DataFrame({view.title(dimension): shown, view.label(metric): labels})
     columns = [
-        Column(dimension_title(view.t, dimension), shown),
+        Column(view.title(dimension), shown),
         Column(view.label(metric), values, unit, metric),
     ]
     if share and total > 0:
@@ -315,7 +315,7 @@ def estimates(
             low_name=worst["name"],
             low=formats.value(worst["rate"], unit),
         )
-    title = dimension_title(view.t, dimension)
+    title = view.title(dimension)
     table = ratio_table(view, data, metric, title)
     columns = ratio_columns(view, data, metric, Column(title, data["name"].tolist()))
     note = view.t("Line: the common rate, {rate}. Bars: 95% intervals.", rate=formats.value(common, unit))
@@ -448,7 +448,7 @@ def funnel_plot(view: View, frame: pd.DataFrame, dimension: str, metric: str, *,
     if data["is_beyond"].any():
         note += " " + view.t("Triangles at the edge stand for rates beyond it.")
     ordered = data.sort_values("name", kind="stable")
-    title = dimension_title(view.t, dimension)
+    title = view.title(dimension)
     columns = ratio_columns(view, ordered, metric, Column(title, ordered["name"].tolist()))
     return Drawing(drawn, alt, ratio_table(view, ordered, metric, title), note, columns=columns)
 
@@ -473,7 +473,7 @@ def ranges(view: View, frame: pd.DataFrame, dimension: str, metric: str, *, mode
     formats, colours, unit = view.formats, COLOURS[view.theme], view.unit(metric)
     names = [*map(names_of(view, dimension), grid.index)]
     columns = [
-        Column(dimension_title(view.t, dimension), names),
+        Column(view.title(dimension), names),
         *(Column(value_label(view.t, "attribution_model", m), grid[m].tolist(), unit, metric) for m in grid.columns),
     ]
     note = view.left_out(len(grid) - most)

@@ -12,7 +12,7 @@ import pandas as pd
 from dashboards.charts.comparison import ROW
 from dashboards.names import names_of
 from dashboards.view import View
-from loupan.i18n.codes import UNKNOWN, dimension_title, is_unknown
+from loupan.i18n.codes import UNKNOWN, is_unknown
 from loupan.ui.drawing import HOVER, NOTHING, Column, Drawing, bar_text, figure, hover, label_axis, safe, written
 from loupan.ui.palette import COLOURS
 
@@ -157,7 +157,7 @@ def _side_by_side(
     colours, formats = COLOURS[view.theme], view.formats
     shades = (colours.main, colours.accent, *colours.series[2:])
     traces: list[dict[str, Any]] = []
-    columns = [Column(dimension_title(view.t, dimension), list(names))]
+    columns = [Column(view.title(dimension), list(names))]
     shown = [str(metric) for metric, total in totals.items() if total > 0]
     for place, metric in enumerate(shown):
         shares = [float(count) / float(totals[metric]) for count in counts[metric]]

@@ -12,7 +12,6 @@ from dashboards.intervals import ENOUGH
 from dashboards.names import names_of
 from dashboards.view import View
 from loupan.formats import is_missing
-from loupan.i18n.codes import dimension_title
 from loupan.ui.drawing import HOVER, NOTHING, Column, Drawing, figure, hover, label_axis, safe, shortened
 from loupan.ui.palette import COLOURS
 
@@ -152,7 +151,7 @@ def cells(
         yaxis=label_axis(names),
     )
     table = pd.DataFrame(written, columns=list(labels))
-    table.insert(0, dimension_title(view.t, rows), names)
+    table.insert(0, view.title(rows), names)
     row, place = divmod(int(np.nanargmax(values)), values.shape[1])
     alt = view.t(
         "{metric}: highest for {name} in {period} with {value}.",
@@ -162,7 +161,7 @@ def cells(
         value=written[row][place],
     )
     columns = [
-        Column(dimension_title(view.t, rows), list(names)),
+        Column(view.title(rows), list(names)),
         *(Column(label, values[:, i].tolist(), unit, metric) for i, label in enumerate(labels)),
     ]
     return Drawing(drawn, alt, table, columns=columns)

@@ -115,7 +115,8 @@ def _unclashing(x: pd.Series, y: pd.Series, labels: Sequence[str]) -> dict[str, 
     across, up = (x * _PLOT[0]).tolist(), (y * _PLOT[1]).tolist()
     taken = [(a - _POINT, u - _POINT, a + _POINT, u + _POINT) for a, u in zip(across, up, strict=True)]
     texts, places = [""] * len(labels), ["top center"] * len(labels)
-    for at in sorted(range(len(labels)), key=lambda at: -(across[at] / _PLOT[0] + up[at] / _PLOT[1])):
+    named = (at for at, label in enumerate(labels) if label)
+    for at in sorted(named, key=lambda at: -(across[at] / _PLOT[0] + up[at] / _PLOT[1])):
         width = _LETTER * sum(2 if ord(character) > 0x2E7F else 1 for character in labels[at])
         for place, (left, below) in {
             "top center": (-width / 2, _POINT),
@@ -128,7 +129,7 @@ def _unclashing(x: pd.Series, y: pd.Series, labels: Sequence[str]) -> dict[str, 
             is_free = is_inside and all(
                 box[2] <= other[0] or other[2] <= box[0] or box[3] <= other[1] or other[3] <= box[1] for other in taken
             )
-            if labels[at] and is_free:
+            if is_free:
                 texts[at], places[at] = labels[at], place
                 taken.append(box)
                 break

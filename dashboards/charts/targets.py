@@ -12,7 +12,6 @@ from dashboards.charts.series import over_months
 from dashboards.names import names_of
 from dashboards.view import View
 from loupan.formats import is_missing
-from loupan.i18n.codes import dimension_title
 from loupan.ui.drawing import (
     HOVER,
     MONTHS,
@@ -131,7 +130,7 @@ def by_dimension(
     formats, colours, unit = view.formats, COLOURS[view.theme], view.unit(actual)
     names = [*map(names_of(view, dimension), data[dimension])]
     shares = _shares(data)
-    columns = _columns(view, ratio, Column(dimension_title(view.t, dimension), names), data, shares)
+    columns = _columns(view, ratio, Column(view.title(dimension), names), data, shares)
     alt = _alt(view, ratio, data)
     shown = data.head(most)
     rows = list(range(len(shown)))

@@ -32,7 +32,7 @@ _ROWS_MORE = 30
 
 def answer(view: View, question: Question) -> pd.DataFrame:
     """Ask the gateway; the frame is shared and must not be changed."""
-    return view.ask(*question.metrics, by=question.by)
+    return view.ask(*question.metrics, by=question.by, where=dict(question.where))
 
 
 def groups_of_metrics(view: View, question: Question, kind: str) -> tuple[tuple[str, ...], ...]:
@@ -87,7 +87,7 @@ def table(view: View, question: Question) -> Drawing:
     texts: dict[str, list[str]] = {}
     columns: list[Column] = []
     for dimension in question.by:
-        names = [names_of(view, dimension)(value) for value in rows[dimension]]
+        names = [*map(names_of(view, dimension), rows[dimension])]
         texts[view.title(dimension)] = names
         columns.append(_heads(view, dimension, rows[dimension], names))
     for metric in shown:
@@ -206,7 +206,6 @@ def _ranking(view: View, frame: pd.DataFrame, question: Question, metric: str) -
     (dimension,) = question.by
     is_people = dimension == _PEOPLE
     options: dict[str, Any] = {
-        "chosen": dict(view.where).get(dimension, ()),
         "is_ranked": question.sort != NAME and not is_people,
         "is_ascending": question.sort == LOW,
         # Everybody: to leave out those who have least would be a ranking.

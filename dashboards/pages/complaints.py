@@ -197,13 +197,17 @@ def _category_chooser(view: View, metric: str) -> str:
 
 def _by_path(view: View, metric: str) -> dict[str, float]:
     """Return demands of a kind by category path; a category holds all below it."""
-    if _PATH not in view.gateway.dimensions(metric):
+    definition, counted = view.gateway.metric(metric), metric
+    if definition is not None and _PATH not in definition.dimensions:
+        # A snapshot of an earlier version: only what stands in for the metric has the path.
+        counted = definition.variants.get(_CATEGORY, metric)
+    if _PATH not in view.gateway.dimensions(counted):
         return {}
-    frame = view.ask(metric, by=(_PATH,), without=(_PATH,))
+    frame = view.ask(counted, by=(_PATH,), without=(_PATH,))
     if frame.empty:
         return {}
     known = frame.dropna(subset=[_PATH])
-    return {str(path): float(value) for path, value in zip(known[_PATH], known[metric], strict=True) if value}
+    return {str(path): float(value) for path, value in zip(known[_PATH], known[counted], strict=True) if value}
 
 
 def _children(counts: dict[str, float], under: str) -> dict[str, float]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import re
 from datetime import datetime
 from typing import Any
@@ -64,12 +63,12 @@ def draw(view: View, tables: bool) -> None:
 def _documents(view: View) -> None:
     """Lead to what describes the data in full: pages of other programs, in English."""
     t = view.t
-    shown = ((DATA_DOCS, t("Data Docs: what is expected of every table")), (DBT_DOCS, t("dbt: every model and column")))
-    addresses = "".join(
-        f"<a class='lp-link' href='{site.address}/' target='_blank' rel='noopener'>{html.escape(words)}</a> "
-        for site, words in shown
+    ui.documents(
+        [
+            (f"{DATA_DOCS.address}/", t("Data Docs: what is expected of every table")),
+            (f"{DBT_DOCS.address}/", t("dbt: every model and column")),
+        ]
     )
-    st.html(f"<nav>{addresses}</nav>")
 
 
 def _history(view: View, runs: list[RefreshState], tables: bool) -> None:

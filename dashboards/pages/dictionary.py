@@ -7,6 +7,7 @@ import html
 import streamlit as st
 
 from dashboards import crm_words, filters, layout
+from dashboards.documentation import model_address
 from dashboards.memory import remembered
 from dashboards.usage import pages_showing
 from dashboards.view import View
@@ -172,7 +173,7 @@ def _made_of(view: View, metric: Metric) -> None:
 
 
 def _origin(view: View, metric: Metric) -> None:
-    """Name the tables of the CRM that a metric comes from, and lead to the whole way."""
+    """Name the tables of the CRM that a metric comes from, lead to the whole way, and to the models it is asked of."""
     t, lineage = view.t, read_lineage(get_settings())
     if lineage is None:
         return
@@ -180,3 +181,7 @@ def _origin(view: View, metric: Metric) -> None:
     if tables:
         ui.message(t("From the CRM's tables: {names}", names=t(", ").join(tables)))
         links.link("lineage", t("The way of the data"), ":material/account_tree:", metric=metric.name)
+    models = sorted({column.table_name for column in lineage.columns_of(metric.name)})
+    if models and links.is_open("data-status"):
+        ui.message(t("Models in dbt"))
+        ui.documents([(model_address(model), model) for model in models])

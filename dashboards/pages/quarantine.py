@@ -15,6 +15,7 @@ from data_entry.access import Actor
 from data_entry.forms.table import Cell, Column, table
 from data_entry.pages import links
 from loupan import ui
+from loupan.errors import LoupanError
 from loupan.formats import NO_DATA, is_missing
 from loupan.i18n import Translator, marked
 from loupan.kept_out import refused_rows
@@ -43,8 +44,12 @@ _ALL = "all"
 def draw(view: View, tables: bool) -> None:
     """Draw the page."""
     t = view.t
-    settings = get_settings()
-    published, refused = view.gateway.metrics.snapshot, refused_rows(settings, _MOST_READ)
+    settings, published = get_settings(), view.gateway.metrics.snapshot
+    try:
+        refused = refused_rows(settings, _MOST_READ)
+    except LoupanError as error:
+        st.error(t("This could not be shown: {error}", error=ui.plain(str(error))), icon=":material/error:")
+        refused = None
     is_refused = refused is not None and _is_of_refused(t)
     rows = refused if refused is not None and is_refused else published.quarantined_rows(_MOST_READ)
     if is_refused:

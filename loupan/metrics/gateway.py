@@ -292,18 +292,29 @@ class Metrics:
             self._catalogue.dimension(name)
         return names
 
+    def has_rows_without(self, dimension: str) -> bool:
+        """Say whether some rows in the scope have no value of a dimension.
+
+        Raises:
+            UnknownDimension: if there is none of that name, or if it is a period.
+        """
+        if self._catalogue.dimension(dimension).is_time:
+            raise UnknownDimension(f"{dimension!r} is a period; ask for it with start and end.")
+        return None in self._values_of_rows(dimension)
+
     def _values_within(self, dimension: str) -> Sequence[Value]:
+        values = self._values_of_rows(dimension)
+        known = [value for value in values if value is not None]
+        return [*sorted(known, key=str), *([None] if None in values else [])]
+
+    def _values_of_rows(self, dimension: str) -> set[Value]:
         # One metric of each table is enough: its groups are the values of all the rows.
         by_table = {
             metric.model: metric.name
             for metric in self.list(hidden=True)
             if metric.kind == "simple" and not metric.default_where and dimension in metric.dimensions
         }
-        values = {
-            row[0] for name in by_table.values() for row in self._answer([name], (dimension,), None, None, None)[1]
-        }
-        known = [value for value in values if value is not None]
-        return [*sorted(known, key=str), *([None] if None in values else [])]
+        return {row[0] for name in by_table.values() for row in self._answer([name], (dimension,), None, None, None)[1]}
 
     def _fetch(self, sql: str, parameters: dict[str, object]) -> Answer:
         import duckdb

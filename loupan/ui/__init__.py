@@ -81,6 +81,15 @@ def card_title(title: str, caption: str = "") -> None:
         st.html(f"<p class='lp-caption'>{html.escape(caption)}</p>")
 
 
+def documents(addressed: Sequence[tuple[str, str]]) -> None:
+    """Lead to documents that open beside the page: addresses on this server, and what stands there."""
+    anchors = " ".join(
+        f"<a class='lp-link' href='{html.escape(address)}' target='_blank' rel='noopener'>{html.escape(words)}</a>"
+        for address, words in addressed
+    )
+    st.html(f"<nav>{anchors}</nav>")
+
+
 def facts(pairs: Sequence[tuple[str, str]]) -> None:
     """Show a few facts side by side."""
     cells = "".join(f"<div><dt>{html.escape(k)}</dt><dd>{html.escape(v)}</dd></div>" for k, v in pairs)

@@ -178,13 +178,23 @@ def test_what_a_refused_refresh_kept_out_is_shown_until_one_is_published(use, tm
             "('demand', '5', 'severity', 'accepted_values', 'secret', 'is none of low, high', '2026-03-01')"
         )
         keep_refused_rows(settings, warehouse)
-    text = drawn("quarantine")
+        text = drawn("quarantine")
+        warehouse.execute("delete from quarantine.quarantine_row")
+        # Refused for another reason: nothing was kept out.
+        keep_refused_rows(settings, warehouse)
+        assert refused_rows(settings) is None
+        warehouse.execute("insert into quarantine.quarantine_row (table_name, row_key) values ('lead', '1')")
+        keep_refused_rows(settings, warehouse)
     assert "Is none of the allowed values" in text
     assert "secret" not in text
     assert "No row was kept out." in drawn("quarantine", of="published")
     (tmp_path / "company" / "refused_rows.parquet").write_bytes(b"half")
     with pytest.raises(LoupanError, match=r"refused_rows\.parquet"):
         refused_rows(settings)
+    # What does not need the file is shown all the same.
+    text = drawn("quarantine")
+    assert "refused\\_rows.parquet" in text or "refused_rows.parquet" in text
+    assert "No row was kept out." in text
     forget_refused_rows(settings)
     assert "No row was kept out." in drawn("quarantine")
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
 from dashboards.charts.relation import scatter
-from dashboards.drill import rows_behind
+from dashboards.drill import parts_of, rows_behind
 from dashboards.explore import drawings, question, shape
 from dashboards.explore.question import Question
 from dashboards.export import about
@@ -22,6 +22,7 @@ from dashboards.view import View
 from loupan.metrics import EVERYTHING, open_current
 from loupan.metrics.catalogue import TIME_DIMENSIONS
 from loupan.settings import get_settings
+from loupan.ui.palette import COLOURS
 from tests.support.installation import empty_installation, sample_installation
 
 pytestmark = pytest.mark.slow
@@ -277,6 +278,35 @@ def test_what_is_not_known_can_be_asked_for(view):
     assert f">{groups[None] + groups[known]:,}</p>" in texts(run)
     # An older address says it in a word.
     assert question.read({"m": ["leads"], "w.gender": ["unknown"]}).where == (("gender", ("",)),)
+
+
+@pytest.mark.parametrize("dimension", ["plan", "source", "employee", "activity"])
+def test_rows_without_a_value_of_another_table_can_be_asked_for(view, dimension):
+    groups = {row[dimension]: row["leads"] for row in open_current().records(["leads"], [dimension])}
+    asked = Question(("leads",), (dimension,), ((dimension, ("",)),))
+    everything = replace(view, period=Period(date(2000, 1, 1), PERIOD.end))
+    if dimension == "source":  # a filter of every page
+        assert "" not in question.filterable(view.gateway, ["leads"])
+        return
+    fitted, notices = question.fitted(asked, everything)
+    assert (fitted.where, notices) == (asked.where, ())
+    assert everything.narrowed(fitted.where).value("leads") == groups[None]
+    (name,) = drawings.table(everything.narrowed(fitted.where), fitted).table.iloc[:, 0]
+    assert name == ("Not assigned" if dimension == "employee" else "Unknown")
+    assert dict(about.added(everything.narrowed(fitted.where)))[view.title(dimension)] == name
+
+
+def test_a_bar_that_is_asked_for_is_not_grey(view):
+    asked = Question(("leads",), ("occupation",), (("occupation", ("",)),))
+    ((_, chart),) = charts_of(view, asked)
+    assert set(chart.figure.data[0].marker.color) == {COLOURS["light"].main}
+
+
+def test_the_rows_of_the_first_metric_come_first(view):
+    assert next(iter(parts_of(view, ("leads", "conversion_rate")).items())) == ("leads", "leads")
+    parts = parts_of(view, ("conversion_rate", "leads"))
+    assert set(parts.values()) == {"conversion_rate"}
+    assert parts["leads"] == "conversion_rate"
 
 
 def test_rows_and_files_are_of_the_filters_of_the_question(view):
