@@ -22,6 +22,7 @@ COMPARED = {
     "complaints_per_100_served": marked("The person whose conduct or promise the complaint concerns."),
     "reply_timeliness_rate": marked("The person who had to reply."),
     "follow_up_satisfaction": marked("The person whose answer was rated."),
+    "customer_satisfaction": marked("The person whom the survey asked about."),
 }
 _COLUMNS = (
     "leads",
@@ -31,6 +32,7 @@ _COLUMNS = (
     "complaints_per_100_served",
     "reply_timeliness_rate",
     "follow_up_satisfaction",
+    "customer_satisfaction",
 )
 
 
