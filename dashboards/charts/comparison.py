@@ -354,13 +354,18 @@ def funnel_plot(view: View, frame: pd.DataFrame, dimension: str, metric: str, *,
         height: in pixels.
     """
     data = ratio_frame(frame, dimension, metric)
-    if data.empty or data["denominator"].max() < ENOUGH:
+    if data.empty:
         return NOTHING
     data["name"] = data[dimension].map(names_of(view, dimension), na_action=None)
     data["is_few"] = data["denominator"] < ENOUGH
     unit, formats, colours = view.unit(metric), view.formats, COLOURS[view.theme]
     scale = scale_of(view, metric)
     data["low"], data["high"] = ratio_interval(unit, data["numerator"], data["denominator"], scale)
+    if data["is_few"].all():
+        ordered, title = data.sort_values("name", kind="stable"), view.title(dimension)
+        columns = ratio_columns(view, ordered, metric, Column(title, ordered["name"].tolist()))
+        note = view.t("Nobody has 30 cases in this period: too few to compare by.")
+        return Drawing(None, table=ratio_table(view, ordered, metric, title), note=note, columns=columns)
     common = data["numerator"].sum() / data["denominator"].sum()
     is_proportion = unit == "percent"
     spread = _dispersion(data[~data["is_few"]], common, is_proportion)

@@ -83,3 +83,14 @@ def test_the_rate_of_few_cases_beyond_the_axis_is_marked_at_its_edge(view, hits,
     assert symbols.count("triangle-up") == sum(beyond)
     assert ("Triangles" in drawing.note) == any(beyond) == bool(marked)
     assert all(trace.cliponaxis is False for trace in marks)
+
+
+def test_too_few_cases_of_everybody_are_told_and_not_no_data(view):
+    frame = pd.DataFrame({"employee": ["E1", "E2"], "conversion_rate": [0.5, 0.0]})
+    frame["conversion_rate__numerator"], frame["conversion_rate__denominator"] = [2, 0], [4, 9]
+    drawing = funnel_plot(view, frame, "employee", "conversion_rate")
+    assert drawing.figure is None
+    assert not drawing.is_empty
+    assert drawing.table.iloc[:, 1].tolist() == ["50.0%", "0.0%"]
+    assert [4.0, 9.0] in [list(column.values) for column in drawing.columns]
+    assert "Nobody has 30 cases" in drawing.note
