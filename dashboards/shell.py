@@ -39,8 +39,8 @@ def page() -> bytes:
 class Shell:
     """Answers with `page` where Streamlit answers with its own, and names the chart library on pages of figures.
 
-    Streamlit's page asks for the library when the first chart arrives; named here, the browser fetches and compiles its
-    5 MB while it is connecting.
+    Streamlit's page asks for the library when the first chart arrives; named here, the browser fetches its 5 MB while
+    it is connecting.
     """
 
     def __init__(self, app: ASGIApp, others: frozenset[str] = frozenset()) -> None:

@@ -1,1 +1,1 @@
-"""Pictures of metrics: one shared template, one constructor call per figure, each with words and a table beside it."""
+"""Pictures of metrics: one shared layout, one constructor call per figure, each with words and a table beside it."""

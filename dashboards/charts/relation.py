@@ -9,7 +9,7 @@ import pandas as pd
 from dashboards.intervals import ENOUGH
 from dashboards.names import names_of
 from dashboards.view import View
-from loupan.ui.drawing import HOVER, NOTHING, Column, Drawing, figure, hover, safe, shortened, value_axis
+from loupan.ui.drawing import HOVER, NOTHING, Column, Drawing, figure, hover, letters, safe, shortened, value_axis
 from loupan.ui.drawing import written as texts_of
 from loupan.ui.palette import COLOURS
 
@@ -117,7 +117,7 @@ def _unclashing(x: pd.Series, y: pd.Series, labels: Sequence[str]) -> dict[str, 
     texts, places = [""] * len(labels), ["top center"] * len(labels)
     named = (at for at, label in enumerate(labels) if label)
     for at in sorted(named, key=lambda at: -(across[at] / _PLOT[0] + up[at] / _PLOT[1])):
-        width = _LETTER * sum(2 if ord(character) > 0x2E7F else 1 for character in labels[at])
+        width = _LETTER * letters(labels[at])
         for place, (left, below) in {
             "top center": (-width / 2, _POINT),
             "bottom center": (-width / 2, -_POINT - _LINE),

@@ -290,12 +290,15 @@ def wrapped(label: str, width: int = LABEL_WIDTH) -> list[str]:
 
 def _fitting(text: str, width: int) -> int:
     """Return how many characters of a text fit into `width` Latin letters."""
-    room = width
-    for place, character in enumerate(text):
-        room -= 2 if ord(character) > 0x2E7F else 1
-        if room < 0:
+    for place in range(len(text)):
+        if letters(text[: place + 1]) > width:
             return place
     return len(text)
+
+
+def letters(text: str) -> int:
+    """Return how wide a text is, in Latin letters; a Chinese character is as wide as two."""
+    return sum(2 if ord(character) > 0x2E7F else 1 for character in text)
 
 
 def safe(text: str) -> str:
