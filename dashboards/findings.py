@@ -10,12 +10,12 @@ import pandas as pd
 
 from dashboards.charts.comparison import ratio_frame
 from dashboards.gateway import Period
-from dashboards.intervals import ENOUGH, proportion_limits, rate_limits
 from dashboards.memory import remembered
 from dashboards.view import View
 from loupan.formats import is_missing
 from loupan.i18n import marked
 from loupan.i18n.codes import value_label
+from loupan.statistics.intervals import ENOUGH, proportion_limits, rate_limits
 
 # Two-sided: one project in a thousand lies above by chance alone.
 LEVEL = 0.998

@@ -9,7 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dashboards.intervals import (
+from dashboards.names import names_of
+from dashboards.view import View
+from loupan.formats import is_missing
+from loupan.i18n.codes import is_unknown, value_label
+from loupan.statistics.intervals import (
     ENOUGH,
     Dispersion,
     Floats,
@@ -19,10 +23,6 @@ from dashboards.intervals import (
     rate_limits,
     wilson,
 )
-from dashboards.names import names_of
-from dashboards.view import View
-from loupan.formats import is_missing
-from loupan.i18n.codes import is_unknown, value_label
 from loupan.ui.drawing import (
     HOVER,
     NOTHING,

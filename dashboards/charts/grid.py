@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 
 from dashboards.charts.comparison import AXIS_ROOM, ROW
-from dashboards.intervals import ENOUGH
 from dashboards.names import names_of
 from dashboards.view import View
 from loupan.formats import is_missing
+from loupan.statistics.intervals import ENOUGH
 from loupan.ui.drawing import HOVER, NOTHING, Column, Drawing, figure, hover, label_axis, safe, shortened
 from loupan.ui.palette import COLOURS
 

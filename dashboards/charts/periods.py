@@ -11,10 +11,10 @@ import pandas as pd
 
 from dashboards.charts.comparison import ratio_interval, scale_of
 from dashboards.charts.series import band, course, earlier_columns, earlier_course, earlier_values, unfinished
-from dashboards.intervals import ENOUGH
 from dashboards.names import names_of
 from dashboards.view import View
 from loupan.formats import Formats, is_missing
+from loupan.statistics.intervals import ENOUGH
 from loupan.ui.drawing import (
     HOVER,
     MONTHS,

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from dashboards.intervals import ENOUGH
 from dashboards.names import names_of
 from dashboards.view import View
+from loupan.statistics.intervals import ENOUGH
 from loupan.ui.drawing import HOVER, NOTHING, Column, Drawing, figure, hover, letters, safe, shortened, value_axis
 from loupan.ui.drawing import written as texts_of
 from loupan.ui.palette import COLOURS

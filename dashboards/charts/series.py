@@ -11,9 +11,9 @@ import pandas as pd
 
 from dashboards.charts.comparison import ratio_columns, ratio_table
 from dashboards.charts.events import STRIP, marks
-from dashboards.intervals import ENOUGH, Floats, poisson_exact, rate_limits, wilson
 from dashboards.view import COMPARISONS, TO_DATE_METRICS, View
 from loupan.formats import is_missing
+from loupan.statistics.intervals import ENOUGH, Floats, poisson_exact, rate_limits, wilson
 from loupan.ui.drawing import (
     HOVER,
     MONTHS,

@@ -14,13 +14,13 @@ from dashboards.charts.periods import columns_by_period, lines_by_period, lines_
 from dashboards.charts.relation import scatter
 from dashboards.explore import shape
 from dashboards.explore.question import LOW, NAME, Question, is_summable
-from dashboards.intervals import ENOUGH
 from dashboards.memory import remembered
 from dashboards.names import names_of
 from dashboards.view import View
 from loupan.formats import is_missing
 from loupan.i18n.codes import is_unknown
 from loupan.metrics.catalogue import TIME_DIMENSIONS
+from loupan.statistics.intervals import ENOUGH
 from loupan.ui.drawing import MONTHS, NOTHING, Column, Drawing, shortened
 
 MOST_ROWS = 1_000

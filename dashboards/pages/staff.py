@@ -8,12 +8,12 @@ import pandas as pd
 
 from dashboards import filters, layout
 from dashboards.charts.comparison import funnel_plot
-from dashboards.intervals import ENOUGH
 from dashboards.memory import remembered
 from dashboards.names import employee_names
 from dashboards.view import View
 from loupan.formats import is_missing
 from loupan.i18n import marked
+from loupan.statistics.intervals import ENOUGH
 from loupan.ui.drawing import NOTHING, Column, Drawing
 
 # Rates to compare people by, and whose each case is.

@@ -14,7 +14,6 @@ from dashboards.definition import told
 from dashboards.drill import columns_of, rows_behind
 from dashboards.export.key_figures import key_figures
 from dashboards.gateway import Period, open_gateway
-from dashboards.intervals import poisson_exact
 from dashboards.pages import (
     campaign_return,
     complaints,
@@ -29,6 +28,7 @@ from dashboards.pages import (
 from dashboards.view import View, company_date, last_months
 from loupan.formats import Formats
 from loupan.metrics import EVERYTHING
+from loupan.statistics.intervals import poisson_exact
 from tests.support.installation import empty_installation, imported_installation, sample_installation
 from tests.support.pages import drawn, run_page, values_of
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from dashboards.intervals import dispersion, poisson_exact, proportion_limits, rate_limits, wilson
+from loupan.statistics.intervals import dispersion, poisson_exact, proportion_limits, rate_limits, wilson
 
 
 def test_wilson_agrees_with_published_values():
