@@ -19,6 +19,7 @@ from dashboards.pages import (
     dictionary,
     explore,
     lineage,
+    models,
     overview,
     property_fees,
     quarantine,
@@ -114,6 +115,14 @@ DASHBOARDS: dict[str, tuple[Dashboard, ...]] = {
             marked("A fair comparison: chance is shown, nobody is ranked"),
             ":material/groups:",
             staff.draw,
+        ),
+        Dashboard(
+            "models",
+            marked("Models"),
+            marked("What the recorded data suggest doing, and how far to trust it"),
+            ":material/model_training:",
+            models.draw,
+            has_filters=False,
         ),
         Dashboard(
             "explore",

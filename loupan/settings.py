@@ -73,9 +73,13 @@ class Settings(BaseSettings):
     oidc_client_id: str = Field("", description="Name of this installation at the provider.")
     oidc_client_secret: SecretStr = Field(SecretStr(""), description="Secret of this installation at the provider.")
     oidc_name: str = Field("", description="What the provider is called on the login page.")
+    model_dir: Path | None = Field(
+        None, description="Folder of the company's own models; models in data_dir where it is not set."
+    )
+    model_seconds: int = Field(120, ge=1, le=24 * 3600, description="How long one model may run before it is stopped.")
     dbt_project_dir: Path = Field(REPOSITORY / "dbt_project", description="Folder of the dbt project.")
 
-    @field_validator("data_dir", "dbt_project_dir", "backup_dir")
+    @field_validator("data_dir", "dbt_project_dir", "backup_dir", "model_dir")
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         if path is None:
@@ -147,6 +151,16 @@ class Settings(BaseSettings):
     def backups_dir(self) -> Path:
         """Folder of the backups of the CRM."""
         return self.backup_dir or self.data_dir / "backups"
+
+    @property
+    def models_dir(self) -> Path:
+        """Folder of the company's own models, one Python file each."""
+        return self.model_dir or self.data_dir / "models"
+
+    @property
+    def model_memory_dir(self) -> Path:
+        """Folder of what models have learnt."""
+        return self.data_dir / "model_memory"
 
     @property
     def dagster_home(self) -> Path:

@@ -336,7 +336,7 @@ def _newest_whole_before(settings: Settings, current_version: str | None) -> Sna
 
 
 def _copy_marts(warehouse: Path | duckdb.DuckDBPyConnection, target: Path) -> set[str]:
-    """Copy every table and view of schema ``marts`` to a new file; return the names copied."""
+    """Copy every table and view of the schemas ``marts`` and ``mining`` to a new file; return the names copied."""
     import duckdb
 
     if isinstance(warehouse, Path):
@@ -361,7 +361,10 @@ def _copy_tables(connection: duckdb.DuckDBPyConnection, catalogue: str, target: 
         from information_schema.tables
         where
             table_catalog = ?
-            and (table_schema = 'marts' or (table_schema, table_name) = ('quarantine', 'quarantine_row'))
+            and (
+                table_schema in ('marts', 'mining')
+                or (table_schema, table_name) = ('quarantine', 'quarantine_row')
+            )
         order by table_schema, table_name
         """,
         [catalogue],

@@ -16,6 +16,7 @@ from pipelines.failures import build_failure_hook
 from pipelines.instance import LAUNCHED, WAREHOUSE_TAG
 from pipelines.lineage import column_lineage
 from pipelines.load import build_load_assets
+from pipelines.mining.assets import RUNS, build_model_assets
 from pipelines.progress import LogReporter, Reporter
 from pipelines.publish import build_snapshot_asset
 from pipelines.schedules import build_schedules
@@ -42,18 +43,21 @@ def build_definitions(
         {source["name"]: source["description"] for source in manifest["sources"].values()},
     )
     models = build_dbt_assets(settings, lineage or {})
-    snapshot = build_snapshot_asset(settings, models.keys, [*load.raw.check_keys, *models.check_keys])
+    mining = build_model_assets(settings, models.keys)
+    snapshot = build_snapshot_asset(settings, [*models.keys, RUNS], [*load.raw.check_keys, *models.check_keys])
     documentation = build_documentation_asset(settings)
     job = dg.define_asset_job(
         REFRESH,
-        selection=dg.AssetSelection.assets(*load.raw.keys, *models.keys, *snapshot.keys, *documentation.keys),
+        selection=dg.AssetSelection.assets(
+            *load.raw.keys, *models.keys, *mining.keys, *snapshot.keys, *documentation.keys
+        ),
         description="Load the CRM, build and check the marts, publish them.",
         tags={WAREHOUSE_TAG: LAUNCHED},
         hooks={build_failure_hook(settings)},
         executor_def=dg.in_process_executor,
     )
     return dg.Definitions(
-        assets=[*load.crm_tables, load.raw, models, snapshot, documentation],
+        assets=[*load.crm_tables, load.raw, models, mining, snapshot, documentation],
         jobs=[job, BACKUP, CARE],
         schedules=build_schedules(job, settings),
         resources={"reporter": reporter, "warehouse_lock": WarehouseLock(data_dir=str(settings.data_dir))},

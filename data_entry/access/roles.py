@@ -58,7 +58,7 @@ def _pages(*paths: str, scope: str = "all") -> Grant:
 
 # Figures of sales for who leads a department in some estates.
 _SALES_FIGURES = (
-    "overview", "changes", "sales", "customer-structure", "conversion", "complaints", "staff", "explore",
+    "overview", "changes", "sales", "customer-structure", "conversion", "complaints", "staff", "models", "explore",
     "completeness",
 )  # fmt: skip
 
@@ -100,7 +100,7 @@ READY_MADE: dict[str, ReadyMade] = {
             (("attachment",), READ, "all"),
             _pages(
                 "overview", "changes", "sales", "customer-structure", "conversion", "complaints", "campaign-return",
-                "property-fees", "staff", "explore", "plans", "expenses", "surveys", "competition-analysis",
+                "property-fees", "staff", "models", "explore", "plans", "expenses", "surveys", "competition-analysis",
                 "records", "targets",
             ),
             _pages(*_MEANING, "completeness"),
@@ -121,7 +121,7 @@ READY_MADE: dict[str, ReadyMade] = {
             _pages(
                 "plans", "expenses", "feedback", "competition-entry", "competition-analysis", "records", "categories",
                 "overview",
-                "changes", "sales", "customer-structure", "conversion", "campaign-return", "explore",
+                "changes", "sales", "customer-structure", "conversion", "campaign-return", "models", "explore",
                 "targets",
             ),
             _pages(*_MEANING),
@@ -189,7 +189,7 @@ READY_MADE: dict[str, ReadyMade] = {
             (("demand_category", "sla_policy", "vocabulary_term"), WRITE, "all"),
             (TASKS, (*WRITE, "personal", "assign"), "all"),
             (("attachment",), ("read", "create"), "all"),
-            _pages("customers", "customer", "demands", "surveys", "care", "complaints", "explore", "records",
+            _pages("customers", "customer", "demands", "surveys", "care", "complaints", "models", "explore", "records",
                 "categories"),
             _pages(*_MEANING),
         ),
@@ -202,7 +202,7 @@ READY_MADE: dict[str, ReadyMade] = {
             (("import", "backup", "refresh"), ("run", "read"), "all"),
             _pages(
                 "data-status", "overview", "changes", "sales", "customer-structure", "conversion", "complaints",
-                "campaign-return", "property-fees", "staff", "explore", "records", "backups",
+                "campaign-return", "property-fees", "staff", "models", "explore", "records", "backups",
             ),
             _pages(*_MEANING, "quarantine", "completeness"),
         ),

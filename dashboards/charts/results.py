@@ -1,0 +1,239 @@
+"""Charts of what a model found, drawn as its file says: bars, lines over time, points with intervals, or a table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from dashboards.charts.comparison import AXIS_ROOM, ROW
+from dashboards.names import names_of
+from dashboards.view import View
+from loupan.formats import NO_DATA, is_missing
+from loupan.i18n.codes import DIMENSION_TITLES
+from loupan.mining.published import PublishedOutput
+from loupan.mining.result import Field, Picture
+from loupan.ui.drawing import (
+    HOVER,
+    NOTHING,
+    WORDS,
+    Column,
+    Drawing,
+    figure,
+    hover,
+    label_axis,
+    month_axis,
+    safe,
+    value_axis,
+)
+from loupan.ui.palette import COLOURS, Colours
+
+MOST_ROWS, MOST_DRAWN, _MOST_LINES = 500, 30, 6
+# What the formats call the units of results.
+_UNITS = {"number": "ratio", "text": WORDS, "date": WORDS}
+
+
+def drawn_as_told(view: View, output: PublishedOutput, rows: pd.DataFrame) -> Drawing:
+    """Draw a model's table.
+
+    Args:
+        view: the reader's view.
+        output: how it is to be shown.
+        rows: what the reader may see of it.
+
+    Returns:
+        The drawing; its table has at most `MOST_ROWS` rows, its columns have all.
+    """
+    if rows.empty:
+        return NOTHING
+    columns = [_column(view, name, field, rows[name]) for name, field in output.fields.items()]
+    shown = rows.head(MOST_ROWS)
+    table = pd.DataFrame(
+        {view.t(field.label): _texts(view, name, field, shown[name]) for name, field in output.fields.items()}
+    )
+    notes = [view.t(output.note)] if output.note else []
+    if len(rows) > MOST_ROWS:
+        notes.append(view.t("The first {shown} of {all} rows; a file has all.", shown=MOST_ROWS, all=f"{len(rows):,}"))
+    if output.picture is None:
+        return Drawing(None, table=table, note=" ".join(notes), columns=columns)
+    draw = _over_time if output.picture.kind == "lines" else _by_name
+    drawn, alt, left_out = draw(view, output, output.picture, rows)
+    if left_out:
+        notes.append(view.left_out(left_out))
+    return Drawing(drawn, alt, table, " ".join(notes), columns)
+
+
+def writer(view: View, name: str, field: Field) -> Callable[[Any], str]:
+    """Return what writes one column's values for the reader."""
+    if field.unit == "text":
+        name_of = names_of(view, name) if name in DIMENSION_TITLES else None
+        return lambda value: name_of(value) if name_of else NO_DATA if is_missing(value) else view.t(str(value))
+    if field.unit == "month":
+        return lambda value: NO_DATA if is_missing(value) else view.formats.period_label(str(value))
+    if field.unit == "date":
+        return lambda value: NO_DATA if is_missing(value) else view.formats.day(pd.Timestamp(value).date())
+    unit = _UNITS.get(field.unit, field.unit)
+    return lambda value: view.formats.value(value, unit)
+
+
+def _texts(view: View, name: str, field: Field, values: pd.Series) -> list[str]:
+    return [*map(writer(view, name, field), values.tolist())]
+
+
+def _column(view: View, name: str, field: Field, values: pd.Series) -> Column:
+    """Return a column for files: texts as the reader is shown them, numbers as they are."""
+    title = view.t(field.label)
+    if field.unit == "month":
+        return Column(title, [None if is_missing(value) else str(value) for value in values.tolist()], "month")
+    if field.unit in ("text", "date"):
+        return Column(title, _texts(view, name, field, values))
+    numbers = [None if is_missing(value) else float(value) for value in values.tolist()]
+    return Column(title, numbers, _UNITS.get(field.unit, field.unit))
+
+
+def _field(output: PublishedOutput, column: str) -> Field:
+    return output.fields.get(column, Field(column.replace("_", " ").capitalize()))
+
+
+def _by_name(view: View, output: PublishedOutput, picture: Picture, rows: pd.DataFrame) -> tuple[Any, str, int]:
+    """Draw bars, or points with intervals, one below the other."""
+    colours, formats = COLOURS[view.theme], view.formats
+    field = _field(output, picture.y)
+    unit = _UNITS.get(field.unit, field.unit)
+    data = rows[rows[picture.y].notna()].head(MOST_DRAWN)
+    if data.empty:
+        return None, "", 0
+    names = _texts(view, picture.x, _field(output, picture.x), data[picture.x])
+    values = data[picture.y].astype(float)
+    has_interval = bool(picture.low and picture.high)
+    low, high = (data[c].astype(float) for c in (picture.low, picture.high)) if has_interval else (values, values)
+    texts = [
+        hover(
+            [
+                safe(name),
+                f"{safe(view.t(field.label))}: {formats.value(value, unit)}",
+                *(
+                    [view.t("95% interval: {interval}", interval=formats.interval(lo, hi, unit))]
+                    if has_interval
+                    else []
+                ),
+            ]
+        )
+        for name, value, lo, hi in zip(names, values, low, high, strict=True)
+    ]
+    trace: dict[str, Any] = {
+        "x": values.tolist(),
+        "y": list(range(len(names))),
+        "customdata": texts,
+        "hovertemplate": HOVER,
+    }
+    if picture.kind == "bars":
+        trace |= {"type": "bar", "orientation": "h", "marker": {"color": colours.main, "cornerradius": 3}}
+    else:
+        trace |= {"type": "scatter", "mode": "markers", "marker": {"color": colours.main, "size": 10}}
+    if has_interval:
+        trace["error_x"] = {
+            "type": "data",
+            "symmetric": False,
+            "array": (high - values).fillna(0).tolist(),
+            "arrayminus": (values - low).fillna(0).tolist(),
+            "thickness": 2,
+            "width": 5,
+            "color": colours.accent if picture.kind == "bars" else colours.main,
+        }
+    ends = np.array([np.nanmin([low.min(), values.min()]), np.nanmax([high.max(), values.max()])])
+    start = min(0.0, ends[0]) if picture.kind == "bars" or ends[0] >= 0 else ends[0]
+    drawn = figure(
+        view.theme,
+        [trace],
+        ROW * len(names) + AXIS_ROOM,
+        xaxis=value_axis(formats, unit, float(start), float(ends[1]), view.theme, is_tight=True),
+        yaxis=label_axis(names),
+    )
+    top = int(values.to_numpy().argmax())
+    alt = view.t(
+        "{measure}: highest for {name} with {value}.",
+        measure=view.t(field.label),
+        name=names[top],
+        value=formats.value(values.iloc[top], unit),
+    )
+    return drawn, alt, int(rows[picture.y].notna().sum()) - len(data)
+
+
+def _over_time(view: View, output: PublishedOutput, picture: Picture, rows: pd.DataFrame) -> tuple[Any, str, int]:
+    """Draw lines over months, one for each value of the group, with a band where there is an interval."""
+    colours, formats = COLOURS[view.theme], view.formats
+    field = _field(output, picture.y)
+    unit = _UNITS.get(field.unit, field.unit)
+    months = sorted(str(month) for month in rows[picture.x].dropna().unique())
+    if not months:
+        return None, "", 0
+    groups: list[Any] = list(dict.fromkeys(rows[picture.group].tolist())) if picture.group else [None]
+    traces: list[dict[str, Any]] = []
+    write = writer(view, picture.group, _field(output, picture.group)) if picture.group else None
+    for position, group in enumerate(groups[:_MOST_LINES]):
+        part = rows[rows[picture.group] == group] if picture.group else rows
+        part = part.assign(**{picture.x: part[picture.x].astype(str)}).set_index(picture.x).reindex(months)
+        name = write(group) if write else view.t(field.label)
+        traces += _line(view, part, picture, colours, colours.series[position % len(colours.series)], name, unit)
+    values = pd.concat([rows[c].astype(float) for c in (picture.y, picture.low, picture.high) if c])
+    drawn = figure(
+        view.theme,
+        traces,
+        300,
+        xaxis=month_axis(formats, months),
+        yaxis=value_axis(formats, unit, min(0.0, values.min()), max(0.0, values.max()), view.theme),
+    )
+    last = rows[rows[picture.y].notna()].iloc[-1]
+    alt = view.t(
+        "{measure} by month, last {value} in {month}.",
+        measure=view.t(field.label),
+        value=formats.value(float(last[picture.y]), unit),
+        month=formats.period_label(str(last[picture.x])),
+    )
+    return drawn, alt, max(0, len(groups) - _MOST_LINES)
+
+
+def _line(
+    view: View, part: pd.DataFrame, picture: Picture, colours: Colours, colour: str, name: str, unit: str
+) -> Sequence[dict[str, Any]]:
+    formats, months = view.formats, list(part.index)
+    values = part[picture.y].astype(float)
+    low, high = (part[c].astype(float) if c else None for c in (picture.low, picture.high))
+    texts = [
+        hover(
+            [
+                f"{safe(name)} · {formats.period_label(month)}",
+                formats.value(value, unit),
+                *(
+                    [view.t("95% interval: {interval}", interval=formats.interval(low[month], high[month], unit))]
+                    if low is not None and high is not None and not is_missing(low[month])
+                    else []
+                ),
+            ]
+        )
+        for month, value in zip(months, values, strict=True)
+    ]
+    line: dict[str, Any] = {
+        "type": "scatter",
+        "mode": "lines+markers",
+        "name": name,
+        "x": months,
+        "y": values.tolist(),
+        "line": {"color": colour, "width": 2.5},
+        "marker": {"size": 6},
+        "customdata": texts,
+        "hovertemplate": HOVER,
+        "cliponaxis": False,
+        "showlegend": bool(picture.group),
+    }
+    if low is None or high is None:
+        return [line]
+    edge = {"type": "scatter", "mode": "lines", "x": months, "line": {"width": 0}, "hoverinfo": "skip"}
+    return [
+        edge | {"y": high.tolist(), "showlegend": False},
+        edge | {"y": low.tolist(), "showlegend": False, "fill": "tonexty", "fillcolor": colours.band},
+        line,
+    ]

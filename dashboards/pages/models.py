@@ -1,0 +1,175 @@
+"""Models: what the recorded data suggest doing, how far to trust it, and when a model says nothing."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import pandas as pd
+import streamlit as st
+
+from dashboards import filters, layout
+from dashboards.charts.results import drawn_as_told
+from dashboards.memory import remembered
+from dashboards.results import model_run, model_runs, rows_of, told
+from dashboards.view import View
+from loupan import ui
+from loupan.formats import NO_DATA
+from loupan.i18n import marked
+from loupan.mining.card import Card
+from loupan.mining.published import ABSTAINED, FAILED, OK, ModelRun
+from loupan.mining.result import Evaluation
+from loupan.ui.drawing import NOTHING, Drawing
+
+_STATES = {
+    OK: marked("Fresh: made with the last refresh"),
+    ABSTAINED: marked("No result: the data cannot carry one"),
+    FAILED: marked("Failed in the last refresh; nothing of an earlier one is shown"),
+}
+_ASPECTS = (
+    ("data", marked("Learns from")),
+    ("method", marked("Method")),
+    ("excluded", marked("Leaves out on purpose")),
+    ("baseline", marked("Measured against")),
+    ("fails", marked("Where it is wrong")),
+    ("abstains", marked("When it gives no result")),
+)
+
+
+def draw(view: View, tables: bool) -> None:
+    """Draw the page."""
+    t, runs = view.t, model_runs(view.gateway)
+    if not runs:
+        ui.message(t("What is published was made by a version without models; the next refresh makes them."))
+        return
+    names = {run.name: t(run.card.title) if run.card else run.name for run in runs}
+    chosen = filters.selection("model", list(names), runs[0].name, t("Model"), names.__getitem__)
+    run = next(run for run in runs if run.name == chosen)
+    _head(view, run)
+    for output in run.outputs:
+        layout.card(
+            view,
+            t(output.title),
+            result,
+            run.name,
+            output.name,
+            key=f"result_{output.name}",
+            tables=tables or output.picture is None,
+            is_switchable=output.picture is not None,
+        )
+    if run.evaluation:
+        layout.card(
+            view,
+            t("How well it does on data it had not seen"),
+            evaluation,
+            run.name,
+            key="evaluation",
+            tables=True,
+            is_switchable=False,
+        )
+    if run.card is not None:
+        _card(view, run.card)
+    layout.card(view, t("All models"), overview, key="models", tables=True, is_switchable=False)
+
+
+def _head(view: View, run: ModelRun) -> None:
+    """Say what the model is for, what became of it, and its verdict on itself."""
+    t = view.t
+    if run.card is not None:
+        ui.pairs([(t("For"), t(run.card.purpose)), (t("What to do with it"), t(run.card.action))])
+    said = t(run.message, **run.values) if run.values else t(run.message)
+    if run.status == OK:
+        if said:
+            st.info(ui.plain(said), icon=":material/verified:")
+    else:
+        text = t("{state}: {reason}", state=t(_STATES[run.status]), reason=said)
+        show = st.warning if run.status == ABSTAINED else st.error
+        show(ui.plain(text), icon=":material/info:" if run.status == ABSTAINED else ":material/error:")
+
+
+@remembered()
+def result(view: View, model: str, output: str) -> Drawing:
+    """One table of a model's results."""
+    rows, how = rows_of(view.gateway, model, output), told(view.gateway, model, output)
+    if rows is None or how is None:
+        reason = view.t("These records do not say whose they are, so this cannot be limited to what you may see.")
+        return Drawing(None, table=pd.DataFrame({view.t("Result"): [reason]}))
+    return drawn_as_told(view, how, rows)
+
+
+@remembered()
+def evaluation(view: View, model: str) -> Drawing:
+    """The model beside its baseline, on data later than what it learnt from."""
+    run = model_run(view.gateway, model)
+    if run is None:
+        return NOTHING
+    t = view.t
+    return Drawing(
+        None,
+        table=pd.DataFrame(
+            {
+                t("Measure"): [t(line.measure) for line in run.evaluation],
+                t("Model"): [_written(view, line, line.model) for line in run.evaluation],
+                t("95% interval"): [
+                    NO_DATA
+                    if line.low is None
+                    else f"{_written(view, line, line.low)}–{_written(view, line, line.high)}"
+                    for line in run.evaluation
+                ],
+                t("Baseline"): [_written(view, line, line.baseline) for line in run.evaluation],
+                t("Better is"): [_BETTER[line.better](t) for line in run.evaluation],
+            }
+        ),
+    )
+
+
+_BETTER = {
+    "high": lambda t: t("higher"),
+    "low": lambda t: t("lower"),
+    "nominal": lambda t: t("close to what is promised"),
+}
+
+
+def _written(view: View, line: Evaluation, value: float | None) -> str:
+    return view.formats.value(value, "ratio" if line.unit == "number" else line.unit)
+
+
+@remembered()
+def overview(view: View) -> Drawing:
+    """What became of every model in the last refresh."""
+    t = view.t
+    runs = model_runs(view.gateway)
+
+    def learnt(run: ModelRun) -> str:
+        if run.trained_as_of is None:
+            return NO_DATA
+        return view.formats.moment(datetime.fromisoformat(run.trained_as_of), view.gateway.time_zone)
+
+    return Drawing(
+        None,
+        table=pd.DataFrame(
+            {
+                t("Model"): [t(run.card.title) if run.card else run.name for run in runs],
+                t("State"): [t(_STATES[run.status]) for run in runs],
+                t("Whose"): [t("The company's own") if run.is_own else t("Loupan's") for run in runs],
+                t("Has learnt up to"): [*map(learnt, runs)],
+                t("Seconds"): [f"{run.seconds:,.1f}" for run in runs],
+            }
+        ),
+    )
+
+
+def _card(view: View, card: Card) -> None:
+    t = view.t
+    with st.expander(t("Model card"), icon=":material/description:"):
+        ui.pairs([(t(title), t(text)) for name, title in _ASPECTS if (text := getattr(card, name))])
+        if card.features:
+            ui.table(
+                pd.DataFrame(
+                    {
+                        t("Looks at"): [t(feature.name) for feature in card.features],
+                        t("Why it may, and since when it is known"): [t(feature.reason) for feature in card.features],
+                    }
+                ),
+                t("What the model looks at"),
+                is_words=True,
+            )

@@ -1,0 +1,1 @@
+"""Models on the marts: found, run apart from the refresh, and written beside the marts."""

@@ -1,0 +1,62 @@
+"""Which models there are: the files of this package and the company's own. None is imported here."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from pathlib import Path
+
+from loupan.errors import LoupanError
+from loupan.mining.result import NAME
+from loupan.settings import Settings
+
+_OURS = Path(__file__).with_name("models")
+
+
+class UnusableModel(LoupanError):
+    """A model's file cannot be used; the message says why."""
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """One model, known by its file only: the file may be broken, and running it must not harm who looks it up."""
+
+    name: str
+    path: Path
+    is_own: bool
+
+    def reads(self) -> tuple[str, ...]:
+        """Return the marts the file names in ``READS``, without running it.
+
+        Raises:
+            UnusableModel: if it cannot be read, is no Python, or has no literal ``READS``.
+        """
+        try:
+            tree = ast.parse(self.path.read_text(encoding="utf-8"), str(self.path))
+        except (OSError, UnicodeDecodeError, SyntaxError, ValueError) as error:
+            raise UnusableModel(f"{self.path} cannot be read: {error}") from error
+        for statement in tree.body:
+            targets = statement.targets if isinstance(statement, ast.Assign) else []
+            if any(isinstance(target, ast.Name) and target.id == "READS" for target in targets):
+                try:
+                    reads = ast.literal_eval(statement.value)  # type: ignore[attr-defined]
+                except ValueError:
+                    break
+                if isinstance(reads, tuple | list) and all(isinstance(mart, str) for mart in reads):
+                    return tuple(reads)
+        raise UnusableModel(
+            f'{self.path} has no READS. Name the marts it reads, as plain text: READS = ("fct_lead", "dim_project")'
+        )
+
+
+def model_files(settings: Settings) -> tuple[ModelFile, ...]:
+    """Return all models by name, ours first; files whose names begin with ``_`` are no models."""
+    ours = [ModelFile(path.stem, path, False) for path in sorted(_OURS.glob("*.py")) if path.stem != "__init__"]
+    taken = {model.name for model in ours}
+    own = [
+        # A name taken twice would let one model's results stand as the other's.
+        ModelFile(f"own_{path.stem}" if path.stem in taken else path.stem, path, True)
+        for path in sorted(settings.models_dir.glob("*.py"))
+        if not path.stem.startswith("_") and NAME.fullmatch(path.stem)
+    ]
+    return (*ours, *own)

@@ -1,0 +1,155 @@
+"""Run models in a process of their own: ``python -m pipelines.mining.worker JOB``.
+
+A model may hang, eat the memory or take the interpreter down with it; a refresh must survive that. The job is a JSON
+file; each model's run is written to ``<out>/<model>.json`` when it ends, its tables to ``<out>/<model>/``.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import importlib.metadata
+import importlib.util
+import json
+import logging
+import sys
+import time
+import traceback
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from loupan.errors import LoupanError
+from loupan.files import replace_text
+from loupan.mining import Abstain, Card, Marts, Result
+from loupan.mining.published import ABSTAINED, FAILED, OK, ModelRun, PublishedOutput
+from loupan.mining.result import check
+
+LOG = logging.getLogger(__name__)
+_MOST_OF_MESSAGE = 2_000
+# What is remembered was made by these; another version may read it as something else.
+_MADE_BY = ("loupan", "numpy", "pandas", "scikit-learn", "statsmodels")
+
+
+@dataclass(frozen=True)
+class Job:
+    """What the worker is to do.
+
+    Attributes:
+        models: name, file, whether it is the company's own, and the marts it reads, in the order of running.
+        marts: folder of the marts.
+        out: folder of the results.
+        memory: folder where models keep what they have learnt.
+        as_of: the moment of the data (ISO 8601, UTC).
+        as_of_on: the last day they speak of (ISO 8601).
+    """
+
+    models: list[tuple[str, str, bool, list[str]]]
+    marts: str
+    out: str
+    memory: str
+    as_of: str
+    as_of_on: str
+
+
+def run_model(job: Job, name: str, path: Path, is_own: bool, reads: list[str]) -> ModelRun:
+    """Run one model and write its tables; whatever goes wrong is told in the run that is returned."""
+    began = time.monotonic()
+    run = ModelRun(name, is_own, FAILED, "", {}, 0.0, None, None, (), ())
+    try:
+        module = _load(path, name)
+        card = getattr(module, "CARD", None)
+        if not isinstance(card, Card):
+            raise LoupanError(f"{path} has no CARD; give it a loupan.mining.Card")
+        run = replace(run, card=card)
+        marts = Marts(
+            Path(job.marts), dt.datetime.fromisoformat(job.as_of), dt.date.fromisoformat(job.as_of_on), tuple(reads)
+        )
+        if hasattr(module, "train"):
+            fitted, trained_as_of = _remembered(module, path, marts, Path(job.memory) / name)
+            run = replace(run, trained_as_of=trained_as_of)
+            result = check(module.run(marts, fitted))
+        else:
+            result = check(module.run(marts))
+        outputs = _write(result, Path(job.out) / name)
+        run = replace(
+            run, status=OK, message=result.verdict, values=dict(result.values),
+            evaluation=tuple(result.evaluation), outputs=outputs,
+        )  # fmt: skip
+    except Abstain as abstained:
+        run = replace(run, status=ABSTAINED, message=abstained.reason, values=abstained.values)
+    except LoupanError as error:
+        run = replace(run, message=str(error)[:_MOST_OF_MESSAGE])
+    # SystemExit and its like as well: the models after this one are still to be run.
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt):
+            raise
+        LOG.exception("Model %s failed", name)
+        run = replace(run, message=_told(error, path)[:_MOST_OF_MESSAGE])
+    return replace(run, seconds=round(time.monotonic() - began, 3))
+
+
+def _told(error: BaseException, path: Path) -> str:
+    """Say what went wrong and, where it is known, in which line of the model's own file."""
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+    return f"{type(error).__name__}: {error}" + (f" ({path.name}, line {lines[-1]})" if lines else "")
+
+
+def _load(path: Path, name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"loupan_model_{name}", path)
+    if spec is None or spec.loader is None:
+        raise LoupanError(f"{path} cannot be read as Python")
+    module = importlib.util.module_from_spec(spec)
+    # Data classes and pickles look their module up by name.
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    if not callable(getattr(module, "run", None)):
+        raise LoupanError(f"{path} has no function run(marts)")
+    return module
+
+
+def _remembered(module: ModuleType, path: Path, marts: Marts, memory: Path) -> tuple[Any, str]:
+    """Return what the model has learnt and up to when; learn anew when that is too old, or made by something else."""
+    import joblib
+
+    versions = [f"{package} {importlib.metadata.version(package)}" for package in _MADE_BY]
+    key = hashlib.sha256(path.read_bytes() + json.dumps(versions).encode()).hexdigest()
+    file = memory.with_suffix(".joblib")
+    try:
+        kept = joblib.load(file)
+        age = marts.as_of - dt.datetime.fromisoformat(kept["as_of"])
+        if kept["key"] == key and dt.timedelta(0) <= age < dt.timedelta(days=getattr(module, "RETRAIN_DAYS", 7)):
+            return kept["fitted"], kept["as_of"]
+    except FileNotFoundError:
+        pass
+    except Exception:  # whatever a damaged or foreign file raises when it is unpickled
+        LOG.warning("What %s had learnt cannot be read; it learns anew", path.stem, exc_info=True)
+    fitted = module.train(marts)
+    memory.parent.mkdir(parents=True, exist_ok=True)
+    new = file.with_suffix(".new")
+    joblib.dump({"key": key, "as_of": marts.as_of.isoformat(), "fitted": fitted}, new)
+    new.replace(file)
+    return fitted, marts.as_of.isoformat()
+
+
+def _write(result: Result, folder: Path) -> tuple[PublishedOutput, ...]:
+    folder.mkdir(parents=True, exist_ok=True)
+    for output in result.outputs:
+        output.frame.to_parquet(folder / f"{output.name}.parquet", index=False)
+    return tuple(
+        PublishedOutput(o.name, o.title, len(o.frame), dict(o.fields), o.picture, o.note) for o in result.outputs
+    )
+
+
+def main(job_path: Path) -> None:
+    """Run the models of a job that have no result yet, one after the other."""
+    job = Job(**json.loads(job_path.read_text(encoding="utf-8")))
+    for name, path, is_own, reads in job.models:
+        run = run_model(job, name, Path(path), is_own, reads)
+        replace_text(Path(job.out) / f"{name}.json", json.dumps(run.as_row(), ensure_ascii=False))
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.WARNING)
+    main(Path(sys.argv[1]))
