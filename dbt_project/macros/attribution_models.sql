@@ -1,6 +1,6 @@
 {#- The attribution models that SQL computes, in the order in which they are shown. -#}
 {% macro attribution_models() -%}
-    {{ return(['first', 'last', 'last_non_direct', 'linear', 'position', 'time_decay']) }}
+    {{ return(['first', 'last', 'last_non_direct', 'linear', 'position', 'time_decay', 'markov', 'shapley']) }}
 {%- endmacro %}
 
 {#- The same as the rows of a relation, for a CTE. -#}

@@ -44,7 +44,7 @@ class Reference:
             **lead_metrics,
             **deals.metrics(),
             **Demands(crm, survivor_of, leads).metrics(),
-            **Marketing(crm, survivor_of, deals, cohort).metrics(),
+            **Marketing(crm, survivor_of, deals, leads, cohort).metrics(),
             **Fees(crm, survivor_of).metrics(),
             **Entry(crm).metrics(),
         }

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import defaultdict
 from dataclasses import replace
 from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
 from tests.reference import dimensions as dim
+from tests.reference.attribution import divided, removal_effects, shapley_values
 from tests.reference.crm import Crm, Row
-from tests.reference.deals import Chain, Deals
+from tests.reference.deals import Deals
 from tests.reference.dimensions import UNATTRIBUTED, Dimensions
 from tests.reference.facts import Fact, Group, Metric, Question, Ratio, Sum
+from tests.reference.leads import Leads
 
 WINDOW = dt.timedelta(days=180)
 HALF_LIFE_DAYS = 7
-MODELS = ("first", "last", "last_non_direct", "linear", "position", "time_decay")
+MODELS = ("first", "last", "last_non_direct", "linear", "position", "time_decay", "markov", "shapley")
 DEFAULT_MODEL = "last_non_direct"
 EXPENSE = (*dim.PROJECT, *dim.SOURCE, "expense_category")
 ATTRIBUTED = (*dim.PROJECT, *dim.SOURCE, *dim.CUSTOMER, "attribution_model")
@@ -46,14 +49,19 @@ def decayed_weights(days_before: list[float]) -> list[float]:
     return [weight / sum(raw) for weight in raw]
 
 
+def _channels(touchpoints: list[Row]) -> list[int]:
+    return [touchpoint.source_id or 0 for touchpoint in touchpoints]
+
+
 class Marketing:
     """All expenses and touchpoints of the CRM and the facts they make."""
 
-    def __init__(self, crm: Crm, survivor_of: dict[int, int], deals: Deals, leads: Metric) -> None:
+    def __init__(self, crm: Crm, survivor_of: dict[int, int], deals: Deals, journeys: Leads, leads: Metric) -> None:
         self.crm = crm
         self.dimensions = Dimensions(crm)
         self.survivor_of = survivor_of
         self.deals = deals
+        self.journeys = journeys
         self.leads = leads
 
     def expense_facts(self) -> list[Fact]:
@@ -73,19 +81,50 @@ class Marketing:
 
     # Attribution.
 
-    def touchpoints(self, chain: Chain) -> list[Row]:
-        """Return the touchpoints of the customer in the project in the window up to the first deal event, in order."""
-        deal, until = chain.live_deal, chain.first_event_at
-        assert deal is not None
-        assert until is not None
+    def touchpoints(self, customer_id: int, project_id: int, until: dt.datetime) -> list[Row]:
+        """Return the touchpoints of a customer in a project in the window up to a moment, in order."""
         found = [
             touchpoint
-            for touchpoint in self.crm.rows("touchpoint")
-            if self.survivor_of[touchpoint.customer_id] == deal.customer_id
-            and touchpoint.project_id == deal.row.project_id
-            and until - WINDOW <= touchpoint.occurred_at <= until
+            for touchpoint in self.touches_of.get((customer_id, project_id), [])
+            if until - WINDOW <= touchpoint.occurred_at <= until
         ]
         return sorted(found, key=lambda touchpoint: (touchpoint.occurred_at, touchpoint.id))
+
+    @cached_property
+    def touches_of(self) -> dict[tuple[int, int], list[Row]]:
+        """All touchpoints by survivor and project."""
+        touches: dict[tuple[int, int], list[Row]] = defaultdict(list)
+        for touchpoint in self.crm.rows("touchpoint"):
+            touches[self.survivor_of[touchpoint.customer_id], touchpoint.project_id].append(touchpoint)
+        return touches
+
+    @cached_property
+    def removals(self) -> dict[int, float]:
+        """The removal effect of each channel, from the paths of all who have decided."""
+        sold, sold_pairs, leadless_pairs = [], set(), set()
+        for chain in self.deals.chains:
+            pair = chain.deals[0].customer_id, chain.deals[0].row.project_id
+            if all(deal.journey is None for deal in chain.deals):
+                leadless_pairs.add(pair)
+            if chain.live_deal is not None and chain.first_event_at is not None:
+                sold_pairs.add(pair)
+                sold.append(_channels(self.touchpoints(*pair, chain.first_event_at)))
+        ends = {
+            (journey.customer_id, journey.lead.project_id): loss.occurred_at
+            if (loss := self.journeys.loss(journey))
+            else None
+            for journey in self.journeys.journeys
+        }
+        for pair, touches in self.touches_of.items():
+            last = max(touchpoint.occurred_at for touchpoint in touches)
+            if pair not in ends and last + WINDOW <= self.crm.as_of:
+                ends[pair] = last
+        unsold = [
+            _channels(self.touchpoints(*pair, end))
+            for pair, end in ends.items()
+            if end is not None and pair not in sold_pairs and pair not in leadless_pairs
+        ]
+        return removal_effects([path for path in sold if path], [path for path in unsold if path])
 
     def _is_direct(self, touchpoint: Row) -> bool:
         return self.dimensions.source(touchpoint.source_id)["market_type"] == "direct"
@@ -98,6 +137,7 @@ class Marketing:
             return [float(index == place) for index in range(count)]
 
         indirect = [index for index, touchpoint in enumerate(touchpoints) if not self._is_direct(touchpoint)]
+        channels = _channels(touchpoints)
         days_before = [(until - touchpoint.occurred_at).total_seconds() / 86_400 for touchpoint in touchpoints]
         return {
             "first": all_to(0),
@@ -106,6 +146,8 @@ class Marketing:
             "linear": [1 / count] * count,
             "position": position_weights(count),
             "time_decay": decayed_weights(days_before),
+            "markov": divided(channels, self.removals),
+            "shapley": divided(channels, shapley_values(channels)),
         }
 
     @cached_property
@@ -117,7 +159,7 @@ class Marketing:
             if deal is None or first is None or until is None:
                 continue
             project = self.crm.get("project", deal.row.project_id)
-            touchpoints = self.touchpoints(chain)
+            touchpoints = self.touchpoints(deal.customer_id, project.id, until)
             weights = self.weights(touchpoints, until) if touchpoints else {}
             common = {**self.dimensions.project(project.id), **self.dimensions.customer(deal.customer_id)}
             nobody = {"source": UNATTRIBUTED, "market_type": UNATTRIBUTED, "activity": None, "plan": None}

@@ -11,6 +11,12 @@ paths as (
 
 ),
 
+removals as (
+
+    select * from {{ ref('int_channel_removal') }}
+
+),
+
 attribution_models as (
 
     {{ attribution_model_rows() }}
@@ -20,13 +26,16 @@ attribution_models as (
 touches as (
 
     select
-        *,
+        paths.*,
+        removals.removal_effect,
+        count(*) over (partition by paths.deal_chain_id, paths.source_id) as touches_of_channel,
         -- Not direct sorts before direct: a direct touch ranks first only where there is nothing else.
         row_number()
-            over (partition by deal_chain_id order by is_direct asc, touch_number desc)
+            over (partition by paths.deal_chain_id order by paths.is_direct asc, paths.touch_number desc)
             as last_non_direct_rank,
-        power(2e0, -days_before / 7) as decay
+        power(2e0, -paths.days_before / 7) as decay
     from paths
+    left join removals on coalesce(paths.source_id, 0) = removals.channel_id
 
 ),
 
@@ -49,6 +58,11 @@ weights as (
                     then case when touches.last_non_direct_rank = 1 then 1 else 0 end
                 when attribution_models.attribution_model = 'time_decay'
                     then touches.decay
+                -- A channel counts once on a path, however often it was met.
+                when attribution_models.attribution_model = 'markov'
+                    then touches.removal_effect / touches.touches_of_channel
+                when attribution_models.attribution_model = 'shapley'
+                    then 1e0 / touches.touches_of_channel
                 when attribution_models.attribution_model = 'linear' or touches.touch_count <= 2
                     then 1e0 / touches.touch_count
                 -- By position: the ends take 40 % each, those between share 20 %.
@@ -70,7 +84,7 @@ credits as (
         touchpoint_id,
         source_id,
         activity_id,
-        -- The weights of the time decay do not sum to 1 by themselves.
+        -- Not all weights of a chain sum to 1 by themselves.
         weight / sum(weight) over (partition by deal_chain_id, attribution_model) as credit
     from weights
     where weight > 0

@@ -32,6 +32,7 @@ attributions as (
         credits.touchpoint_id,
         chains.first_contract_on,
         chains.customer_id,
+        mod(chains.customer_id, 100) as resampling_group,
         chains.project_id,
         credits.source_id,
         credits.activity_id,
