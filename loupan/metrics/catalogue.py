@@ -95,7 +95,8 @@ class Dimension:
         label, label_zh: what people read, in English and Chinese.
         description: what its values mean.
         is_time: whether it is a period of the metric's own date.
-        is_key: whether it is the key of a record, which lists leave out; it bounds the rows that a reader may see.
+        is_unlisted: whether lists leave it out: the key of a record, which bounds the rows that a reader may see; or
+            what only a calculation needs, such as how many days a lead took.
     """
 
     name: str
@@ -103,7 +104,7 @@ class Dimension:
     label_zh: str
     description: str
     is_time: bool
-    is_key: bool = False
+    is_unlisted: bool = False
 
 
 TIME_DIMENSIONS = {
@@ -149,7 +150,7 @@ class Catalogue:
 
         def in_order(name: str) -> tuple[str, ...]:
             found = resolve_dimensions(name)
-            return tuple(name for name, known in self.dimensions.items() if name in found and not known.is_key)
+            return tuple(name for name, known in self.dimensions.items() if name in found and not known.is_unlisted)
 
         self.metrics = {declared["name"]: _metric(declared, measures, in_order) for declared in manifest["metrics"]}
         self.views = frozenset(name for metric in self.metrics.values() for name in metric.default_where) | {
@@ -197,7 +198,7 @@ class Catalogue:
                 label_zh=_meta(declared).get("label_zh") or declared.get("label") or name,
                 description=(declared.get("description") or "").strip(),
                 is_time=False,
-                is_key=bool(_meta(declared).get("is_key")),
+                is_unlisted=bool(_meta(declared).get("is_key") or _meta(declared).get("unlisted")),
             )
 
     def _check_references(self, metric: Metric) -> None:

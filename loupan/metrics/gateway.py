@@ -118,7 +118,7 @@ class Metrics:
         """
         known = self._catalogue.dimensions
         if not metrics:
-            return [dimension for dimension in known.values() if not dimension.is_key]
+            return [dimension for dimension in known.values() if not dimension.is_unlisted]
         shared = frozenset.intersection(*(frozenset(self.describe(name).dimensions) for name in metrics))
         return [known[name] for name in known if name in shared]
 

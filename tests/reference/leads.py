@@ -80,12 +80,24 @@ class Leads:
     def _fact(self, journey: Journey, on: dt.date, value: Number = 1) -> Fact:
         return Fact(on, value, journey.lead.id, self._dimensions_of[journey.lead.id])
 
+    def course(self, journey: Journey) -> dict[str, object]:
+        """Return what the lead has come to and in how many days, each that has begun counted; not listed to cut by."""
+        signed_at, loss = self.first_contract_at(journey), self.loss(journey)
+        if signed_at is not None:
+            outcome, ended_at = "signed", signed_at
+        elif loss is not None:
+            outcome, ended_at = "lost", loss.occurred_at
+        else:
+            outcome, ended_at = "undecided", self.crm.as_of
+        days = -((journey.opened_at - ended_at) // dt.timedelta(days=1))
+        return {"course_outcome": outcome, "course_days": max(days, 0)}
+
     def cohort(
         self, condition: Callable[[Journey], bool] = lambda _: True, value: Callable[[Journey], Number] = lambda _: 1
     ) -> list[Fact]:
         """Return the leads that meet a condition, on the day they were opened."""
         return [
-            self._fact(journey, self.crm.day(journey.opened_at), value(journey))
+            self._fact(journey, self.crm.day(journey.opened_at), value(journey)).cut_by(self.course(journey))
             for journey in self.journeys
             if condition(journey)
         ]

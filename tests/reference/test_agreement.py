@@ -80,13 +80,22 @@ def assert_agree(reference: Reference, metrics: Metrics, asked: list[Shape]) -> 
     assert not found, "\n".join([f"{len(found)} differences:", *found[:SHOWN]])
 
 
+def assert_courses_agree(reference: Reference, metrics: Metrics) -> None:
+    """Compare what curves of signing rest on: dimensions that no list names."""
+    by = ("course_outcome", "course_days", "project", "month")
+    found = {tuple(row[name] for name in by): row["leads"] for row in metrics.records(["leads"], by)}
+    assert found == reference.query("leads", by)
+
+
 def agree(tables: Mapping[str, pd.DataFrame], as_of: dt.datetime, chosen: random.Random, cuts: int = CUTS) -> None:
     """Compare the totals, and some other ways of asking, chosen at random."""
     reference = Reference(dict(tables), as_of)
     total, *singles = single_cuts(reference)
     others = [*singles, *(Shape(pair) for pair in PAIRS), *filters(reference, as_of)]
     with tempfile.TemporaryDirectory() as folder:
-        assert_agree(reference, published(tables, as_of, Path(folder)), [total, *chosen.sample(others, cuts)])
+        metrics = published(tables, as_of, Path(folder))
+        assert_agree(reference, metrics, [total, *chosen.sample(others, cuts)])
+        assert_courses_agree(reference, metrics)
 
 
 @pytest.mark.slow
@@ -102,6 +111,7 @@ def test_every_metric_by_every_dimension(tmp_path: Path) -> None:
     }
     assert not missing
     assert_agree(reference, metrics, single_cuts(reference))
+    assert_courses_agree(reference, metrics)
 
 
 @pytest.mark.slow

@@ -18,6 +18,19 @@ refresh as (
 
 ),
 
+course as (
+
+    -- What a lead came to first decides: a contract that was cancelled later was signed. A loss counts while it stands.
+    select
+        journey.lead_id,
+        case when journey.has_contract then 'signed' when journey.is_lost then 'lost' else 'undecided' end
+            as course_outcome,
+        coalesce(journey.first_contract_at, journey.lost_at, refresh.as_of) as ended_at
+    from journey
+    cross join refresh
+
+),
+
 lead_fact as (
 
     select
@@ -45,6 +58,12 @@ lead_fact as (
         journey.is_converted,
         journey.is_lost,
         journey.is_open,
+        course.course_outcome,
+        cast(
+            greatest(
+                ceil({{ dbt.datediff('journey.opened_at', 'course.ended_at', 'microsecond') }} / 86400e6), 0
+            ) as integer
+        ) as course_days,
         {% for days in windows -%}
         {{ dbt.dateadd('day', days, 'journey.opened_at') }} <= refresh.as_of as is_mature_{{ days }}d,
         {{ dbt.dateadd('day', days, 'journey.opened_at') }} <= refresh.as_of
@@ -53,6 +72,7 @@ lead_fact as (
         ) as has_contract_within_{{ days }}d{{ "," if not loop.last }}
         {% endfor %}
     from journey
+    inner join course on journey.lead_id = course.lead_id
     left join activity on journey.activity_id = activity.activity_id
     cross join refresh
 
