@@ -12,7 +12,7 @@ import pandas as pd
 from dashboards.names import names_of
 from dashboards.view import View
 from loupan.formats import is_missing
-from loupan.i18n.codes import is_unknown, value_label
+from loupan.i18n.codes import is_unknown
 from loupan.statistics.intervals import (
     ENOUGH,
     Dispersion,
@@ -35,7 +35,6 @@ from loupan.ui.drawing import (
     safe,
     value_axis,
     wrapped,
-    written,
 )
 from loupan.ui.palette import COLOURS
 
@@ -456,81 +455,6 @@ def funnel_plot(view: View, frame: pd.DataFrame, dimension: str, metric: str, *,
     title = view.title(dimension)
     columns = ratio_columns(view, ordered, metric, Column(title, ordered["name"].tolist()))
     return Drawing(drawn, alt, ratio_table(view, ordered, metric, title), note, columns=columns)
-
-
-def ranges(view: View, frame: pd.DataFrame, dimension: str, metric: str, *, model: str, most: int = 14) -> Drawing:
-    """Draw a credited metric under the chosen attribution model as bars, with the range over all models as a line.
-
-    Args:
-        view: the reader's view.
-        frame: columns `dimension`, ``attribution_model`` and `metric`; a value a model gives nothing to has no row.
-        dimension: what is credited.
-        metric: ``attributed_amount`` or ``attributed_contracts``.
-        model: the model drawn as bars.
-        most: how many rows are drawn; the note says how many more there are, and the table has all.
-    """
-    if frame.empty or model not in set(frame["attribution_model"]):
-        return NOTHING
-    grid = frame.pivot(index=dimension, columns="attribution_model", values=metric).astype(float).fillna(0.0)
-    grid = grid[grid.max(axis=1) > 0].sort_values(model, ascending=False, kind="stable")
-    if grid.empty:
-        return NOTHING
-    formats, colours, unit = view.formats, COLOURS[view.theme], view.unit(metric)
-    names = [*map(names_of(view, dimension), grid.index)]
-    columns = [
-        Column(view.title(dimension), names),
-        *(Column(value_label(view.t, "attribution_model", m), grid[m].tolist(), unit, metric) for m in grid.columns),
-    ]
-    note = view.left_out(len(grid) - most)
-    grid, names = grid.head(most), names[:most]
-    low, high, chosen = grid.min(axis=1), grid.max(axis=1), grid[model]
-    texts = [
-        hover(
-            [
-                safe(name),
-                f"{value_label(view.t, 'attribution_model', model)}: {formats.value(c, unit)}",
-                view.t("Range over models: {interval}", interval=formats.interval(lo, hi, unit)),
-            ]
-        )
-        for name, c, lo, hi in zip(names, chosen, low, high, strict=True)
-    ]
-    trace = {
-        "type": "bar",
-        "orientation": "h",
-        "x": chosen.tolist(),
-        "y": list(range(len(names))),
-        "marker": {
-            "color": [colours.faint if str(v) == "unattributed" else colours.main for v in grid.index],
-            "cornerradius": 3,
-        },
-        "error_x": {
-            "type": "data",
-            "symmetric": False,
-            "array": (high - chosen).tolist(),
-            "arrayminus": (chosen - low).tolist(),
-            "thickness": 2,
-            "width": 5,
-            "color": colours.accent,
-        },
-        "customdata": texts,
-        "hovertemplate": HOVER,
-    }
-    drawn = figure(
-        view.theme,
-        [trace],
-        ROW * len(names) + AXIS_ROOM,
-        xaxis=value_axis(formats, unit, 0.0, float(high.max()), view.theme, is_tight=True),
-        yaxis=label_axis(names),
-    )
-    alt = view.t(
-        "{metric}: most for {name} with {value}; {low} to {high} depending on the model.",
-        metric=view.label(metric),
-        name=names[0],
-        value=formats.value(chosen.iloc[0], unit),
-        low=formats.value(low.iloc[0], unit),
-        high=formats.value(high.iloc[0], unit),
-    )
-    return Drawing(drawn, alt, written(formats, columns), note, columns)
 
 
 def ratio_frame(frame: pd.DataFrame, dimension: str, metric: str) -> pd.DataFrame:

@@ -7,8 +7,9 @@ from functools import partial
 import pandas as pd
 
 from dashboards import filters, layout
-from dashboards.charts import targets
-from dashboards.charts.comparison import ranges, ranked
+from dashboards.attribution import MODEL, MODELS, credit
+from dashboards.charts import attribution, targets
+from dashboards.charts.comparison import ranked
 from dashboards.charts.grid import crossed
 from dashboards.charts.series import lines_by_month
 from dashboards.memory import remembered
@@ -19,9 +20,7 @@ from loupan.i18n import marked
 from loupan.i18n.codes import dimension_title, value_label
 from loupan.ui.drawing import NOTHING, Column, Drawing, written
 
-MODEL = "attribution_model"
 _DEFAULT_MODEL = "last_non_direct"
-_MODELS = ("first", "last", "last_non_direct", "linear", "position", "time_decay", "markov", "shapley")
 _TILES = (
     "marketing_expense",
     "attributed_contracts",
@@ -50,7 +49,7 @@ def draw(view: View, tables: bool) -> None:
     """Draw the page."""
     t = view.t
     known = view.gateway.values(MODEL)
-    models = [model for model in _MODELS if model in known] or [_DEFAULT_MODEL]
+    models = [model for model in MODELS if model in known] or [_DEFAULT_MODEL]
     default = _DEFAULT_MODEL if _DEFAULT_MODEL in models else models[0]
     model = filters.selection("model", models, default, t("Attribution model"), partial(value_label, t, MODEL))
     view = view.narrowed(((MODEL, (model,)),))
@@ -67,7 +66,10 @@ def draw(view: View, tables: bool) -> None:
             cut,
             key="amount",
             measures=("attributed_amount",),
-            caption=t("Bars: the chosen model. Lines: the range over all models. By the date of the first contract."),
+            caption=t(
+                "Bars: the chosen model. Thick lines: the range over all eight. Thin lines: with what chance adds. By "
+                "the date of the first contract."
+            ),
             tables=tables,
         )
     with right:
@@ -82,6 +84,16 @@ def draw(view: View, tables: bool) -> None:
             caption=t("Live contracts, credited in fractions; every model gives the same total."),
             tables=tables,
         )
+    layout.card(
+        view,
+        t("Does it pay, under every model?"),
+        returned,
+        cut,
+        key="returned",
+        measures=("marketing_expense", "roi"),
+        caption=t("Return on investment: the margin of what is credited, less what it cost, by what it cost."),
+        tables=tables,
+    )
     layout.card(
         view,
         t("Cost and return"),
@@ -143,13 +155,13 @@ def draw(view: View, tables: bool) -> None:
 @remembered()
 def credited(view: View, metric: str, cut: str) -> Drawing:
     """What each source, plan or activity is credited with under the chosen model, and the range over all."""
-    if MODEL not in view.gateway.dimensions(metric):
-        return NOTHING
-    frame = view.ask(metric, by=(cut, MODEL), without=(cut, MODEL))
-    if frame.empty or metric not in frame:
-        return NOTHING
-    frame = frame.assign(**{cut: frame[cut].astype(object).fillna("unattributed")})
-    return ranges(view, frame, cut, metric, model=dict(view.where)[MODEL][0])
+    return attribution.credited(view, credit(view, metric, cut), metric, cut, dict(view.where)[MODEL][0])
+
+
+@remembered()
+def returned(view: View, cut: str) -> Drawing:
+    """Whether what sources, plans and activities cost pays, under every model, and what that depends on."""
+    return attribution.returned(view, cut)
 
 
 @remembered()

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from dashboards.charts.comparison import estimates, funnel_plot, ranges, ranked_bars
+from dashboards.attribution import Credit
+from dashboards.charts.attribution import credited
+from dashboards.charts.comparison import estimates, funnel_plot, ranked_bars
 from dashboards.charts.targets import by_dimension
 
 NUMBER = 30
@@ -28,8 +30,8 @@ def bars(view, **options):
 
 
 def by_model(view):
-    frame = pd.concat([amounts("attributed_amount").assign(attribution_model=name) for name in ("first", "last")])
-    return ranges(view, frame, "source", "attributed_amount", model="last", most=10)
+    values = pd.DataFrame({"first": AMOUNTS, "last": AMOUNTS}, index=NAMES)
+    return credited(view, Credit(values, 0.9 * values, 1.1 * values), "attributed_amount", "source", "last", most=10)
 
 
 def points(view):

@@ -1,5 +1,6 @@
 {#- Each squaring doubles the number of steps looked ahead; nobody's path comes near 4,096. -#}
 {%- set squarings = 12 -%}
+-- noqa: disable=LT02
 with transitions as (
 
     select * from {{ ref('int_channel_transition') }}

@@ -1,0 +1,199 @@
+"""Models run apart from the refresh: whatever one does, the others run, and what it leaves is told."""
+
+import json
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from loupan.metrics import EVERYTHING, Scope
+from loupan.mining.published import ABSTAINED, FAILED, OK, published_runs, read_output
+from loupan.settings import Settings
+from loupan.snapshot import publish
+from pipelines.mining.catalogue import ModelFile, model_files
+from pipelines.mining.run import run_models
+
+HEAD = """
+from loupan.mining import Abstain, Card, Field, Marts, Output, Picture, Result
+READS = ("fct_lead",)
+CARD = Card("Title", "purpose", "action", "data", "baseline", "fails", "abstains", "method")
+"""
+COUNT = (
+    HEAD
+    + """
+def run(marts):
+    frame = marts.query("select project, count(*) as leads from fct_lead group by project order by project")
+    return Result([Output("leads", "Leads", frame, {"project": Field("Project"), "leads": Field("Leads", "count")})])
+"""
+)
+
+
+def as_of(warehouse: duckdb.DuckDBPyConnection, moment: str) -> None:
+    warehouse.execute(
+        f"create or replace view staging.stg_refresh as "
+        f"select timestamp '{moment}' as as_of, date '{moment[:10]}' as last_day_on"
+    )
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    settings = Settings(data_dir=tmp_path, model_seconds=5)
+    with duckdb.connect(str(settings.warehouse_path)) as warehouse:
+        warehouse.execute("create schema marts; create schema staging")
+        as_of(warehouse, "2026-06-30 16:00")
+        warehouse.execute(
+            "create table marts.fct_lead as from (values ('Bay', 1), ('Bay', 2), ('Hill', 3)) as t (project, lead_id)"
+        )
+    settings.models_dir.mkdir()
+    return settings
+
+
+def run_all(settings: Settings, **files: str):
+    models = []
+    for name, text in files.items():
+        path = settings.models_dir / f"{name}.py"
+        path.write_text(text, encoding="utf-8")
+        models.append(ModelFile(name, path, True))
+    return {run.name: run for run in run_models(settings, models, lambda name: None)}
+
+
+def stored(settings: Settings, sql: str):
+    with duckdb.connect(str(settings.warehouse_path), read_only=True) as warehouse:
+        return warehouse.execute(sql).fetchall()
+
+
+BROKEN = {
+    "crashes": HEAD + "import os\ndef run(marts): os._exit(7)",
+    "exits": HEAD + "import sys\ndef run(marts): sys.exit()",
+    "raises": HEAD + "def run(marts):\n    return 1 / 0",
+    "no_python": "READS = ('fct_lead'",
+    "no_reads": "CARD = None",
+    "computed_reads": "READS = tuple(['fct_lead'])",
+    "no_card": "READS = ('fct_lead',)\ndef run(marts): pass",
+    "no_run": HEAD,
+    "unknown_mart": "READS = ('fct_nothing',)",
+    "reads_more": HEAD + "def run(marts): marts.frame('dim_project')",
+    "no_result": HEAD + "def run(marts): return 3",
+    "no_frame": HEAD + "def run(marts): return Result([Output('a', 'A', [1])])",
+    "bad_column": HEAD + "import pandas as pd\n"
+    "def run(marts): return Result([Output('a', 'A', pd.DataFrame({'A b': [1]}))])",
+    "bad_field": HEAD + "import pandas as pd\n"
+    "def run(marts): return Result([Output('a', 'A', pd.DataFrame({'a': [1]}), {'b': Field('B')})])",
+}  # fmt: skip
+SAID = {
+    "crashes": "its process ended (code 7)",
+    "exits": "SystemExit",
+    "raises": "ZeroDivisionError: division by zero (raises.py, line 6)",
+    "no_python": "was never closed",
+    "no_reads": "has no READS",
+    "computed_reads": "has no READS",
+    "no_card": "has no CARD",
+    "no_run": "has no function run(marts)",
+    "unknown_mart": "reads fct_nothing, which are no marts",
+    "reads_more": "dim_project is not in READS (fct_lead)",
+    "no_result": "run() gave int",
+    "no_frame": "holds list; give a pandas DataFrame",
+    "bad_column": "columns ['A b'] need names",
+    "bad_field": "has no column b; it has a",
+}
+
+
+def test_a_broken_model_is_told_and_the_others_run(settings: Settings) -> None:
+    runs = run_all(settings, first=COUNT, **BROKEN, last=COUNT)
+    assert (runs["first"].status, runs["last"].status) == (OK, OK)
+    for name, said in SAID.items():
+        assert runs[name].status == FAILED, name
+        assert said in runs[name].message, name
+        assert not runs[name].outputs, name
+    assert stored(settings, "from mining.model__last__leads") == [("Bay", 2), ("Hill", 1)]
+
+
+def test_a_model_that_hangs_is_stopped(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipelines.mining.run._START_SECONDS", 5)
+    hung = HEAD + "import time\ndef run(marts): time.sleep(600)"
+    runs = run_all(settings, hangs=hung, after=COUNT)
+    assert runs["hangs"].message == "it took more than 5 seconds (LOUPAN_MODEL_SECONDS) and was stopped"
+    assert runs["after"].status == OK
+
+
+def test_what_an_earlier_refresh_left_is_gone_when_a_model_fails(settings: Settings) -> None:
+    run_all(settings, count=COUNT)
+    run = run_all(settings, count=BROKEN["raises"])["count"]
+    assert run.status == FAILED
+    assert stored(settings, "select table_name from duckdb_tables() where schema_name = 'mining'") == [("model_run",)]
+
+
+def test_a_model_that_abstains_says_why(settings: Settings) -> None:
+    text = HEAD + "def run(marts): raise Abstain('Only {n} leads.', n=len(marts.frame('fct_lead')))"
+    run = run_all(settings, few=text)["few"]
+    assert (run.status, run.message, run.values) == (ABSTAINED, "Only {n} leads.", {"n": 3})
+
+
+LEARNING = (
+    HEAD
+    + """
+RETRAIN_DAYS = 7
+def train(marts): return marts.as_of_on.isoformat()
+def run(marts, fitted):
+    import pandas as pd
+    return Result([Output("a", "A", pd.DataFrame({"learnt": [fitted]}))])
+"""
+)
+
+
+@pytest.mark.parametrize(
+    ("moment", "learnt"),
+    [("2026-07-07 15:59", "2026-06-30"), ("2026-07-07 16:00", "2026-07-07"), ("2026-06-29 16:00", "2026-06-29")],
+)
+def test_a_model_learns_anew_when_what_it_knows_is_old_or_of_the_future(
+    settings: Settings, moment: str, learnt: str
+) -> None:
+    run_all(settings, learns=LEARNING)
+    with duckdb.connect(str(settings.warehouse_path)) as warehouse:
+        as_of(warehouse, moment)
+    run = run_all(settings, learns=LEARNING)["learns"]
+    assert stored(settings, "from mining.model__learns__a") == [(learnt,)]
+    assert run.trained_as_of is not None
+    assert run.trained_as_of.startswith(learnt)
+
+
+def test_a_model_learns_anew_when_its_file_changed_or_its_memory_is_damaged(settings: Settings) -> None:
+    run_all(settings, learns=LEARNING)
+    changed = LEARNING.replace("marts.as_of_on.isoformat()", "'anew'")
+    run_all(settings, learns=changed)
+    assert stored(settings, "from mining.model__learns__a") == [("anew",)]
+    (settings.model_memory_dir / "learns.joblib").write_bytes(b"rubbish")
+    assert run_all(settings, learns=changed)["learns"].status == OK
+
+
+def test_results_are_published_and_read_within_a_scope(settings: Settings, tmp_path: Path) -> None:
+    no_scope = COUNT.replace("project, count", "count").replace(" group by project order by project", "")
+    no_scope = no_scope.replace('"project": Field("Project"), ', "")
+    run_all(settings, count=COUNT, total=no_scope)
+    manifest = tmp_path / "semantic.json"
+    manifest.write_text(
+        json.dumps({"semantic_models": [], "metrics": [], "project_configuration": {}}), encoding="utf-8"
+    )
+    snapshot = publish(settings, settings.warehouse_path, manifest, {})
+    assert [run.name for run in published_runs(snapshot)] == ["count", "total"]
+    assert read_output(snapshot, "count", "leads", EVERYTHING)["leads"].tolist() == [2, 1]
+    bay = Scope.of({"project": ["Bay"]})
+    assert read_output(snapshot, "count", "leads", bay)["project"].tolist() == ["Bay"]
+    assert read_output(snapshot, "count", "leads", Scope.of({})) is None
+    assert read_output(snapshot, "count", "leads", Scope.of({"project": []})).empty
+    assert read_output(snapshot, "total", "leads", bay) is None
+
+
+def test_own_models_stand_beside_ours_and_cannot_take_their_names(settings: Settings) -> None:
+    ours = {model.name for model in model_files(settings)}
+    assert ours
+    for name in ("_draft", "Bad-Name", "good", min(ours)):
+        (settings.models_dir / f"{name}.py").write_text("", encoding="utf-8")
+    found = {model.name: model.is_own for model in model_files(settings)}
+    assert found.keys() - ours == {"good", f"own_{min(ours)}"}
+    assert found["good"]
+
+
+def test_every_model_of_ours_names_its_marts() -> None:
+    for model in model_files(Settings()):
+        assert model.reads(), model.name
