@@ -26,6 +26,7 @@ COMMANDS = {
     "care": ("data_entry.care_command:app", "Write down who is due for a greeting, and make the tasks."),
     "import": ("data_entry.import_command:app", "Bring the export of another CRM in."),
     "refresh": ("pipelines.refresh_command:app", "Load, transform, check and publish."),
+    "models": ("pipelines.models_command:app", "List the models, and try one."),
     "metrics": ("loupan.metrics_command:app", "List, describe and query the metrics."),
     "snapshots": ("loupan.snapshots_command:app", "List, compare and roll back published snapshots."),
     "status": ("loupan.status_command:app", "Show the last refresh and what is published."),

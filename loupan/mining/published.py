@@ -64,6 +64,10 @@ class ModelRun:
         """Return one of its tables, None where there is none of that name."""
         return next((output for output in self.outputs if output.name == name), None)
 
+    def said(self) -> str:
+        """Return its message with everything in its place, in English."""
+        return self.message.format(**self.values) if self.values else self.message
+
     def as_row(self) -> tuple[Any, ...]:
         """Return the row of the table ``model_run``."""
         told = {

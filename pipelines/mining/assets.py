@@ -88,7 +88,7 @@ def build_model_assets(settings: Settings, marts: Iterable[dg.AssetKey]) -> dg.A
                     "rows": sum(o.rows for o in run.outputs),
                 }
                 if run.status == ABSTAINED:
-                    metadata["reason"] = run.message.format(**run.values)
+                    metadata["reason"] = run.said()
                 yield dg.MaterializeResult(asset_key=_key(run.name), metadata=metadata)
             else:
                 context.log.warning(f"Model {run.name} failed: {run.message}")

@@ -12,11 +12,14 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import duckdb
+import pandas as pd
 
 from loupan.mining.published import FAILED, RUN_TABLE, ModelRun, output_table
 from loupan.settings import Settings
+from loupan.snapshot import current
 from pipelines.mining.catalogue import ModelFile, UnusableModel
 from pipelines.mining.worker import Job
 
@@ -46,33 +49,85 @@ def run_models(settings: Settings, models: Sequence[ModelFile], progress: Callab
     ):
         warehouse.execute(f"drop schema if exists {SCHEMA} cascade")
         warehouse.execute(f"create schema {SCHEMA}")
-        marts, out = Path(folder) / "marts", Path(folder) / "out"
-        marts.mkdir()
-        out.mkdir()
-        usable, runs = _readable(models, _exported(warehouse, models, marts))
         as_of, as_of_on = warehouse.execute("select as_of, last_day_on from staging.stg_refresh").fetchall()[0]
-        job = Job(
-            models=usable,
-            marts=str(marts),
-            out=str(out),
-            memory=str(settings.model_memory_dir),
-            as_of=as_of.replace(tzinfo=dt.UTC).isoformat(),
-            as_of_on=as_of_on.isoformat(),
+        runs, out = _run(
+            settings, models, warehouse, "marts", as_of.replace(tzinfo=dt.UTC), as_of_on, Path(folder), progress
         )
-        runs |= _work(job, settings.model_seconds, Path(folder) / "job.json", progress)
-        in_order = [runs[model.name] for model in models]
-        _store(warehouse, in_order, out)
-    return in_order
+        _store(warehouse, runs, out)
+    return runs
 
 
-def _exported(warehouse: duckdb.DuckDBPyConnection, models: Sequence[ModelFile], folder: Path) -> set[str]:
-    """Write the marts that any model reads as Parquet; return the names of all marts there are."""
-    there = {
-        name
-        for (name,) in warehouse.execute(
-            "select table_name from information_schema.tables where table_schema = 'marts'"
-        ).fetchall()
-    }
+def try_model(settings: Settings, path: Path) -> tuple[ModelRun, dict[str, pd.DataFrame]]:
+    """Run one model on the marts that are published; only what it has learnt is kept.
+
+    Args:
+        settings: where the snapshots lie, and how long a model may take.
+        path: the model's file.
+
+    Returns:
+        What became of it, and its tables by the names of its outputs.
+
+    Raises:
+        SnapshotError: if nothing is published, or what is published cannot be read.
+    """
+    published = current(settings)
+    as_of = dt.datetime.fromisoformat(str(published.report["as_of"]))
+    # A moment at midnight closes the day before.
+    zone = ZoneInfo(published.report.get("time_zone", settings.time_zone))
+    as_of_on = (as_of - dt.timedelta(seconds=1)).astimezone(zone).date()
+    model = ModelFile(path.stem, path, True)
+    with (
+        tempfile.TemporaryDirectory(prefix="loupan-model-") as folder,
+        published.connect() as marts,
+        duckdb.connect(":memory:") as copies,
+    ):
+        # What is published is opened without access to other files: its tables come over as Arrow.
+        for mart in sorted(_wanted([model]) & _tables(marts, "main")):
+            copies.register("rows", marts.table(f'"{mart}"').to_arrow_table())
+            copies.execute(f'create table "{mart}" as from rows')
+        runs, out = _run(settings, [model], copies, "main", as_of, as_of_on, Path(folder), lambda name: None)
+        run = runs[0]
+        return run, {o.name: pd.read_parquet(out / run.name / f"{o.name}.parquet") for o in run.outputs}
+
+
+def _run(
+    settings: Settings,
+    models: Sequence[ModelFile],
+    warehouse: duckdb.DuckDBPyConnection,
+    schema: str,
+    as_of: dt.datetime,
+    as_of_on: dt.date,
+    folder: Path,
+    progress: Callable[[str], None],
+) -> tuple[list[ModelRun], Path]:
+    """Run models on the marts in a schema; return what became of each, and the folder of their tables."""
+    marts, out = folder / "marts", folder / "out"
+    marts.mkdir()
+    out.mkdir()
+    there = _tables(warehouse, schema)
+    for mart in sorted(_wanted(models) & there):
+        path = str(marts / f"{mart}.parquet").replace("'", "''")
+        warehouse.execute(f"copy (from {schema}.\"{mart}\") to '{path}' (format parquet, compression snappy)")
+    usable, runs = _readable(models, there)
+    job = Job(
+        models=usable,
+        marts=str(marts),
+        out=str(out),
+        memory=str(settings.model_memory_dir),
+        as_of=as_of.isoformat(),
+        as_of_on=as_of_on.isoformat(),
+    )
+    runs |= _work(job, settings.model_seconds, folder / "job.json", progress)
+    return [runs[model.name] for model in models], out
+
+
+def _tables(connection: duckdb.DuckDBPyConnection, schema: str) -> set[str]:
+    question = "select table_name from information_schema.tables where table_schema = ?"
+    return {name for (name,) in connection.execute(question, [schema]).fetchall()}
+
+
+def _wanted(models: Sequence[ModelFile]) -> set[str]:
+    """Return the marts that any of the models reads."""
     wanted: set[str] = set()
     for model in models:
         try:
@@ -80,10 +135,7 @@ def _exported(warehouse: duckdb.DuckDBPyConnection, models: Sequence[ModelFile],
         except UnusableModel:
             # Told as this model's failure.
             continue
-    for mart in sorted(wanted & there):
-        path = str(folder / f"{mart}.parquet").replace("'", "''")
-        warehouse.execute(f"copy (from marts.\"{mart}\") to '{path}' (format parquet, compression snappy)")
-    return there
+    return wanted
 
 
 def _readable(

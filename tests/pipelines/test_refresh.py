@@ -77,6 +77,12 @@ class Installation:
         (project / path).write_text(text, encoding="utf-8")
 
 
+def documented_model() -> str:
+    """Return the worked example of `docs/own_model.md`."""
+    page = (REPOSITORY / "docs" / "own_model.md").read_text(encoding="utf-8")
+    return page.split("```python\n")[1].split("```")[0]
+
+
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where each test has its company: dbt parses the whole project again (8 s) where the warehouse has another path.
@@ -116,8 +122,16 @@ def test_what_changes_in_the_crm_is_in_the_numbers_after_the_next_refresh(compan
     assert "Move that folder away" in out
     shutil.rmtree(company.data_dir / "dagster")
     assert company.current() == first
+    # A model of the company's own that breaks holds nothing up, and another is published.
+    models = company.data_dir / "models"
+    models.mkdir()
+    (models / "crashes.py").write_text("import os\nREADS = ()\nos._exit(9)\n", encoding="utf-8")
+    (models / "visits_per_lead.py").write_text(documented_model(), encoding="utf-8")
     out = company.refresh()
     assert "Published snapshot" in out
+    own = {line["model"]: line for line in json.loads(company.run("models", "list", "--format", "json")) if line["own"]}
+    assert (own["crashes"]["state"], own["visits_per_lead"]["state"]) == ("failed", "ok")
+    assert "its process ended (code 9)" in own["crashes"]["said"]
     assert company.current() not in (None, first)
     after = company.metrics("complaints", "valid_complaints")[0]
     assert after["complaints"] == before["complaints"]
@@ -126,6 +140,7 @@ def test_what_changes_in_the_crm_is_in_the_numbers_after_the_next_refresh(compan
     assert (state["outcome"], state["version"], state["as_of"]) == ("published", company.current(), f"{MOMENT}+00:00")
     report = json.loads((company.data_dir / "snapshots" / company.current() / "report.json").read_text())
     assert len(report["checks"]) > 50
+    assert [c["name"] for c in report["checks"] if not c["passed"]] == ["model/crashes: ran"]
     assert all(check["passed"] for check in report["checks"] if check["blocking"])
 
 
