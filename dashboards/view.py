@@ -29,6 +29,11 @@ TO_DATE_METRICS = frozenset(
         "visit_rate",
     }
 )
+# A contract may be cancelled long after it was signed.
+_UNTIL_CANCELLED = frozenset({"cancel_rate"})
+# What becomes of a demand is known after a while; its month is compared when that is over.
+HANDLED_AFTER = timedelta(days=60)
+HANDLING_METRICS = frozenset({"follow_up_rate", "reopen_rate", "resolution_hours", "resolution_rate"})
 # How pandas counts the gateway's periods, and how the gateway labels them; a week by its Monday.
 _GRAINS = {
     "day": ("D", "%Y-%m-%d"),
@@ -237,7 +242,25 @@ class View:
 
     def is_over(self, label: str, grain: str = "month") -> bool:
         """Say whether a period of a grain, as the gateway labels it (a month is YYYY-MM), is complete in the data."""
-        return bool(pd.Period(label, freq=_GRAINS[grain][0]).end_time.date() <= self.as_of_on)
+        return self.days(label, grain).end <= self.as_of_on
+
+    def is_settled(self, metric: str, label: str, grain: str = "month") -> bool:
+        """Say whether a metric of a period can be set beside earlier ones: it has had as much time as matters."""
+        end = self.days(label, grain).end
+        if metric in TO_DATE_METRICS or metric in _UNTIL_CANCELLED:
+            return f"{end:%Y-%m}" < self.young_from
+        return end <= self.as_of_on - (HANDLED_AFTER if metric in HANDLING_METRICS else timedelta())
+
+    @staticmethod
+    def days(label: str, grain: str = "month") -> Period:
+        """Return the days of a period of a grain, as the gateway labels it."""
+        span = pd.Period(label, freq=_GRAINS[grain][0])
+        return Period(span.start_time.date(), span.end_time.date())
+
+    def earlier(self, number: int, grain: str = "month") -> Period:
+        """Return the view's period lengthened by so many periods of a grain before it."""
+        first = pd.Period(self.period.start, freq=_GRAINS[grain][0]) - number
+        return Period(first.start_time.date(), self.period.end)
 
     def periods(self, grain: str) -> list[str]:
         """Return the days, weeks, months, quarters or years that the period touches, as the gateway labels them."""
