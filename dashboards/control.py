@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from dashboards.memory import remembered
 from dashboards.view import NO_COMPARISON, View
 from loupan.formats import is_missing
 from loupan.i18n import marked
-from loupan.metrics import Metric
 from loupan.statistics import control
 from loupan.statistics.control import BASELINE, FEWEST, Kind, Limits, Refusal, Rule, Signal
 from loupan.statistics.intervals import ENOUGH, Floats
@@ -81,23 +82,25 @@ class Control:
     until: str
 
     def lower(self) -> list[float | None]:
-        """Return the lower limit of each period shown; None where there is none to go below."""
-        if self.limits is None:
-            return [None] * self.shown
+        """Return the lower limit of each period shown; None where it is not judged or cannot go below."""
         # What cannot be negative cannot go below a limit of 0 either.
-        least = 0.0 if np.nanmin(self.values) >= 0 else -np.inf
-        return [None if np.isnan(v) or v <= least else float(v) for v in self.limits.lower[-self.shown :]]
+        least = 0.0 if not (self.values < 0).any() else -np.inf
+        return self._of_judged(lambda limits: np.where(limits.lower > least, limits.lower, np.nan))
 
     def upper(self) -> list[float | None]:
-        """Return the upper limit of each period shown; None where there is none to go beyond."""
-        if self.limits is None:
-            return [None] * self.shown
-        most = 1.0 if self.limits.kind == Kind.PROPORTIONS else np.inf
-        return [None if np.isnan(v) or v >= most else float(v) for v in self.limits.upper[-self.shown :]]
+        """Return the upper limit of each period shown; None where it is not judged or cannot go beyond."""
+        most = 1.0 if self.limits is not None and self.limits.kind == Kind.PROPORTIONS else np.inf
+        return self._of_judged(lambda limits: np.where(limits.upper < most, limits.upper, np.nan))
 
     def centre(self) -> list[float | None]:
-        """Return the centre for each period shown."""
-        return [None if self.limits is None else self.limits.centre] * self.shown
+        """Return the centre for each period shown; None where it is not judged."""
+        return self._of_judged(lambda limits: np.full(len(self.values), limits.centre))
+
+    def _of_judged(self, part: Callable[[Limits], Floats]) -> list[float | None]:
+        if self.limits is None:
+            return [None] * self.shown
+        values = np.where(np.isfinite(self.values), part(self.limits), np.nan)[-self.shown :]
+        return [None if np.isnan(value) else float(value) for value in values]
 
     def marked(self, rule: Rule) -> list[int]:
         """Return the positions, among the periods shown, that signals of a rule hold."""
@@ -113,55 +116,74 @@ class Control:
 
 
 def control_of(view: View, metric: str, grain: str = "month") -> Control | None:
-    """Return the limits and signals of a metric over the view's periods; None for what has no course of its own.
+    """Return the course of one metric within its limits; see `controls_of`."""
+    return controls_of(view, (metric,), grain).get(metric)
+
+
+def controls_of(view: View, metrics: Sequence[str], grain: str = "month") -> Mapping[str, Control]:
+    """Return the courses of metrics that are asked for together over the view's periods, within their limits.
 
     The centre rests on up to 24 complete periods before those shown, so that a change is not part of what it is
     measured against; where fewer than a dozen came before, on all there are. See docs/statistics/control.md.
+
+    Returns:
+        One by the name of each metric; what has no course of its own, or no data, is left out.
     """
     # What is drawn around it makes no difference to it.
-    return _control_of(replace(view, theme="light", language="en", compare=NO_COMPARISON), metric, grain)
+    return _controls_of(replace(view, theme="light", language="en", compare=NO_COMPARISON), tuple(metrics), grain)
 
 
-def controls_of(view: View, metric: str, grain: str, dimension: str) -> dict[object, Control]:
-    """Return the limits and signals of a metric by the values of a dimension; see `control_of`."""
-    definition = view.gateway.metric(metric)
-    if not _has_course(view, definition, grain) or definition is None:
+def controls_by(view: View, metric: str, grain: str, dimension: str) -> Mapping[object, Control]:
+    """Return the courses of a metric by the values of a dimension, None for no value; see `controls_of`."""
+    if not _has_course(view, metric, grain):
         return {}
     wide = replace(view, period=view.earlier(BASELINE, grain))
     frame = wide.ask(metric, by=(grain, dimension))
-    if metric not in frame:
+    if frame.empty or metric not in frame:
         return {}
     return {
-        None if is_missing(value) else value: _judged(view, definition, grain, wide.periods(grain), part)
+        None if is_missing(value) else value: _judged(view, wide, metric, grain, part)
         for value, part in frame.groupby(dimension, dropna=False)
     }
 
 
 @remembered(512)
-def _control_of(view: View, metric: str, grain: str) -> Control | None:
-    definition = view.gateway.metric(metric)
-    if not _has_course(view, definition, grain) or definition is None:
-        return None
+def _controls_of(view: View, metrics: tuple[str, ...], grain: str) -> Mapping[str, Control]:
+    if not any(_has_course(view, metric, grain) for metric in metrics):
+        return {}
     wide = replace(view, period=view.earlier(BASELINE, grain))
-    frame = wide.ask(metric, by=(grain,))
-    return _judged(view, definition, grain, wide.periods(grain), frame) if metric in frame else None
+    frame = wide.ask(*metrics, by=(grain,))
+    if frame.empty:
+        return {}
+    return {
+        metric: _judged(view, wide, metric, grain, frame)
+        for metric in metrics
+        if metric in frame and _has_course(view, metric, grain)
+    }
 
 
-def _has_course(view: View, definition: Metric | None, grain: str) -> bool:
+def _has_course(view: View, metric: str, grain: str) -> bool:
     """Say whether a metric can be charted: a state has no course, and a target is what people want it to be."""
-    return definition is not None and grain in GRAINS and not definition.is_set and not view.is_state(definition.name)
+    definition = view.gateway.metric(metric)
+    return definition is not None and grain in GRAINS and not definition.is_set and not view.is_state(metric)
 
 
-def _judged(view: View, definition: Metric, grain: str, periods: list[str], frame: pd.DataFrame) -> Control:
-    metric, shown = definition.name, len(view.periods(grain))
+def _judged(view: View, wide: View, metric: str, grain: str, frame: pd.DataFrame) -> Control:
+    """Return a metric's course from its values by period in the wider view, which begins with the baseline."""
+    definition = view.gateway.metric(metric)
+    if definition is None:
+        raise KeyError(metric)
+    periods, shown = wide.periods(grain), len(view.periods(grain))
     data = frame.dropna(subset=[grain]).set_index(grain).reindex(periods)
     values: Floats = data[metric].to_numpy(dtype=np.float64, na_value=np.nan, copy=True)
-    has_begun = np.arange(len(values)) >= (int(np.argmax(~np.isnan(values))) if (~np.isnan(values)).any() else 0)
+    enters = _whole(view, wide, metric, grain)
+    if np.isfinite(values).any():
+        # Before the first row nothing was recorded; after it, no row means that nothing happened.
+        enters &= np.arange(len(values)) >= np.argmax(np.isfinite(values))
     if definition.is_additive:
-        values[has_begun & np.isnan(values)] = 0.0
-    enters = has_begun & [_enters(view, metric, period, grain) for period in periods]
+        values[enters & np.isnan(values)] = 0.0
     numerator, denominator = (
-        data[f"{metric}__{part}"].astype(float).fillna(0).to_numpy() if definition.is_ratio else None
+        data[f"{metric}__{part}"].to_numpy(dtype=np.float64, na_value=0.0) if definition.is_ratio else None
         for part in ("numerator", "denominator")
     )
     has_cases = denominator is not None and view.unit(str(definition.denominator)) == "count"
@@ -169,18 +191,18 @@ def _judged(view: View, definition: Metric, grain: str, periods: list[str], fram
         enters &= denominator >= ENOUGH
     values[~enters] = np.nan
     enters = np.isfinite(values)
-    before = np.arange(len(values)) < len(values) - shown
-    baseline = enters & before if (enters & before).sum() >= FEWEST else enters
-    scale = 1.0
+    before = enters & (np.arange(len(values)) < len(values) - shown)
+    baseline = before if before.sum() >= FEWEST else enters
     if view.is_estimate(metric) and numerator is not None and denominator is not None:
         chart = control.proportions if definition.unit == "percent" else control.rates
-        scale = definition.scale
         found = chart(np.where(enters, numerator, np.nan), np.where(enters, denominator, np.nan), baseline)
+        scale = definition.scale
     else:
         found = control.individuals(values, baseline, is_count=definition.unit == "count")
+        scale = 1.0
     limits = None if isinstance(found, Refusal) else _scaled(found, scale)
     signals = control.signals(values, limits) if limits else []
-    known = [period for period, is_in in zip(periods, baseline, strict=True) if is_in] or [periods[0]]
+    known = np.flatnonzero(baseline) if baseline.any() else np.array([0])
     return Control(
         metric,
         grain,
@@ -191,9 +213,20 @@ def _judged(view: View, definition: Metric, grain: str, periods: list[str], fram
         refusal=found if isinstance(found, Refusal) else None,
         signals=tuple(s for s in reversed(signals) if s.end >= len(values) - shown),
         has_cases=has_cases,
-        since=known[0],
-        until=known[-1],
+        since=periods[known[0]],
+        until=periods[known[-1]],
     )
+
+
+def _whole(view: View, wide: View, metric: str, grain: str) -> NDArray[np.bool_]:
+    """Say which periods are over, comparable, and not cut by the first day of the records or of the view."""
+    spans = wide.spans(grain)
+    starts, ends = spans.start_time, spans.end_time.normalize()
+    first, begins = view.gateway.span()[0], pd.Timestamp(view.period.start)
+    # The month in which recording began is seldom a whole one.
+    recorded = pd.Timestamp.max if first is None else pd.Timestamp(first) + pd.DateOffset(months=1)
+    is_cut = (starts < begins) & (ends >= begins)
+    return np.asarray((starts >= recorded) & ~is_cut & (ends <= pd.Timestamp(view.settled_until(metric))))
 
 
 def _scaled(limits: Limits, scale: float) -> Limits:
@@ -204,15 +237,6 @@ def _scaled(limits: Limits, scale: float) -> Limits:
         lower=limits.lower * scale,
         upper=limits.upper * scale,
     )
-
-
-def _enters(view: View, metric: str, period: str, grain: str) -> bool:
-    """Say whether a period is whole: over, comparable, and not cut by the first day of the records or of the view."""
-    days, first = view.days(period, grain), view.gateway.span()[0]
-    is_cut = days.start < view.period.start <= days.end
-    # The month in which recording began is seldom a whole one.
-    has_records = first is not None and days.start >= (pd.Timestamp(first) + pd.DateOffset(months=1)).date()
-    return has_records and not is_cut and view.is_over(period, grain) and view.is_settled(metric, period, grain)
 
 
 def told(view: View, found: Control, name: str = "") -> list[str]:
@@ -260,22 +284,28 @@ def in_table(view: View, found: Control) -> list[str]:
     return texts
 
 
-def basis(view: View, found: Control, *, is_drawn: bool) -> str:
-    """Say what the limits rest on, or why there are none."""
+def basis(view: View, found: Control) -> str:
+    """Say what the limits that are drawn rest on, or why there are none."""
     t, write = view.t, view.formats.period_label
     if found.limits is None:
         words = _REFUSED[found.refusal or Refusal.FEW_POINTS]
         if found.refusal == Refusal.FEW_POINTS and found.has_cases:
             words = _FEW_WITH_CASES
         return t(words, count=t(_COUNTS[found.grain], number=FEWEST), cases=ENOUGH)
-    words = (
-        marked("Thin lines: average and limits of {since} – {until}.")
-        if is_drawn
-        else marked("Signals against the average of {since} – {until}.")
-    )
-    parts = [t(words, since=write(found.since), until=write(found.until))]
+    since, until = write(found.since), write(found.until)
+    parts = [t("Thin lines: average and limits of {since} – {until}.", since=since, until=until)]
     if found.limits.is_correlated:
         parts.append(t("Neighbouring periods are alike: limits are wider, and many in a row are no signal."))
     elif found.limits.is_dispersed:
         parts.append(t("The limits are wider: the rates vary by more than chance."))
     return " ".join(parts)
+
+
+def basis_of_all(view: View, found: Sequence[Control]) -> str:
+    """Say what the limits of several courses rest on, or why there are none."""
+    limited = [course for course in found if course.limits is not None]
+    if not limited:
+        return basis(view, found[0])
+    write = view.formats.period_label
+    since, until = min(course.since for course in limited), max(course.until for course in limited)
+    return view.t("Signals against the average of {since} – {until}.", since=write(since), until=write(until))

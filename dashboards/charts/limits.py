@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from dashboards.control import MOST, Control, basis, in_table, told
+from dashboards.control import MOST, Control, basis, basis_of_all, in_table, told
 from dashboards.view import View
 from loupan.statistics.control import Rule
 from loupan.ui.drawing import Column, Drawing, written
@@ -36,7 +36,7 @@ def limit_lines(view: View, found: Control | None, periods: Sequence[str]) -> li
     ]
 
 
-def rings(view: View, found: Control | None, periods: Sequence[str], sign: float = 1.0) -> list[dict[str, Any]]:
+def rings(view: View, found: Control | None, periods: Sequence[str]) -> list[dict[str, Any]]:
     """Return the traces of the rings around a course's signals."""
     if found is None:
         return []
@@ -47,7 +47,7 @@ def rings(view: View, found: Control | None, periods: Sequence[str], sign: float
             "mode": "markers",
             "cliponaxis": False,
             "x": [periods[place] for place in places],
-            "y": [sign * float(values[place]) for place in places],
+            "y": [float(values[place]) for place in places],
             "marker": {"size": size, "color": _CLEAR, "line": {"width": width, "color": COLOURS[view.theme].ink}},
             "hoverinfo": "skip",
             "showlegend": False,
@@ -63,7 +63,7 @@ def reach(found: Control | None) -> list[float]:
 
 
 def with_signals(
-    view: View, drawing: Drawing, courses: Mapping[str, Control | None], unit: str, *, is_drawn: bool = True
+    view: View, drawing: Drawing, courses: Mapping[str, Control | None], unit: str, drawn: str = ""
 ) -> Drawing:
     """Tell of the signals of the courses of a drawing: the last ones as sentences, all in its table and its columns.
 
@@ -72,45 +72,44 @@ def with_signals(
         drawing: with a row per period.
         courses: by the name that sentences and columns give them.
         unit: of the values.
-        is_drawn: whether the limits are drawn, which are those of the only course.
+        drawn: the name of the course whose limits are drawn, if any; it is told of first.
     """
     found = {name: course for name, course in courses.items() if course is not None}
     if not found:
         return drawing
-    is_single = len(courses) == 1
+    is_alone = len(courses) == 1
     sentences = [
         (course.last - signal.end, sentence)
         for name, course in found.items()
-        for signal, sentence in zip(course.signals, told(view, course, "" if is_single else name), strict=True)
+        for signal, sentence in zip(course.signals, told(view, course, "" if is_alone else name), strict=True)
     ]
     # The latest first; the sort keeps the order of the courses.
     texts = [sentence for _, sentence in sorted(sentences, key=lambda pair: pair[0])]
     if len(texts) > MOST:
         texts = [*texts[:MOST], view.t("{number} more: see the table.", number=len(texts) - MOST)]
-    limited = [course for course in found.values() if course.limits is not None]
+    limited = {name: course for name, course in found.items() if course.limits is not None}
     if limited and not texts:
         texts = [view.t("Nothing beyond ordinary variation.")]
-    words = basis(view, limited[0] if limited else next(iter(found.values())), is_drawn=is_drawn and is_single)
-    numbers = [column for name, course in found.items() for column in _numbers(view, course, unit, is_single, name)]
-    in_words = numbers if is_single else [column for column in numbers if not column.unit]
+    words = basis(view, found[drawn]) if drawn in found else basis_of_all(view, [*found.values()])
+    numbers = {name: _numbers(view, course, unit, "" if is_alone else name) for name, course in limited.items()}
+    # Beside several courses the table has room for their signals; the file has all.
+    shown = [column for name, own in numbers.items() for column in (own if name == drawn else own[-1:])]
     return replace(
         drawing,
         alt=" ".join([drawing.alt, *texts]).strip(),
-        table=pd.concat([drawing.table, written(view.formats, in_words)], axis=1),
+        table=pd.concat([drawing.table, written(view.formats, shown)], axis=1),
         note=f"{words} {drawing.note}".strip(),
-        columns=[*drawing.columns, *numbers],
+        columns=[*drawing.columns, *(column for own in numbers.values() for column in own)],
         signals=tuple(texts),
     )
 
 
-def _numbers(view: View, course: Control, unit: str, is_single: bool, name: str) -> list[Column]:
-    """Return a course's centre, limits and signals as columns; nothing where there are no limits."""
-    if course.limits is None:
-        return []
+def _numbers(view: View, course: Control, unit: str, name: str) -> list[Column]:
+    """Return a course's centre, limits and signals as columns, headed by its name where it has one."""
     t = view.t
 
     def titled(words: str) -> str:
-        return words if is_single else t("{name}: {part}", name=name, part=words)
+        return t("{name}: {part}", name=name, part=words) if name else words
 
     return [
         Column(titled(t("Average")), course.centre(), unit),

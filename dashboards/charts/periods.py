@@ -12,7 +12,7 @@ import pandas as pd
 from dashboards.charts.comparison import ratio_interval, scale_of
 from dashboards.charts.limits import limit_lines, reach, rings, with_signals
 from dashboards.charts.series import band, course, earlier_columns, earlier_course, earlier_values, unfinished
-from dashboards.control import Control, control_of, controls_of
+from dashboards.control import Control, control_of, controls_by, controls_of
 from dashboards.names import names_of
 from dashboards.view import View
 from loupan.formats import Formats, is_missing
@@ -77,7 +77,7 @@ def columns_by_period(view: View, frame: pd.DataFrame, grain: str, metric: str, 
     note = "" if view.is_over(periods[-1], grain) else view.t("Grey: not over yet.")
     columns = _columns(view, grain, {view.label(metric): (metric, values)})
     drawing = Drawing(drawn, _alt(view, metric, values), written(formats, columns), note, columns)
-    return with_signals(view, drawing, {view.label(metric): found}, view.unit(metric))
+    return with_signals(view, drawing, {view.label(metric): found}, view.unit(metric), view.label(metric))
 
 
 def lines_by_period(
@@ -107,10 +107,10 @@ def lines_by_period(
         return NOTHING
     colours, formats, unit = COLOURS[view.theme], view.formats, view.unit(next(iter(found)))
     traces: list[dict[str, Any]] = []
-    courses = {view.label(metric): control_of(view, metric, grain) for metric in found}
+    controls = controls_of(view, metrics, grain)
     first, earlier, alone = next(iter(found)), None, None
     if len(found) == 1:
-        alone = courses[view.label(first)]
+        alone = controls.get(first)
         earlier = earlier_values(view, before, grain, first)
         if alone is None or alone.limits is None:
             traces += _interval_band(view, frame, grain, first, periods)
@@ -143,7 +143,8 @@ def lines_by_period(
         *earlier_columns(view, earlier, periods, first),
     ]
     drawing = Drawing(drawn, alt, written(formats, columns), unfinished(view, grain), columns)
-    return with_signals(view, drawing, courses, unit)
+    courses = {view.label(metric): controls.get(metric) for metric in found}
+    return with_signals(view, drawing, courses, unit, view.label(first) if alone else "")
 
 
 def lines_by_value(
@@ -190,9 +191,8 @@ def lines_by_value(
     note = f"{view.left_out(left_out)} {unfinished(view, grain)}".strip()
     columns = _columns(view, grain, found)
     drawing = Drawing(drawn, _alt_of_values(view, metric, found), written(view.formats, columns), note, columns)
-    return with_signals(
-        view, drawing, _courses(view, metric, grain, dimension, shown, [*found]), view.unit(metric), is_drawn=False
-    )
+    courses = _courses(view, metric, grain, dimension, shown, [*found])
+    return with_signals(view, drawing, courses, view.unit(metric))
 
 
 def panels_by_value(
@@ -257,16 +257,15 @@ def panels_by_value(
     note = f"{view.left_out(left_out)} {unfinished(view, grain)}".strip()
     columns = _columns(view, grain, found)
     drawing = Drawing(drawn, _alt_of_values(view, metric, found), written(view.formats, columns), note, columns)
-    return with_signals(
-        view, drawing, _courses(view, metric, grain, dimension, shown, [*found]), view.unit(metric), is_drawn=False
-    )
+    courses = _courses(view, metric, grain, dimension, shown, [*found])
+    return with_signals(view, drawing, courses, view.unit(metric))
 
 
 def _courses(
     view: View, metric: str, grain: str, dimension: str, shown: Sequence[Hashable], found: Sequence[str]
 ) -> dict[str, Control | None]:
     """Return the courses of the values shown, by the names they are shown under."""
-    courses = controls_of(view, metric, grain, dimension)
+    courses = controls_by(view, metric, grain, dimension)
     return {name: courses.get(value) for name, value in zip(found, shown, strict=True)}
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 from dashboards.charts.comparison import ratio_columns, ratio_interval, ratio_table, scale_of
 from dashboards.charts.events import STRIP, marks
 from dashboards.charts.limits import limit_lines, reach, rings, with_signals
-from dashboards.control import control_of
+from dashboards.control import control_of, controls_of
 from dashboards.view import COMPARISONS, TO_DATE_METRICS, View
 from loupan.formats import is_missing
 from loupan.statistics.intervals import ENOUGH, Floats
@@ -71,8 +71,9 @@ def columns_and_line(view: View, bars: Sequence[Bars], line: Bars, height: int =
         }
         for b in series[:-1]
     ]
-    # Of the balance alone: what it is made of is told of in words.
-    balance = control_of(view, line.metric)
+    # Limits of the balance alone: what it is made of is told of in words.
+    found = controls_of(view, [b.metric for b in (line, *bars)])
+    balance = found.get(line.metric)
     traces += limit_lines(view, balance, months)
     traces += course(view, view.label(line.metric), months, series[-1].values.tolist(), colours.accent, texts)
     traces += rings(view, balance, months)
@@ -97,7 +98,7 @@ def columns_and_line(view: View, bars: Sequence[Bars], line: Bars, height: int =
         months,
         traces,
         axis | {"zeroline": True, "zerolinecolor": colours.faint},
-        with_signals(view, drawing, {view.label(line.metric): balance}, unit),
+        with_signals(view, drawing, {view.label(m): c for m, c in found.items()}, unit, view.label(line.metric)),
         height,
         barmode="relative",
     )
@@ -152,7 +153,7 @@ def rate_by_month(view: View, frame: pd.DataFrame, metric: str, height: int = 30
         months,
         traces,
         value_axis(formats, unit, 0.0, min(top, 1.0) if unit == "percent" else top, view.theme),
-        with_signals(view, drawing, {view.label(metric): found}, unit),
+        with_signals(view, drawing, {view.label(metric): found}, unit, view.label(metric)),
         height,
         showlegend=False,
     )
@@ -194,9 +195,9 @@ def lines_by_month(
             ],
         )
     ]
-    courses = {view.label(m): control_of(view, m) for m in shown}
+    found = controls_of(view, metrics)
     # Beside several lines, those of limits would be clutter.
-    alone = courses[view.label(shown[0])] if len(shown) == 1 else None
+    alone = found.get(shown[0]) if len(shown) == 1 else None
     earlier = earlier_values(view, before, "month", shown[0]) if len(shown) == 1 else None
     traces = [
         *earlier_course(view, earlier, months, shown[0]),
@@ -218,7 +219,9 @@ def lines_by_month(
         months,
         traces,
         value_axis(formats, unit, 0.0, top, view.theme),
-        with_signals(view, drawing, courses, unit),
+        with_signals(
+            view, drawing, {view.label(m): found.get(m) for m in shown}, unit, view.label(shown[0]) if alone else ""
+        ),
         height,
         showlegend=len(shown) > 1 or earlier is not None,
     )
