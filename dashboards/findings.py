@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from dashboards.charts.comparison import ratio_frame
+from dashboards.control import control_of, told
 from dashboards.gateway import Period
 from dashboards.memory import remembered
 from dashboards.view import View
@@ -24,6 +25,13 @@ _PLAN_MONTHS = 3
 _MOST_PLANS = 3
 # Below these shares, what is owed is no matter for a decision.
 _OVERDUE_SHARE, _ARREARS_SHARE = 0.02, 0.05
+# Metrics of which a signal in the last month that is over is worth a look; where their course is shown, and how.
+_COURSES: dict[str, tuple[str, tuple[tuple[str, str], ...]]] = {
+    "complaint_rate": ("complaints", ()),
+    "contracts": ("sales", ()),
+    "leads": ("explore", (("m", "leads"), ("by", "month"))),
+    "reply_timeliness_rate": ("complaints", ()),
+}
 # A target of which less is reached is a matter for a decision.
 _BEHIND = 0.8
 
@@ -132,6 +140,20 @@ def _rates(view: View) -> Iterator[Finding]:
             yield Finding(watched.weight + distance, text, watched.page, ((watched.dimension, group),))
 
 
+def _signals(view: View) -> Iterator[Finding]:
+    """Signals that the last month which is over gives; an improvement as well: what brought it should stay."""
+    for metric, (page, address) in _COURSES.items():
+        found, definition = control_of(view, metric), view.gateway.metric(metric)
+        if found is None or definition is None:
+            continue
+        over = [i for i, month in enumerate(found.periods) if view.is_over(month)]
+        for signal, sentence in zip(found.signals, told(view, found, view.label(metric)), strict=True):
+            if over and signal.end == over[-1]:
+                is_bad = signal.is_high == (definition.better == "lower")
+                yield Finding(2.5 if is_bad else 0.5, sentence, page, address)
+                break
+
+
 def _plans(view: View) -> Iterator[Finding]:
     """Plans that have cost money long enough ago and brought nothing."""
     cost, gain = "marketing_expense", "attributed_contracts"
@@ -232,5 +254,5 @@ def _arrears(view: View) -> Iterator[Finding]:
 
 
 _SEARCHES: tuple[Callable[[View], Iterator[Finding]], ...] = (
-    _rates, _targets, _plans, _budgets, _overdue, _arrears,
+    _rates, _signals, _targets, _plans, _budgets, _overdue, _arrears,
 )  # fmt: skip

@@ -112,6 +112,9 @@ def card(
                 ui.table(drawing.table, title)
             else:
                 _chart(view, drawing, drawing.figure, f"{title}. {drawing.alt}", key, is_large=mode == screen.FULL)
+            if drawing.signals and not drawing.is_empty:
+                items = "".join(f"<li>{html.escape(signal)}</li>" for signal in drawing.signals)
+                st.html(f"<ul class='lp-signals'>{items}</ul>")
             if drawing.note and not drawing.is_empty:
                 st.html(f"<p class='lp-note'>{html.escape(drawing.note)}</p>")
 

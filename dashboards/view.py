@@ -29,6 +29,11 @@ TO_DATE_METRICS = frozenset(
         "visit_rate",
     }
 )
+# A contract may be cancelled long after it was signed.
+_UNTIL_CANCELLED = frozenset({"cancel_rate"})
+# What becomes of a demand is known after a while; its month is compared when that is over.
+_HANDLED_AFTER = timedelta(days=60)
+_HANDLING = frozenset({"follow_up_rate", "reopen_rate", "resolution_hours", "resolution_rate"})
 # How pandas counts the gateway's periods, and how the gateway labels them; a week by its Monday.
 _GRAINS = {
     "day": ("D", "%Y-%m-%d"),
@@ -235,15 +240,29 @@ class View:
         """Say whether a metric is a cohort's state to date, and the period has cohorts that are still young."""
         return metric in TO_DATE_METRICS and f"{self.period.end:%Y-%m}" >= self.young_from
 
+    def settled_until(self, metric: str) -> date:
+        """Return the last day on which a period may end to be set beside earlier ones: it has had its time."""
+        if metric in TO_DATE_METRICS or metric in _UNTIL_CANCELLED:
+            return date.fromisoformat(f"{self.young_from}-01") - timedelta(days=1)
+        return self.as_of_on - (_HANDLED_AFTER if metric in _HANDLING else timedelta())
+
     def is_over(self, label: str, grain: str = "month") -> bool:
         """Say whether a period of a grain, as the gateway labels it (a month is YYYY-MM), is complete in the data."""
         return bool(pd.Period(label, freq=_GRAINS[grain][0]).end_time.date() <= self.as_of_on)
 
+    def earlier(self, number: int, grain: str = "month") -> Period:
+        """Return the view's period lengthened by so many periods of a grain before it."""
+        first = pd.Period(self.period.start, freq=_GRAINS[grain][0]) - number
+        return Period(first.start_time.date(), self.period.end)
+
+    def spans(self, grain: str) -> pd.PeriodIndex:
+        """Return the days, weeks, months, quarters or years that the period touches."""
+        return pd.period_range(self.period.start, self.period.end, freq=_GRAINS[grain][0])
+
     def periods(self, grain: str) -> list[str]:
         """Return the days, weeks, months, quarters or years that the period touches, as the gateway labels them."""
-        frequency, pattern = _GRAINS[grain]
-        spans = pd.period_range(self.period.start, self.period.end, freq=frequency)
-        return [(span.start_time if grain == "week" else span).strftime(pattern) for span in spans]
+        pattern = _GRAINS[grain][1]
+        return [(span.start_time if grain == "week" else span).strftime(pattern) for span in self.spans(grain)]
 
     def months(self) -> list[str]:
         """Return the months of the period, as YYYY-MM."""

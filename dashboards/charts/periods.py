@@ -10,7 +10,9 @@ import numpy as np
 import pandas as pd
 
 from dashboards.charts.comparison import ratio_interval, scale_of
+from dashboards.charts.limits import limit_lines, reach, rings, with_signals
 from dashboards.charts.series import band, course, earlier_columns, earlier_course, earlier_values, unfinished
+from dashboards.control import Control, control_of, controls_by, controls_of
 from dashboards.names import names_of
 from dashboards.view import View
 from loupan.formats import Formats, is_missing
@@ -63,11 +65,19 @@ def columns_by_period(view: View, frame: pd.DataFrame, grain: str, metric: str, 
         "customdata": texts,
         "hovertemplate": HOVER,
     }
-    axis = value_axis(formats, view.unit(metric), min(0.0, values.min()), max(0.0, values.max()), view.theme)
-    drawn = figure(view.theme, [trace], height, xaxis=period_axis(formats, periods, grain), yaxis=axis)
+    found = control_of(view, metric, grain)
+    drawn = figure(
+        view.theme,
+        [trace, *limit_lines(view, found, periods), *rings(view, found, periods)],
+        height,
+        xaxis=period_axis(formats, periods, grain),
+        yaxis=_value_axis(view, view.unit(metric), [values], found),
+        showlegend=False,
+    )
     note = "" if view.is_over(periods[-1], grain) else view.t("Grey: not over yet.")
     columns = _columns(view, grain, {view.label(metric): (metric, values)})
-    return Drawing(drawn, _alt(view, metric, values), written(formats, columns), note, columns)
+    drawing = Drawing(drawn, _alt(view, metric, values), written(formats, columns), note, columns)
+    return with_signals(view, drawing, {view.label(metric): found}, view.unit(metric), view.label(metric))
 
 
 def lines_by_period(
@@ -78,7 +88,9 @@ def lines_by_period(
     height: int = 320,
     before: pd.DataFrame | None = None,
 ) -> Drawing:
-    """Draw metrics of one unit by period, one line each; a rate that stands alone with its 95 % intervals.
+    """Draw metrics of one unit by period, one line each; what stands alone within the limits of its variation.
+
+    Where limits are refused, a rate that stands alone is drawn with its 95 % intervals.
 
     Args:
         view: the reader's view.
@@ -95,11 +107,15 @@ def lines_by_period(
         return NOTHING
     colours, formats, unit = COLOURS[view.theme], view.formats, view.unit(next(iter(found)))
     traces: list[dict[str, Any]] = []
-    first, earlier = next(iter(found)), None
+    controls = controls_of(view, metrics, grain)
+    first, earlier, alone = next(iter(found)), None, None
     if len(found) == 1:
+        alone = controls.get(first)
         earlier = earlier_values(view, before, grain, first)
-        traces += _interval_band(view, frame, grain, first, periods)
+        if alone is None or alone.limits is None:
+            traces += _interval_band(view, frame, grain, first, periods)
         traces += earlier_course(view, earlier, periods, first)
+        traces += limit_lines(view, alone, periods)
     for place, (metric, values) in enumerate(found.items()):
         colour = colours.series[place % len(colours.series)]
         is_few = _is_few(frame, grain, metric, periods)
@@ -115,10 +131,10 @@ def lines_by_period(
         )
     drawn = figure(
         view.theme,
-        traces,
+        [*traces, *rings(view, alone, periods)],
         height,
         xaxis=period_axis(formats, periods, grain),
-        yaxis=_value_axis(view, unit, [*found.values(), *([] if earlier is None else [earlier])]),
+        yaxis=_value_axis(view, unit, [*found.values(), *([] if earlier is None else [earlier])], alone),
         showlegend=len(found) > 1 or earlier is not None,
     )
     alt = view.t("; ").join(_alt(view, metric, values) for metric, values in found.items())
@@ -126,7 +142,9 @@ def lines_by_period(
         *_columns(view, grain, {view.label(metric): (metric, values) for metric, values in found.items()}),
         *earlier_columns(view, earlier, periods, first),
     ]
-    return Drawing(drawn, alt, written(formats, columns), unfinished(view, grain), columns)
+    drawing = Drawing(drawn, alt, written(formats, columns), unfinished(view, grain), columns)
+    courses = {view.label(metric): controls.get(metric) for metric in found}
+    return with_signals(view, drawing, courses, unit, view.label(first) if alone else "")
 
 
 def lines_by_value(
@@ -172,7 +190,9 @@ def lines_by_value(
     )
     note = f"{view.left_out(left_out)} {unfinished(view, grain)}".strip()
     columns = _columns(view, grain, found)
-    return Drawing(drawn, _alt_of_values(view, metric, found), written(view.formats, columns), note, columns)
+    drawing = Drawing(drawn, _alt_of_values(view, metric, found), written(view.formats, columns), note, columns)
+    courses = _courses(view, metric, grain, dimension, shown, [*found])
+    return with_signals(view, drawing, courses, view.unit(metric))
 
 
 def panels_by_value(
@@ -236,7 +256,17 @@ def panels_by_value(
     )
     note = f"{view.left_out(left_out)} {unfinished(view, grain)}".strip()
     columns = _columns(view, grain, found)
-    return Drawing(drawn, _alt_of_values(view, metric, found), written(view.formats, columns), note, columns)
+    drawing = Drawing(drawn, _alt_of_values(view, metric, found), written(view.formats, columns), note, columns)
+    courses = _courses(view, metric, grain, dimension, shown, [*found])
+    return with_signals(view, drawing, courses, view.unit(metric))
+
+
+def _courses(
+    view: View, metric: str, grain: str, dimension: str, shown: Sequence[Hashable], found: Sequence[str]
+) -> dict[str, Control | None]:
+    """Return the courses of the values shown, by the names they are shown under."""
+    courses = controls_by(view, metric, grain, dimension)
+    return {name: courses.get(value) for name, value in zip(found, shown, strict=True)}
 
 
 def period_axis(formats: Formats, periods: Sequence[str], grain: str) -> dict[str, Any]:
@@ -324,8 +354,8 @@ def _plain(values: pd.Series) -> list[float | None]:
     return [None if is_missing(value) else float(value) for value in values]
 
 
-def _value_axis(view: View, unit: str, series: Sequence[pd.Series]) -> dict[str, Any]:
-    everything = pd.concat(series).astype(float)
+def _value_axis(view: View, unit: str, series: Sequence[pd.Series], course: Control | None = None) -> dict[str, Any]:
+    everything = pd.concat([*series, pd.Series(reach(course), dtype=float)]).astype(float)
     return value_axis(view.formats, unit, min(0.0, everything.min()), max(0.0, everything.max()), view.theme)
 
 

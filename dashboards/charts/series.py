@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dashboards.charts.comparison import ratio_columns, ratio_table
+from dashboards.charts.comparison import ratio_columns, ratio_interval, ratio_table, scale_of
 from dashboards.charts.events import STRIP, marks
+from dashboards.charts.limits import limit_lines, reach, rings, with_signals
+from dashboards.control import control_of, controls_of
 from dashboards.view import COMPARISONS, TO_DATE_METRICS, View
 from loupan.formats import is_missing
-from loupan.statistics.intervals import ENOUGH, Floats, poisson_exact, rate_limits, wilson
+from loupan.statistics.intervals import ENOUGH, Floats
 from loupan.ui.drawing import (
     HOVER,
     MONTHS,
@@ -69,9 +71,14 @@ def columns_and_line(view: View, bars: Sequence[Bars], line: Bars, height: int =
         }
         for b in series[:-1]
     ]
+    # Limits of the balance alone: what it is made of is told of in words.
+    found = controls_of(view, [b.metric for b in (line, *bars)])
+    balance = found.get(line.metric)
+    traces += limit_lines(view, balance, months)
     traces += course(view, view.label(line.metric), months, series[-1].values.tolist(), colours.accent, texts)
-    everything = pd.concat([b.values for b in series]).astype(float)
-    axis = value_axis(formats, unit, min(0.0, everything.min()), max(0.0, everything.max()), view.theme)
+    traces += rings(view, balance, months)
+    everything = [*pd.concat([b.values for b in series]).astype(float), *reach(balance)]
+    axis = value_axis(formats, unit, min(0.0, *everything), max(0.0, *everything), view.theme)
     total = float(series[-1].values.sum())
     best = int(series[-1].values.astype(float).argmax())
     alt = view.t(
@@ -85,107 +92,41 @@ def columns_and_line(view: View, bars: Sequence[Bars], line: Bars, height: int =
         Column(view.t("Month"), months, MONTHS),
         *(Column(view.label(b.metric), b.values.tolist(), unit, b.metric) for b in series),
     ]
+    drawing = Drawing(None, alt, written(formats, columns), unfinished(view), columns)
     return over_months(
         view,
         months,
         traces,
         axis | {"zeroline": True, "zerolinecolor": colours.faint},
-        Drawing(None, alt, written(formats, columns), unfinished(view), columns),
+        with_signals(view, drawing, {view.label(m): c for m, c in found.items()}, unit, view.label(line.metric)),
         height,
         barmode="relative",
     )
 
 
 def rate_by_month(view: View, frame: pd.DataFrame, metric: str, height: int = 300) -> Drawing:
-    """Draw a proportion by month with its Wilson interval; cohorts too young to be compared are drawn hollow.
+    """Draw a rate by month within the limits of its ordinary variation; where those are refused, with its intervals.
+
+    Cohorts too young to be compared are drawn hollow.
 
     Args:
         view: the reader's view.
         frame: columns month, the metric, its numerator and its denominator.
-        metric: a ratio of unit percent.
+        metric: a ratio of counts, of unit percent or per_100.
         height: in pixels.
     """
     data = _ratio_by_month(view, frame, metric)
     if data is None:
         return NOTHING
-    low, high = wilson(data["numerator"], data["denominator"])
-    formats, colours = view.formats, COLOURS[view.theme]
-    is_young = [metric in TO_DATE_METRICS and m >= view.young_from for m in data.index]
+    formats, colours, unit, months = view.formats, COLOURS[view.theme], view.unit(metric), list(data.index)
+    low, high = ratio_interval(unit, data["numerator"], data["denominator"], scale_of(view, metric))
+    found = control_of(view, metric)
+    is_limited = found is not None and found.limits is not None
+    is_young = [metric in TO_DATE_METRICS and m >= view.young_from for m in months]
     is_few = data["denominator"] < ENOUGH
-    marks = [colours.faint if few else colours.main for few in is_few]
-    texts = _rate_texts(view, metric, data, low, high)
     traces = [
-        *band(data.index, low, high, colours.band, view.t("95% interval")),
-        {
-            "type": "scatter",
-            "mode": "lines+markers",
-            "cliponaxis": False,
-            "name": view.label(metric),
-            "x": list(data.index),
-            "y": data["rate"].tolist(),
-            "line": {"color": colours.main, "width": 2.5},
-            "marker": {
-                "size": 8,
-                "color": marks,
-                "symbol": ["circle-open" if young else "circle" for young in is_young],
-                "line": {"width": 2, "color": marks},
-            },
-            "customdata": texts,
-            "hovertemplate": HOVER,
-            "showlegend": False,
-        },
-    ]
-    note = ""
-    if any(is_young):
-        note = view.t(
-            "Hollow points are young cohorts: many of their leads are still undecided, so the rate will change."
-        )
-    table, columns = _rates(view, metric, data, low, high)
-    return over_months(
-        view,
-        list(data.index),
-        traces,
-        value_axis(formats, "percent", 0.0, min(_top(high, data["rate"]), 1.0), view.theme),
-        Drawing(None, _rate_alt(view, metric, data), table, note, columns),
-        height,
-        showlegend=False,
-    )
-
-
-def control_chart(view: View, frame: pd.DataFrame, metric: str, height: int = 300) -> Drawing:
-    """Draw a rate of events by month with exact Poisson intervals and the limits chance alone keeps it within.
-
-    Args:
-        view: the reader's view.
-        frame: columns month, the metric, its numerator and its denominator.
-        metric: a ratio of counts to exposure, scaled (unit per_100).
-        height: in pixels.
-    """
-    data = _ratio_by_month(view, frame, metric)
-    if data is None:
-        return NOTHING
-    definition = view.gateway.metric(metric)
-    scale = float(definition.scale) if definition else 1.0
-    total_events, total_exposure = data["numerator"].sum(), data["denominator"].sum()
-    centre = total_events / total_exposure
-    low, high = (scale * bound for bound in poisson_exact(data["numerator"], data["denominator"]))
-    floor, ceiling = (scale * bound for bound in rate_limits(centre, data["denominator"], 0.998))
-    # A month that is not over has had less time for complaints than its customer-months say.
-    is_over = np.array([view.is_over(m) for m in data.index])
-    outside = ((data["rate"] > ceiling) | (data["rate"] < floor)).to_numpy() & is_over
-    formats, colours, unit = view.formats, COLOURS[view.theme], view.unit(metric)
-    months = list(data.index)
-    traces = [
-        *band(data.index, floor, ceiling, colours.band, view.t("99.8% limits of chance")),
-        {
-            "type": "scatter",
-            "mode": "lines",
-            "name": view.t("Average of the period"),
-            "x": months,
-            "y": [centre * scale] * len(months),
-            "line": {"color": colours.muted, "width": 1.5, "dash": "dot"},
-            "hoverinfo": "skip",
-        },
+        *([] if is_limited else band(data.index, low, high, colours.band, view.t("95% interval"))),
+        *limit_lines(view, found, months),
         *course(
             view,
             view.label(metric),
@@ -193,23 +134,28 @@ def control_chart(view: View, frame: pd.DataFrame, metric: str, height: int = 30
             data["rate"].tolist(),
             colours.main,
             _rate_texts(view, metric, data, low, high),
-            marks=[colours.bad if out else colours.main for out in outside],
+            marks=[colours.faint if few else colours.main for few in is_few],
+            symbols=["circle-open" if young else "circle" for young in is_young] if any(is_young) else (),
             in_legend=False,
         ),
+        *rings(view, found, months),
     ]
-    alt = _rate_alt(view, metric, data)
-    note = unfinished(view)
-    if outside.any():
-        unusual = view.t(", ").join(formats.period_label(m) for m in data.index[outside])
-        note = f"{view.t('Outside the limits of chance: {months}.', months=unusual)} {note}".strip()
+    notes = [unfinished(view)]
+    if any(is_young):
+        notes.append(
+            view.t("Hollow points are young cohorts: many of their leads are still undecided, so the rate will change.")
+        )
     table, columns = _rates(view, metric, data, low, high)
+    drawing = Drawing(None, _rate_alt(view, metric, data), table, " ".join(filter(None, notes)), columns)
+    top = max([_top(high, data["rate"]) if not is_limited else float(data["rate"].max()) * 1.1, *reach(found)])
     return over_months(
         view,
         months,
         traces,
-        value_axis(formats, unit, 0.0, _top(ceiling, data["rate"]), view.theme),
-        Drawing(None, f"{alt} {note}".strip(), table, note, columns),
+        value_axis(formats, unit, 0.0, min(top, 1.0) if unit == "percent" else top, view.theme),
+        with_signals(view, drawing, {view.label(metric): found}, unit, view.label(metric)),
         height,
+        showlegend=False,
     )
 
 
@@ -249,21 +195,33 @@ def lines_by_month(
             ],
         )
     ]
+    found = controls_of(view, metrics)
+    # Beside several lines, those of limits would be clutter.
+    alone = found.get(shown[0]) if len(shown) == 1 else None
     earlier = earlier_values(view, before, "month", shown[0]) if len(shown) == 1 else None
-    traces = [*earlier_course(view, earlier, months, shown[0]), *traces]
+    traces = [
+        *earlier_course(view, earlier, months, shown[0]),
+        *limit_lines(view, alone, months),
+        *traces,
+        *rings(view, alone, months),
+    ]
     top = max([float(data[shown].astype(float).max().max()), *([] if earlier is None else [earlier.max()])])
+    top = max([top, *reach(alone)])
     columns = [
         Column(view.t("Month"), months, MONTHS),
         *(Column(view.label(m), data[m].tolist(), view.unit(m), m) for m in shown),
         *earlier_columns(view, earlier, months, shown[0]),
     ]
     alt = view.t("; ").join(_in_words(view, m, data[m].dropna()) for m in shown) + "."
+    drawing = Drawing(None, alt, written(formats, columns), unfinished(view), columns)
     return over_months(
         view,
         months,
         traces,
         value_axis(formats, unit, 0.0, top, view.theme),
-        Drawing(None, alt, written(formats, columns), unfinished(view), columns),
+        with_signals(
+            view, drawing, {view.label(m): found.get(m) for m in shown}, unit, view.label(shown[0]) if alone else ""
+        ),
         height,
         showlegend=len(shown) > 1 or earlier is not None,
     )
@@ -367,6 +325,7 @@ def course(
     texts: Sequence[str],
     *,
     marks: Sequence[str] = (),
+    symbols: Sequence[str] = (),
     in_legend: bool = True,
     grain: str = "month",
 ) -> list[dict[str, Any]]:
@@ -380,11 +339,13 @@ def course(
         colour: of the line.
         texts: what to show under the pointer, one per month.
         marks: the colour of each point; the line's by default.
+        symbols: the shape of each point; a filled circle by default.
         in_legend: whether the legend names the line.
         grain: of the periods.
     """
     marks = marks or [colour] * len(months)
     cut = len(months) if not months or view.is_over(months[-1], grain) else len(months) - 1
+    shapes = {"symbol": list(symbols[:cut]), "line": {"width": 2, "color": list(marks[:cut])}} if symbols else {}
     shared = {
         "type": "scatter",
         "mode": "lines+markers",
@@ -399,7 +360,11 @@ def course(
             "x": list(months[:cut]),
             "y": list(values[:cut]),
             "line": {"color": colour, "width": 2.5},
-            "marker": {"size": 7, "color": list(marks[:cut])},
+            "marker": {
+                "size": 7,
+                "color": list(marks[:cut]),
+                **shapes,
+            },
             "customdata": list(texts[:cut]),
             "showlegend": in_legend,
         }

@@ -67,7 +67,8 @@ def context(exhibit: Exhibit) -> list[tuple[str, str]]:
     else:
         lines.append(period(view))
     lines += filters(view, exhibit.measures)
-    cautions = " ".join(text for text in (exhibit.caption, exhibit.drawing.note) if text)
+    drawing = exhibit.drawing
+    cautions = " ".join(text for text in (exhibit.caption, *drawing.signals, drawing.note) if text)
     return [*lines, (t("Remarks"), cautions)] if cautions else lines
 
 

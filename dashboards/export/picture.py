@@ -30,8 +30,7 @@ def picture(exhibit: Exhibit) -> dict[str, Any]:
     # What stands in the caption is printed on top already.
     context = [line for line in about.context(light) if line[0] != view.t("Remarks")]
     lines = [" · ".join(f"{label}{sign}{words}" for label, words in context)]
-    if light.drawing.note:
-        lines.append(light.drawing.note)
+    lines += [words for words in (*light.drawing.signals, light.drawing.note) if words]
     lines += [f"{label}{sign}{words}" for label, words in about.definitions(view, light.metrics)]
     lines.append(sign.join(about.origin(view)))
     colours = COLOURS["light"]

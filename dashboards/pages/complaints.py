@@ -8,7 +8,7 @@ import streamlit as st
 from dashboards import filters, layout
 from dashboards.charts.comparison import ranked_bars, rated
 from dashboards.charts.grid import heatmap
-from dashboards.charts.series import control_chart, lines_by_month, rate_by_month
+from dashboards.charts.series import lines_by_month, rate_by_month
 from dashboards.memory import remembered
 from dashboards.pages import staff
 from dashboards.tiles import tiles
@@ -135,8 +135,8 @@ def draw(view: View, tables: bool) -> None:
 
 @remembered()
 def by_month(view: View) -> Drawing:
-    """The complaint rate by month within the limits of chance."""
-    return control_chart(view, view.ask("complaint_rate", by=("month",)), "complaint_rate")
+    """The complaint rate by month within the limits of its ordinary variation."""
+    return rate_by_month(view, view.ask("complaint_rate", by=("month",)), "complaint_rate")
 
 
 @remembered()

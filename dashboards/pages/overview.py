@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dashboards import layout
 from dashboards.charts.comparison import ranked, stages
-from dashboards.charts.series import Bars, columns_and_line, control_chart
+from dashboards.charts.series import Bars, columns_and_line, rate_by_month
 from dashboards.memory import remembered
 from dashboards.pages import headlines
 from dashboards.tiles import tiles
@@ -133,5 +133,5 @@ def projects(view: View) -> Drawing:
 
 @remembered()
 def complaints(view: View) -> Drawing:
-    """Complaints per 100 customer-months by month, within the limits of chance."""
-    return control_chart(view, view.ask("complaint_rate", by=("month",)), "complaint_rate", height=290)
+    """Complaints per 100 customer-months by month, within the limits of its ordinary variation."""
+    return rate_by_month(view, view.ask("complaint_rate", by=("month",)), "complaint_rate", height=290)

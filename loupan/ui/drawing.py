@@ -76,6 +76,7 @@ class Drawing:
         columns: the same numbers unwritten, for files; none where the table says all.
         dimension: what the marks of the first trace are the values of, where they are; else empty.
         values: those values, one per mark; None for a mark of several values or of none known.
+        signals: what lies beyond ordinary variation, a sentence each.
     """
 
     figure: Finished | None
@@ -85,6 +86,7 @@ class Drawing:
     columns: Sequence[Column] = ()
     dimension: str = ""
     values: tuple[str | None, ...] = ()
+    signals: tuple[str, ...] = ()
 
     @property
     def is_empty(self) -> bool:
