@@ -1,46 +1,49 @@
-"""Charts of leads by month of entry, where the youngest months are too young to tell."""
+"""Charts of leads by month or quarter of entry, where the youngest are too young to tell."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from dashboards.charts.incidence import BY_DAY, NAIVE, is_few, known, signed_to_date
+from dashboards.charts.periods import period_axis, period_heads
 from dashboards.charts.series import band, course, over_months, unfinished
 from dashboards.view import View
 from loupan.statistics.incidence import UNKNOWN, Course, Estimate, Incidence, continued
-from loupan.ui.drawing import HOVER, MONTHS, NOTHING, Column, Drawing, hover, safe, value_axis, written
+from loupan.ui.drawing import HOVER, MONTHS, NOTHING, Column, Drawing, figure, hover, safe, value_axis, written
 from loupan.ui.palette import COLOURS
 
 
-def cohorts(view: View, courses: Mapping[Any, Course], earlier: Course, day: int) -> Drawing:
-    """Draw by month of entry what has signed to date beside what will have signed by a day.
+def cohorts(view: View, grain: str, courses: Mapping[Any, Course], earlier: Course, day: int) -> Drawing:
+    """Draw by period of entry what has signed to date beside what will have signed by a day.
 
-    A month too young to tell goes on as earlier leads did; its point is hollow.
+    A period too young to tell goes on as earlier leads did; its point is hollow.
 
     Args:
         view: the reader's view.
-        courses: by month, YYYY-MM.
+        grain: month or quarter.
+        courses: by period, as the gateway labels it.
         earlier: of the leads by which the young ones are continued.
         day: days since entry.
     """
     if not courses:
         return NOTHING
-    t, formats, colours, months = view.t, view.formats, COLOURS[view.theme], view.months()
-    own = [courses.get(month) for month in months]
+    t, formats, colours, periods = view.t, view.formats, COLOURS[view.theme], view.periods(grain)
+    own = [courses.get(period) for period in periods]
     found = [Incidence(continued(one, earlier)).at(day) if one else UNKNOWN for one in own]
     is_young = [one is not None and not Incidence(one).at(day).is_known for one in own]
     naive = [signed_to_date(one) if one else None for one in own]
     shares, low, high = (np.array([getattr(one, end) for one in found]) for end in ("share", "low", "high"))
     shades = [colours.faint if one is None or is_few(one) else colours.main for one in own]
-    by_day = t("Signed by day {day}, young months continued", day=day)
+    by_day = t("Signed by day {day}, young ones continued", day=day)
     texts = [
         hover(
             [
-                formats.period_label(month),
+                formats.period_label(period),
                 *(
                     [
                         f"{t('Signed by day {day}: {share}', day=day, share=formats.value(estimate.share, 'percent'))}",
@@ -61,16 +64,16 @@ def cohorts(view: View, courses: Mapping[Any, Course], earlier: Course, day: int
                 ),
             ]
         )
-        for month, one, estimate, so_far, young in zip(months, own, found, naive, is_young, strict=True)
+        for period, one, estimate, so_far, young in zip(periods, own, found, naive, is_young, strict=True)
     ]
     traces = [
-        *band(pd.Index(months), low, high, colours.band, t("95% interval")),
+        *band(pd.Index(periods), low, high, colours.band, t("95% interval")),
         {
             "type": "scatter",
             "mode": "lines+markers",
             "cliponaxis": False,
             "name": by_day,
-            "x": months,
+            "x": periods,
             "y": [known(share) for share in shares],
             "line": {"color": colours.main, "width": 2.5},
             "marker": {
@@ -87,7 +90,7 @@ def cohorts(view: View, courses: Mapping[Any, Course], earlier: Course, day: int
             "mode": "lines+markers",
             "cliponaxis": False,
             "name": t("{metric} to date", metric=view.label(NAIVE)),
-            "x": months,
+            "x": periods,
             "y": naive,
             "line": {"color": colours.accent, "width": 2, "dash": "dot"},
             "marker": {"size": 5, "color": colours.accent},
@@ -96,7 +99,7 @@ def cohorts(view: View, courses: Mapping[Any, Course], earlier: Course, day: int
         },
     ]
     columns = [
-        Column(t("Month"), months, MONTHS),
+        period_heads(view, grain, periods),
         Column(view.label("leads"), [one.size if one else 0 for one in own], "count", "leads"),
         Column(t("Undecided"), [one.undecided / one.size if one else None for one in own], "percent"),
         Column(
@@ -110,12 +113,13 @@ def cohorts(view: View, courses: Mapping[Any, Course], earlier: Course, day: int
         Column(t("95% interval, to"), [known(bound) for bound in high], "percent"),
         Column(t("Rests on"), [_basis(view, one, young) for one, young in zip(own, is_young, strict=True)]),
     ]
-    note = _why(view, months, own, found, is_young, day)
+    note = _why(view, periods, own, found, is_young, day)
     highest = max([*shares[np.isfinite(shares)].tolist(), *(share for share in naive if share is not None)])
     top = max(highest * 1.15, min(float(high[np.isfinite(high)].max(initial=0.0)), highest * 2))
-    return over_months(
+    return _over(
         view,
-        months,
+        grain,
+        periods,
         traces,
         value_axis(formats, "percent", 0.0, min(top, 1.0) or 0.01, view.theme),
         Drawing(None, note, written(formats, columns), note, columns),
@@ -137,7 +141,7 @@ def _basis(view: View, found: Course | None, is_young: bool) -> str:
 
 def _why(
     view: View,
-    months: Sequence[str],
+    periods: Sequence[str],
     own: Sequence[Course | None],
     found: Sequence[Estimate],
     is_young: Sequence[bool],
@@ -145,15 +149,15 @@ def _why(
 ) -> str:
     """Say of the youngest month that has enough leads why its rate to date is too low."""
     t, formats = view.t, view.formats
-    for month, one, estimate, young in [*zip(months, own, found, is_young, strict=True)][::-1]:
+    for period, one, estimate, young in [*zip(periods, own, found, is_young, strict=True)][::-1]:
         if one is None or is_few(one) or not young or not estimate.is_known:
             continue
         return t(
-            "Of the {number} leads of {month}, {undecided} are undecided. The rate to date, {naive}, counts them as if "
-            "they never sign. By day {day} about {share} ({interval}) will have signed, if the undecided go on as "
-            "earlier leads did: compare months by that (hollow: still open).",
+            "Of the {number} leads of {period}, {undecided} are undecided. The rate to date, {naive}, counts them as "
+            "if they never sign. By day {day} about {share} ({interval}) will have signed, if the undecided go on as "
+            "earlier leads did: compare by that line (hollow: still open).",
             number=f"{one.size:,.0f}",
-            month=formats.period_label(month),
+            period=formats.period_label(period),
             undecided=_undecided(view, one),
             naive=formats.value(signed_to_date(one), "percent"),
             day=day,
@@ -161,18 +165,35 @@ def _why(
             interval=formats.interval(estimate.low, estimate.high, "percent"),
         )
     return t(
-        "No month with 30 leads is too young to tell: what is undecided was followed for {day} days. The rate to date "
+        "None with 30 leads is too young to tell: what is undecided was followed for {day} days. The rate to date "
         "also counts what was signed later.",
         day=day,
     )
 
 
-def standing(view: View, courses: Mapping[Any, Course]) -> Drawing:
-    """Draw by month of entry which shares are signed, lost and undecided by now."""
+def _over(
+    view: View,
+    grain: str,
+    periods: Sequence[str],
+    traces: Sequence[Mapping[str, Any]],
+    axis: Mapping[str, Any],
+    told: Drawing,
+    height: int,
+    **layout: Any,
+) -> Drawing:
+    """Finish a drawing by period: months with the events of the company beneath them."""
+    if grain == "month":
+        return over_months(view, periods, traces, axis, told, height, **layout)
+    across = period_axis(view.formats, periods, grain)
+    return replace(told, figure=figure(view.theme, traces, height, xaxis=across, yaxis=axis, **layout))
+
+
+def standing(view: View, grain: str, courses: Mapping[Any, Course]) -> Drawing:
+    """Draw by period of entry which shares are signed, lost and undecided by now."""
     if not courses:
         return NOTHING
-    t, formats, colours, months = view.t, view.formats, COLOURS[view.theme], view.months()
-    own = [courses.get(month) for month in months]
+    t, formats, colours, periods = view.t, view.formats, COLOURS[view.theme], view.periods(grain)
+    own = [courses.get(period) for period in periods]
     parts = {
         t("Signed"): ([one.events.sum() if one else 0.0 for one in own], colours.main),
         t("Lost"): ([one.rivals.sum() if one else 0.0 for one in own], colours.faint),
@@ -186,20 +207,20 @@ def standing(view: View, courses: Mapping[Any, Course]) -> Drawing:
     texts = [
         hover(
             [
-                formats.period_label(month),
+                formats.period_label(period),
                 *(
                     f"{name}: {formats.value(shares[name][place], 'percent')} ({numbers[place]:,.0f})"
                     for name, (numbers, _) in parts.items()
                 ),
             ]
         )
-        for place, month in enumerate(months)
+        for place, period in enumerate(periods)
     ]
     traces = [
         {
             "type": "bar",
             "name": name,
-            "x": months,
+            "x": periods,
             "y": shares[name],
             "marker": {"color": colour},
             "customdata": texts,
@@ -208,7 +229,7 @@ def standing(view: View, courses: Mapping[Any, Course]) -> Drawing:
         for name, (_, colour) in parts.items()
     ]
     columns = [
-        Column(t("Month"), months, MONTHS),
+        period_heads(view, grain, periods),
         Column(view.label("leads"), sizes, "count", "leads"),
         *(Column(name, shares[name], "percent") for name in parts),
     ]
@@ -220,12 +241,13 @@ def standing(view: View, courses: Mapping[Any, Course]) -> Drawing:
             for part, (numbers, _) in zip(("signed", "lost", "undecided"), parts.values(), strict=True)
         },
     )
-    return over_months(
+    return _over(
         view,
-        months,
+        grain,
+        periods,
         traces,
         value_axis(formats, "percent", 0.0, 1.0, view.theme),
-        Drawing(None, alt, written(formats, columns), unfinished(view), columns),
+        Drawing(None, alt, written(formats, columns), unfinished(view, grain), columns),
         300,
         barmode="stack",
         bargap=0.15,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import partial
 
 from dashboards import filters, layout
-from dashboards.charts import cohorts as months
+from dashboards.charts import cohorts as by_entry
 from dashboards.charts.comparison import ranked, rated
-from dashboards.charts.incidence import HORIZONS, curves
+from dashboards.charts.incidence import BY_DAY, HORIZONS, curves
 from dashboards.charts.series import lines_by_month, rate_by_month
 from dashboards.courses import course, courses, earlier_course
 from dashboards.memory import remembered
@@ -17,6 +17,7 @@ from dashboards.view import View
 from loupan import ui
 from loupan.i18n import marked
 from loupan.i18n.codes import dimension_title
+from loupan.statistics.intervals import ENOUGH
 from loupan.ui.drawing import NOTHING, Drawing
 
 _TILES = ("leads", "conversion_rate", "conversion_rate_90d", "gross_conversion_rate", "loss_rate", "days_to_contract")
@@ -27,6 +28,7 @@ _WINDOWS = {
     "180d": ("conversion_rate_180d", marked("180 days")),
 }
 _CUTS = ("source", "project", "market_type", "department", "employee", "customer_class", "age_band", "income_band")
+_GRAINS = ("month", "quarter")
 _COUNTED = ("leads", "gross_conversion_rate")
 _STAGE_RATES = ("visit_rate", "small_booking_rate", "booking_rate", "gross_conversion_rate")
 
@@ -136,13 +138,18 @@ def _signing(view: View, cut: str, tables: bool) -> None:
         tables=tables,
     )
     horizons = [str(day) for day in HORIZONS]
-    day = filters.choice("by_day", horizons, "180", t("Signed by day"), str)
+    day = filters.choice("by_day", horizons, "180", t("Signed by day"), lambda code: t(BY_DAY, day=code))
+    # Months with few leads tell little.
+    usual = "month" if (view.value("leads") or 0) >= ENOUGH * len(view.months()) else "quarter"
+    grain = filters.choice("grain", _GRAINS, usual, t("Period of entry"), partial(dimension_title, t))
+    period = view.within(view.title(grain))
     left, right = ui.columns(1.3, 1)
     with left:
         layout.card(
             view,
-            t("Signed by day {day}, by month of entry", day=day),
+            t("Signed by day {day}, by {period} of entry", day=day, period=period),
             cohorts,
+            grain,
             int(day),
             key="cohorts",
             measures=_COUNTED,
@@ -152,11 +159,12 @@ def _signing(view: View, cut: str, tables: bool) -> None:
     with right:
         layout.card(
             view,
-            t("Where each month's leads stand"),
+            t("Where the leads stand, by {period} of entry", period=period),
             standing,
+            grain,
             key="standing",
             measures=_COUNTED,
-            caption=t("The more are undecided, the less a month's rate to date says."),
+            caption=t("The more are undecided, the less the rate to date says."),
             tables=tables,
         )
 
@@ -201,7 +209,7 @@ def loss_rate(view: View) -> Drawing:
 def days_to_contract(view: View) -> Drawing:
     """The median time from lead to contract, by month of entry: of those who have signed, and of those who will."""
     frame = view.ask("days_to_contract", by=("month",))
-    return months.half_times(view, frame, courses(view, "month"), earlier_course(view))
+    return by_entry.half_times(view, frame, courses(view, "month"), earlier_course(view))
 
 
 @remembered()
@@ -215,12 +223,12 @@ def by_days(view: View, cut: str) -> Drawing:
 
 
 @remembered()
-def cohorts(view: View, day: int) -> Drawing:
-    """What of each month has signed to date, and what will have signed by a day."""
-    return months.cohorts(view, courses(view, "month"), earlier_course(view), day)
+def cohorts(view: View, grain: str, day: int) -> Drawing:
+    """What of each month or quarter has signed to date, and what will have signed by a day."""
+    return by_entry.cohorts(view, grain, courses(view, grain), earlier_course(view), day)
 
 
 @remembered()
-def standing(view: View) -> Drawing:
-    """Which shares of each month's leads are signed, lost and undecided."""
-    return months.standing(view, courses(view, "month"))
+def standing(view: View, grain: str) -> Drawing:
+    """Which shares of each month's or quarter's leads are signed, lost and undecided."""
+    return by_entry.standing(view, grain, courses(view, grain))

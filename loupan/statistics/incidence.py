@@ -186,8 +186,8 @@ class Incidence:
         """The variance of F by the delta method, one per day.
 
         Var F(t) = sum over s up to t of (F(t) - F(s))² D / (Y (Y - D)) + S² d (Y - d) / Y³ - 2 (F(t) - F(s)) S d / Y²,
-        D = d + r (Marubini and Valsecchi 1995, Analysing Survival Data, 10.12; Collett 2015, Modelling Survival Data,
-        12.4). Where nobody has gone out of sight it is F (1 - F) / n.
+        D = d + r (Marubini and Valsecchi 1995, Analysing Survival Data, chapter 10; Collett 2015, Modelling Survival
+        Data, page 411). Where nobody has gone out of sight it is F (1 - F) / n.
         """
         y, d, f = self.course.at_risk, self.course.events, self.share
         ended, s = d + self.course.rivals, self._undecided[:-1]

@@ -52,7 +52,7 @@ def test_every_lead_of_the_view_has_one_course(view):
 
 
 def test_a_young_month_is_told_by_what_earlier_leads_did(view):
-    drawn = conversion.cohorts(view, 180)
+    drawn = conversion.cohorts(view, "month", 180)
     told = pd.DataFrame({column.title: list(column.values) for column in drawn.columns})
     last, first = told.iloc[-1], told.iloc[0]
     assert last["Gross conversion rate"] < last["95% interval, from"] <= last["By day 180"]
@@ -63,7 +63,7 @@ def test_a_young_month_is_told_by_what_earlier_leads_did(view):
     line = next(trace for trace in drawn.figure.data if (trace.name or "").startswith("Signed by day"))
     assert line.marker.symbol[-1] == "circle-open"
     assert line.marker.symbol[0] == "circle"
-    shares = conversion.standing(view).columns
+    shares = conversion.standing(view, "month").columns
     assert [sum(parts) for parts in zip(*(column.values for column in shares[2:5]), strict=True)] == pytest.approx(
         [1.0] * len(told)
     )
@@ -93,16 +93,16 @@ def test_too_little_is_said_not_drawn(view):
     month = view.months()[-1]
     for one in (few, lost, course_of(NONE, NONE, ([0], [50])), course_of(([0], [50]), NONE, NONE)):
         for earlier in (one, course_of(NONE, NONE, NONE)):
-            drawn = cohorts.cohorts(view, {month: one}, earlier, 365)
+            drawn = cohorts.cohorts(view, "month", {month: one}, earlier, 365)
             assert len(drawn.table) == len(view.months())
             assert drawn.note
-            assert not cohorts.standing(view, {month: one}).is_empty
+            assert not cohorts.standing(view, "month", {month: one}).is_empty
 
 
 def test_a_company_without_leads_has_no_curve(use):
     use(empty_installation())
     empty = view_of(open_gateway(EVERYTHING))
     assert conversion.by_days(empty, "source").is_empty
-    assert conversion.cohorts(empty, HORIZONS[0]).is_empty
-    assert conversion.standing(empty).is_empty
+    assert conversion.cohorts(empty, "quarter", HORIZONS[0]).is_empty
+    assert conversion.standing(empty, "month").is_empty
     assert conversion.days_to_contract(empty).is_empty
