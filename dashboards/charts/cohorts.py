@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dashboards.charts.incidence import BY_DAY, NAIVE, is_few, known, signed_to_date
+from dashboards.charts.incidence import BY_DAY, is_few, known, to_date
 from dashboards.charts.periods import period_axis, period_heads
 from dashboards.charts.series import band, course, over_months, unfinished
+from dashboards.courses import LEADS
 from dashboards.view import View
 from loupan.statistics.incidence import UNKNOWN, Course, Estimate, Incidence, continued
 from loupan.ui.drawing import HOVER, MONTHS, NOTHING, Column, Drawing, figure, hover, safe, value_axis, written
@@ -36,7 +37,7 @@ def cohorts(view: View, grain: str, courses: Mapping[Any, Course], earlier: Cour
     own = [courses.get(period) for period in periods]
     found = [Incidence(continued(one, earlier)).at(day) if one else UNKNOWN for one in own]
     is_young = [one is not None and not Incidence(one).at(day).is_known for one in own]
-    naive = [signed_to_date(one) if one else None for one in own]
+    naive = [to_date(one) if one else None for one in own]
     shares, low, high = (np.array([getattr(one, end) for one in found]) for end in ("share", "low", "high"))
     shades = [colours.faint if one is None or is_few(one) else colours.main for one in own]
     by_day = t("Signed by day {day}, young ones continued", day=day)
@@ -46,12 +47,12 @@ def cohorts(view: View, grain: str, courses: Mapping[Any, Course], earlier: Cour
                 formats.period_label(period),
                 *(
                     [
-                        f"{t('Signed by day {day}: {share}', day=day, share=formats.value(estimate.share, 'percent'))}",
+                        t(LEADS.told, day=day, share=formats.value(estimate.share, "percent")),
                         t(
                             "95% interval: {interval}",
                             interval=formats.interval(estimate.low, estimate.high, "percent"),
                         ),
-                        f"{safe(view.label(NAIVE))}: {formats.value(so_far, 'percent')}",
+                        f"{safe(view.label(LEADS.rate))}: {formats.value(so_far, 'percent')}",
                         t(
                             "{share} of {number} leads undecided",
                             share=_undecided(view, one),
@@ -89,7 +90,7 @@ def cohorts(view: View, grain: str, courses: Mapping[Any, Course], earlier: Cour
             "type": "scatter",
             "mode": "lines+markers",
             "cliponaxis": False,
-            "name": t("{metric} to date", metric=view.label(NAIVE)),
+            "name": t("{metric} to date", metric=view.label(LEADS.rate)),
             "x": periods,
             "y": naive,
             "line": {"color": colours.accent, "width": 2, "dash": "dot"},
@@ -101,13 +102,13 @@ def cohorts(view: View, grain: str, courses: Mapping[Any, Course], earlier: Cour
     columns = [
         period_heads(view, grain, periods),
         Column(view.label("leads"), [one.size if one else 0 for one in own], "count", "leads"),
-        Column(t("Undecided"), [one.undecided / one.size if one else None for one in own], "percent"),
+        Column(t(LEADS.open_title), [one.undecided / one.size if one else None for one in own], "percent"),
         Column(
             t("Ended, or followed for {day} days", day=day),
             [one.settled(day) / one.size if one else None for one in own],
             "percent",
         ),
-        Column(view.label(NAIVE), naive, "percent", NAIVE),
+        Column(view.label(LEADS.rate), naive, "percent", LEADS.rate),
         Column(t(BY_DAY, day=day), [known(share) for share in shares], "percent"),
         Column(t("95% interval, from"), [known(bound) for bound in low], "percent"),
         Column(t("95% interval, to"), [known(bound) for bound in high], "percent"),
@@ -159,7 +160,7 @@ def _why(
             number=f"{one.size:,.0f}",
             period=formats.period_label(period),
             undecided=_undecided(view, one),
-            naive=formats.value(signed_to_date(one), "percent"),
+            naive=formats.value(to_date(one), "percent"),
             day=day,
             share=formats.value(estimate.share, "percent"),
             interval=formats.interval(estimate.low, estimate.high, "percent"),
@@ -197,7 +198,7 @@ def standing(view: View, grain: str, courses: Mapping[Any, Course]) -> Drawing:
     parts = {
         t("Signed"): ([one.events.sum() if one else 0.0 for one in own], colours.main),
         t("Lost"): ([one.rivals.sum() if one else 0.0 for one in own], colours.faint),
-        t("Undecided"): ([one.undecided if one else 0.0 for one in own], colours.heat[1]),
+        t(LEADS.open_title): ([one.undecided if one else 0.0 for one in own], colours.heat[1]),
     }
     sizes = [one.size if one else 0.0 for one in own]
     shares = {

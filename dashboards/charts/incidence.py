@@ -1,4 +1,4 @@
-"""Charts of how many leads sign by which day, where some are too young to tell."""
+"""Charts of how many cases come to an end by which day, where some are too young to tell."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from plotly.colors import hex_to_rgb
 
 from dashboards.charts.series import band
+from dashboards.courses import Kind
 from dashboards.gateway import NO_VALUE
 from dashboards.names import names_of
 from dashboards.view import View
@@ -34,25 +36,18 @@ from loupan.ui.drawing import (
 )
 from loupan.ui.palette import COLOURS
 
-HORIZONS = (30, 90, 180, 365)
-"""Days since entry of which the share is told."""
-NAIVE = "gross_conversion_rate"
-"""The metric of the share that has signed by now, however young the leads are."""
 # More curves than these cannot be told apart.
 _MOST = 5
-# Days on which a curve is drawn: closer where it climbs.
-_DRAWN = np.array([*range(0, 60, 2), *range(60, HORIZONS[-1] + 1, 5)])
-# Days that ticks of a month each leave room for.
-_NARROW = 200
+# Days between ticks, of which a telephone has room for a few.
+_STEPS, _MOST_STEPS = (5, 10, 30, 90), 6
 _HEIGHT, _RISK_ROW = 330, 18
-_HEAD = marked("Undecided and still followed")
 BY_DAY = marked("By day {day}")
-"""Heads the share that has signed by a day."""
+"""Heads the share that has come to the event by a day."""
 
 
 @dataclass(frozen=True, eq=False)
 class _Group:
-    """Leads with one value of a dimension, or all of them: then the value is None."""
+    """Cases with one value of a dimension, or all of them: then the value is None."""
 
     name: str
     value: str | None
@@ -64,19 +59,25 @@ class _Group:
 
 
 def curves(
-    view: View, courses: Mapping[Any, Course], everything: Course, dimension: str, chosen: Sequence[str] = ()
+    view: View,
+    kind: Kind,
+    courses: Mapping[Any, Course],
+    everything: Course,
+    dimension: str,
+    chosen: Sequence[str] = (),
 ) -> Drawing:
-    """Draw the share that has signed by each day since entry, one curve for each value, with 95 % bands.
+    """Draw the share that has come to the event by each day, one curve for each value, with 95 % bands.
 
-    Beneath stand the numbers that are undecided and still followed. Groups of fewer than 30 are not drawn, unless
+    Beneath stand the numbers that have not ended and are still followed. Groups of fewer than 30 are not drawn, unless
     chosen, and then in grey. The table has all.
 
     Args:
         view: the reader's view.
+        kind: of the cases.
         courses: by value of the dimension.
         everything: all of them together, drawn as a dotted line.
         dimension: what the curves are of; people are ordered by name.
-        chosen: values to draw; else those with the most leads.
+        chosen: values to draw; else those with the most cases.
     """
     if not everything.size:
         return NOTHING
@@ -92,40 +93,41 @@ def curves(
     lines = [*drawn, _Group(t("All"), None, Incidence(everything))]
     notes = [
         t("Shaded: 95% bands. A curve ends where fewer than {number} are still followed.", number=ENOUGH_AT_RISK),
-        t("Grey, or not drawn: fewer than 30 leads.") if any(is_few(group.curve.course) for group in groups) else "",
+        t("Grey, or not drawn: fewer than 30.") if any(is_few(group.curve.course) for group in groups) else "",
         view.left_out(len(wanted) - len(drawn)),
     ]
     note = " ".join(filter(None, notes))
     told = "; ".join(
         t("{name}: {share} by day {day}", name=line.name, share=_share(view, line.curve.at(day)), day=day)
         for line in lines
-        if (day := _last_horizon(line.curve))
+        if (day := _last_horizon(kind, line.curve))
     )
-    columns = _numbers(view, dimension, groups)
-    drawing = None if is_few(everything) else _figure(view, lines)
-    return Drawing(drawing, f"{told}." if told else note, _table(view, columns, groups), note, columns)
+    columns = _numbers(view, kind, dimension, groups)
+    drawing = None if is_few(everything) else _figure(view, kind, lines)
+    return Drawing(drawing, f"{told}." if told else note, _table(view, kind, columns, groups), note, columns)
 
 
 def is_few(found: Course) -> bool:
-    """Say whether there are too few leads to be compared."""
+    """Say whether there are too few cases to be compared."""
     return found.size < ENOUGH
 
 
-def _last_horizon(curve: Incidence) -> int:
+def _last_horizon(kind: Kind, curve: Incidence) -> int:
     """Return the last horizon of which a curve tells, 0 for none."""
-    return max((day for day in HORIZONS if curve.at(day).is_known), default=0)
+    return max((day for day in kind.horizons if curve.at(day).is_known), default=0)
 
 
-def _figure(view: View, lines: Sequence[_Group]) -> Finished:
+def _figure(view: View, kind: Kind, lines: Sequence[_Group]) -> Finished:
     """Draw the curves, the last of them dotted, and beneath them the numbers at risk."""
     t, colours, formats = view.t, COLOURS[view.theme], view.formats
     shades = iter(colours.series)
     traces: list[dict[str, Any]] = []
     highest, last = 0.01, 1
+    grid = _grid(kind.horizons[-1])
     for line in lines:
         curve, is_whole = line.curve, line.value is None
         colour = colours.muted if is_whole else colours.faint if is_few(curve.course) else next(shades)
-        days = _DRAWN[: np.searchsorted(_DRAWN, curve.known_until, "right")]
+        days = grid[: np.searchsorted(grid, curve.known_until, "right")]
         if not len(days):
             continue
         found = [curve.at(int(day)) for day in days]
@@ -141,13 +143,14 @@ def _figure(view: View, lines: Sequence[_Group]) -> Finished:
                 "x": days.tolist(),
                 "y": shares.tolist(),
                 "line": {"color": colour, "width": 2 if is_whole else 2.5, "dash": "dot" if is_whole else "solid"},
-                "customdata": [_hover(view, line, int(day), one) for day, one in zip(days, found, strict=True)],
+                "customdata": [_hover(view, kind, line, int(day), one) for day, one in zip(days, found, strict=True)],
                 "hovertemplate": HOVER,
             }
         )
         last = max(last, int(days[-1]))
         highest = max(highest, float(shares[-1]) * 1.15, min(float(high[-1]), float(shares[-1]) * 1.8))
-    ticks = [*range(0, last + 1, 90 if last > _NARROW else 30)]
+    step = next((step for step in _STEPS if last <= step * _MOST_STEPS), _STEPS[-1])
+    ticks = [*range(0, last + 1, step)]
     rows = len(lines)
     room = (rows + 1) * _RISK_ROW
     height = _HEIGHT + room
@@ -164,7 +167,7 @@ def _figure(view: View, lines: Sequence[_Group]) -> Finished:
         "yaxis": "y2",
     }
     heading = {
-        "text": t(_HEAD),
+        "text": t(kind.at_risk),
         "xref": "paper",
         "yref": "paper",
         "x": 0,
@@ -183,7 +186,7 @@ def _figure(view: View, lines: Sequence[_Group]) -> Finished:
             "tickvals": ticks,
             "ticktext": [formats.value(day, "count") for day in ticks],
             "range": [-0.08 * last, last * 1.03],
-            "title": {"text": t("Days since entry")},
+            "title": {"text": t(kind.days_title)},
         },
         yaxis=value_axis(formats, "percent", 0.0, min(highest, 1.0), view.theme)
         | {"domain": [(room + 12) / height, 1]},
@@ -200,20 +203,25 @@ def _figure(view: View, lines: Sequence[_Group]) -> Finished:
     )
 
 
+def _grid(last: int) -> NDArray[np.int_]:
+    """Return the days on which a curve is drawn: fewer where it climbs no more."""
+    return np.array([*range(0, min(last, 60), 2 if last > 60 else 1), *range(min(last, 60), last + 1, 5)])
+
+
 def _clear(colour: str) -> str:
     """Return a colour that others shine through."""
     red, green, blue = hex_to_rgb(colour)
     return f"rgba({red},{green},{blue},0.13)"
 
 
-def _hover(view: View, line: _Group, day: int, found: Estimate) -> str:
+def _hover(view: View, kind: Kind, line: _Group, day: int, found: Estimate) -> str:
     t, formats = view.t, view.formats
     return hover(
         [
             safe(line.name),
-            t("Signed by day {day}: {share}", day=day, share=_share(view, found)),
+            t(kind.told, day=day, share=_share(view, found)),
             t("95% interval: {interval}", interval=formats.interval(found.low, found.high, "percent")),
-            t("{number} undecided and still followed", number=f"{line.curve.at_risk(day):,.0f}"),
+            f"{t(kind.at_risk)}: {line.curve.at_risk(day):,.0f}",
         ]
     )
 
@@ -227,17 +235,17 @@ def known(value: float) -> float | None:
     return value if np.isfinite(value) else None
 
 
-def _numbers(view: View, dimension: str, groups: Sequence[_Group]) -> list[Column]:
+def _numbers(view: View, kind: Kind, dimension: str, groups: Sequence[_Group]) -> list[Column]:
     """Return what is told of each group, as numbers."""
     t = view.t
     curves = [group.curve for group in groups]
     columns = [
         Column(view.title(dimension), [group.name for group in groups]),
-        Column(view.label("leads"), [curve.course.size for curve in curves], "count", "leads"),
-        Column(view.label(NAIVE), [signed_to_date(curve.course) for curve in curves], "percent", NAIVE),
-        Column(t("Undecided"), [curve.course.undecided / curve.course.size for curve in curves], "percent"),
+        Column(view.label(kind.metric), [curve.course.size for curve in curves], "count", kind.metric),
+        Column(view.label(kind.rate), [to_date(curve.course) for curve in curves], "percent", kind.rate),
+        Column(t(kind.open_title), [curve.course.undecided / curve.course.size for curve in curves], "percent"),
     ]
-    for day in HORIZONS:
+    for day in kind.horizons:
         title, found = t(BY_DAY, day=day), [curve.at(day) for curve in curves]
         columns += [
             Column(title, [known(one.share) for one in found], "percent"),
@@ -252,10 +260,10 @@ def _numbers(view: View, dimension: str, groups: Sequence[_Group]) -> list[Colum
     return columns
 
 
-def _table(view: View, columns: Sequence[Column], groups: Sequence[_Group]) -> pd.DataFrame:
+def _table(view: View, kind: Kind, columns: Sequence[Column], groups: Sequence[_Group]) -> pd.DataFrame:
     """Write the numbers for a reader: the interval behind its share; in brackets where there are fewer than 30."""
     texts = written(view.formats, [*columns[:4], *columns[-2:]])
-    for place, day in enumerate(HORIZONS):
+    for place, day in enumerate(kind.horizons):
         texts.insert(
             4 + place, view.t(BY_DAY, day=day), [_with_interval(view, group.curve.at(day)) for group in groups]
         )
@@ -272,6 +280,6 @@ def _with_interval(view: View, found: Estimate) -> str:
     return f"{share} ({view.formats.interval(found.low, found.high, 'percent')})" if found.is_known else share
 
 
-def signed_to_date(found: Course) -> float | None:
-    """Return the share that has signed by now, None of no leads."""
+def to_date(found: Course) -> float | None:
+    """Return the share that has come to the event by now, None of no cases."""
     return float(found.events.sum()) / found.size if found.size else None

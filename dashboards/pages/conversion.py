@@ -7,9 +7,9 @@ from functools import partial
 from dashboards import filters, layout
 from dashboards.charts import cohorts as by_entry
 from dashboards.charts.comparison import ranked, rated
-from dashboards.charts.incidence import BY_DAY, HORIZONS, curves
+from dashboards.charts.incidence import BY_DAY, curves
 from dashboards.charts.series import lines_by_month, rate_by_month
-from dashboards.courses import course, courses, earlier_course
+from dashboards.courses import LEADS, course, courses, earlier_course
 from dashboards.memory import remembered
 from dashboards.pages import overview
 from dashboards.tiles import tiles
@@ -137,7 +137,7 @@ def _signing(view: View, cut: str, tables: bool) -> None:
         ),
         tables=tables,
     )
-    horizons = [str(day) for day in HORIZONS]
+    horizons = [str(day) for day in LEADS.horizons]
     day = filters.choice("by_day", horizons, "180", t("Signed by day"), lambda code: t(BY_DAY, day=code))
     # Months with few leads tell little.
     usual = "month" if (view.value("leads") or 0) >= ENOUGH * len(view.months()) else "quarter"
@@ -209,7 +209,7 @@ def loss_rate(view: View) -> Drawing:
 def days_to_contract(view: View) -> Drawing:
     """The median time from lead to contract, by month of entry: of those who have signed, and of those who will."""
     frame = view.ask("days_to_contract", by=("month",))
-    return by_entry.half_times(view, frame, courses(view, "month"), earlier_course(view))
+    return by_entry.half_times(view, frame, courses(view, LEADS, "month"), earlier_course(view))
 
 
 @remembered()
@@ -219,16 +219,16 @@ def by_days(view: View, cut: str) -> Drawing:
         return NOTHING
     others = (cut,)
     chosen = dict(view.where).get(cut, ())
-    return curves(view, courses(view, cut, others), course(view, others), cut, chosen)
+    return curves(view, LEADS, courses(view, LEADS, cut, others), course(view, LEADS, others), cut, chosen)
 
 
 @remembered()
 def cohorts(view: View, grain: str, day: int) -> Drawing:
     """What of each month or quarter has signed to date, and what will have signed by a day."""
-    return by_entry.cohorts(view, grain, courses(view, grain), earlier_course(view), day)
+    return by_entry.cohorts(view, grain, courses(view, LEADS, grain), earlier_course(view), day)
 
 
 @remembered()
 def standing(view: View, grain: str) -> Drawing:
     """Which shares of each month's or quarter's leads are signed, lost and undecided."""
-    return by_entry.standing(view, grain, courses(view, grain))
+    return by_entry.standing(view, grain, courses(view, LEADS, grain))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from datetime import timedelta
 
@@ -9,13 +10,13 @@ import pandas as pd
 import pytest
 
 from dashboards.charts import cohorts
-from dashboards.charts.incidence import HORIZONS, curves
-from dashboards.courses import course, courses
+from dashboards.charts.incidence import curves
+from dashboards.courses import DEMANDS, LEADS, course, courses
 from dashboards.gateway import NO_VALUE, Gateway, Period, open_gateway
-from dashboards.pages import conversion
+from dashboards.pages import complaints, conversion
 from dashboards.view import View, company_date, last_months
 from loupan.metrics import EVERYTHING
-from loupan.statistics.incidence import course_of
+from loupan.statistics.incidence import Incidence, course_of
 from tests.support.installation import empty_installation, sample_installation
 
 pytestmark = pytest.mark.slow
@@ -44,9 +45,9 @@ def test_where_all_were_followed_it_is_the_rate_of_the_window(view):
 
 def test_every_lead_of_the_view_has_one_course(view):
     for cut in conversion._CUTS:
-        found = courses(view, cut)
+        found = courses(view, LEADS, cut)
         leads = view.ask("leads", by=(cut,))
-        assert sum(one.size for one in found.values()) == leads["leads"].sum() == course(view).size
+        assert sum(one.size for one in found.values()) == leads["leads"].sum() == course(view, LEADS).size
         signed = sum(one.events.sum() for one in found.values())
         assert signed == view.ask("gross_conversion_rate")["gross_conversion_rate__numerator"].iloc[0]
 
@@ -69,6 +70,19 @@ def test_a_young_month_is_told_by_what_earlier_leads_did(view):
     )
 
 
+def test_demands_are_resolved_by_the_same_reckoning(view):
+    old = replace(view, period=Period(view.period.start, view.period.end - timedelta(days=60)))
+    whole = course(old, DEMANDS)
+    assert whole.size == old.ask("demands_not_withdrawn")["demands_not_withdrawn"].iloc[0]
+    assert whole.events.sum() == old.ask("resolution_rate")["resolution_rate__numerator"].iloc[0]
+    # All were followed for 60 days, so the median is that of the hours, in days begun.
+    day = math.ceil(old.ask("resolution_hours")["resolution_hours"].iloc[0] / 24)
+    share = Incidence(whole).share
+    assert share[day] >= 0.5 > share[day - 1]
+    drawn = complaints.resolved_by_days(view, "severity")
+    assert sum(drawn.columns[1].values) == view.ask("demands_not_withdrawn")["demands_not_withdrawn"].iloc[0]
+
+
 def test_people_stand_by_name_and_a_filter_chooses_curves(view):
     names = conversion.by_days(view, "employee").table["Employee"].tolist()
     assert names == sorted(names)
@@ -82,14 +96,16 @@ def test_people_stand_by_name_and_a_filter_chooses_curves(view):
 
 def test_too_little_is_said_not_drawn(view):
     few = course_of(([3], [1]), ([9], [2]), ([5], [4]))
-    drawn = curves(view, {"A": few}, few, "source")
+    drawn = curves(view, LEADS, {"A": few}, few, "source")
     assert drawn.figure is None
     assert drawn.table["By day 30"].tolist() == ["–"]
     assert drawn.table["Undecided"].tolist() == ["(57.1%)"]
     assert "fewer than 30" in drawn.note
     # Nobody signed, nobody is known, and one group only.
     lost = course_of(NONE, ([9], [200]), NONE)
-    assert curves(view, {None: lost}, lost, "source", (NO_VALUE,)).table["By day 90"].tolist() == ["0.0% (0.0%–1.9%)"]
+    assert curves(view, LEADS, {None: lost}, lost, "source", (NO_VALUE,)).table["By day 90"].tolist() == [
+        "0.0% (0.0%–1.9%)"
+    ]
     month = view.months()[-1]
     for one in (few, lost, course_of(NONE, NONE, ([0], [50])), course_of(([0], [50]), NONE, NONE)):
         for earlier in (one, course_of(NONE, NONE, NONE)):
@@ -103,6 +119,7 @@ def test_a_company_without_leads_has_no_curve(use):
     use(empty_installation())
     empty = view_of(open_gateway(EVERYTHING))
     assert conversion.by_days(empty, "source").is_empty
-    assert conversion.cohorts(empty, "quarter", HORIZONS[0]).is_empty
+    assert conversion.cohorts(empty, "quarter", LEADS.horizons[0]).is_empty
     assert conversion.standing(empty, "month").is_empty
     assert conversion.days_to_contract(empty).is_empty
+    assert complaints.resolved_by_days(empty, "severity").is_empty

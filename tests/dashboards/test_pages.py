@@ -71,6 +71,7 @@ def test_every_chart_of_the_sample_is_drawn_with_words_and_a_table(use, language
         **{f"{rate} by project": complaints.by_cut(view, rate, "project") for rate in complaints._RATES},
         **{f"{rate} by person": complaints.by_cut(view, rate, "employee") for rate in complaints._RATES.values()},
         "volumes": complaints.volumes(view),
+        **{f"resolved by {cut}": complaints.resolved_by_days(view, cut) for cut in complaints._RESOLUTION_CUTS},
         "handling": complaints.handling(view, "reply_timeliness_rate"),
         "expense": campaign_return.expense(view),
         "expense_categories": campaign_return.categories(view),
