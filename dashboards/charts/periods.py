@@ -285,6 +285,13 @@ def period_axis(formats: Formats, periods: Sequence[str], grain: str) -> dict[st
     }
 
 
+def period_heads(view: View, grain: str, periods: Sequence[str]) -> Column:
+    """Return the column that heads the rows of periods: months as they are, so that files can sort them."""
+    if grain == "month":
+        return Column(view.title(grain), list(periods), MONTHS)
+    return Column(view.title(grain), [view.formats.period_label(period) for period in periods])
+
+
 def _short(formats: Formats, period: str, grain: str) -> str:
     match grain:
         case "quarter":
@@ -373,14 +380,8 @@ def _texts(view: View, periods: Sequence[str], metric: str, values: pd.Series, n
 
 
 def _columns(view: View, grain: str, found: dict[str, tuple[str, pd.Series]]) -> list[Column]:
-    labels = [str(period) for period in next(iter(found.values()))[1].index]
-    periods = (
-        Column(view.title(grain), labels, MONTHS)
-        if grain == "month"
-        else Column(view.title(grain), [view.formats.period_label(label) for label in labels])
-    )
     return [
-        periods,
+        period_heads(view, grain, [str(period) for period in next(iter(found.values()))[1].index]),
         *(Column(name, values.tolist(), view.unit(metric), metric) for name, (metric, values) in found.items()),
     ]
 

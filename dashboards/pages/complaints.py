@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pandas as pd
 import streamlit as st
 
 from dashboards import filters, layout
 from dashboards.charts.comparison import ranked_bars, rated
 from dashboards.charts.grid import heatmap
+from dashboards.charts.incidence import curves
 from dashboards.charts.series import lines_by_month, rate_by_month
+from dashboards.courses import DEMANDS, course, courses
 from dashboards.memory import remembered
 from dashboards.pages import staff
 from dashboards.tiles import tiles
 from dashboards.view import View
 from loupan import ui
 from loupan.i18n import marked
+from loupan.i18n.codes import dimension_title
 from loupan.ui.drawing import NOTHING, Drawing
 
 _TILES = (
@@ -43,6 +48,7 @@ _ABOUT = {
     "valid_complaints": marked("What complaints are about"),
     "suggestions": marked("What is suggested"),
 }
+_RESOLUTION_CUTS = ("severity", "channel", "phase", "project", "department", "employee")
 _CHOSEN = {"valid_complaints": "category", "suggestions": "suggested"}
 _CATEGORY, _PATH, _JOINT = "demand_category", "demand_category_path", " › "
 
@@ -118,6 +124,21 @@ def draw(view: View, tables: bool) -> None:
         tables=tables,
     )
     ui.section(t("How they are answered"))
+    cuts = [cut for cut in _RESOLUTION_CUTS if cut in view.gateway.dimensions(DEMANDS.metric)]
+    cut = filters.choice("resolved_by", cuts, cuts[0], t("Cut by"), partial(dimension_title, t)) if cuts else "severity"
+    layout.card(
+        view,
+        t("How many are resolved, by days since arrival and {dimension}", dimension=view.within(view.title(cut))),
+        resolved_by_days,
+        cut,
+        key="resolved_by_days",
+        measures=("resolution_rate", "resolution_hours"),
+        caption=t(
+            "For good, with no reopening after (Kaplan–Meier). Each demand counts for the days it was followed, so "
+            "recent ones do not make the rest look slow."
+        ),
+        tables=tables,
+    )
     for pair in (("reply_timeliness_rate", "resolution_rate"), ("follow_up_satisfaction", "reopen_rate")):
         for column, metric in zip(ui.columns(1, 1), pair, strict=True):
             with column:
@@ -137,6 +158,16 @@ def draw(view: View, tables: bool) -> None:
 def by_month(view: View) -> Drawing:
     """The complaint rate by month within the limits of its ordinary variation."""
     return rate_by_month(view, view.ask("complaint_rate", by=("month",)), "complaint_rate")
+
+
+@remembered()
+def resolved_by_days(view: View, cut: str) -> Drawing:
+    """The share resolved by each day since arrival, by the values of a dimension."""
+    if cut not in view.gateway.dimensions(DEMANDS.metric):
+        return NOTHING
+    others = (cut,)
+    chosen = dict(view.where).get(cut, ())
+    return curves(view, DEMANDS, courses(view, DEMANDS, cut, others), course(view, DEMANDS, others), cut, chosen)
 
 
 @remembered()

@@ -18,11 +18,12 @@ from loupan.statistics.intervals import Floats, wilson
 
 ENOUGH_AT_RISK = 10
 """Fewest cases still followed and undecided on a day for a curve to be told beyond it."""
-# A curve has levelled off where the last third of its days adds no more than this part of what it has reached.
-_LEVEL_SHARE, _LEVEL_GAIN = 2 / 3, 0.02
+# A curve has levelled off where the last third of its days adds no more than this part of what it has reached. One that
+# still rises evenly looks so, with so many events, once in 3,000 times.
+_LEVEL_SHARE, _LEVEL_GAIN, _LEVEL_EVENTS = 2 / 3, 0.02, 20
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Course:
     """What happened to cases, by whole days since each began: arrays of one length, day 0 first.
 
@@ -42,6 +43,17 @@ class Course:
     def size(self) -> float:
         """How many cases there are."""
         return float(self.at_risk[0]) if len(self.at_risk) else 0.0
+
+    @property
+    def undecided(self) -> float:
+        """How many have come to no end in sight."""
+        return self.size - float(self.events.sum() + self.rivals.sum())
+
+    def settled(self, day: int) -> float:
+        """Return of how many it is known what they had come to by a day from 0: they had ended, or were followed."""
+        leaving = self.events + self.rivals
+        followed = self.at_risk[day] - leaving[day] if day <= self.last_day else 0.0
+        return float(leaving[: day + 1].sum() + followed)
 
     @property
     def last_day(self) -> int:
@@ -134,7 +146,7 @@ class Estimate:
 UNKNOWN = Estimate(math.nan, math.nan, math.nan)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Incidence:
     """The cumulative incidence of an event (Aalen and Johansen 1978, Scandinavian Journal of Statistics 5:141).
 
@@ -174,8 +186,8 @@ class Incidence:
         """The variance of F by the delta method, one per day.
 
         Var F(t) = sum over s up to t of (F(t) - F(s))² D / (Y (Y - D)) + S² d (Y - d) / Y³ - 2 (F(t) - F(s)) S d / Y²,
-        D = d + r (Marubini and Valsecchi 1995, Analysing Survival Data, 10.12; Collett 2015, Modelling Survival Data,
-        12.4). Where nobody has gone out of sight it is F (1 - F) / n.
+        D = d + r (Marubini and Valsecchi 1995, Analysing Survival Data, chapter 10; Collett 2015, Modelling Survival
+        Data, page 411). Where nobody has gone out of sight it is F (1 - F) / n.
         """
         y, d, f = self.course.at_risk, self.course.events, self.share
         ended, s = d + self.course.rivals, self._undecided[:-1]
@@ -243,14 +255,16 @@ class Incidence:
     def eventual(self) -> Estimate:
         """The level at which the curve has come to rest: the share that comes to the event at all.
 
-        Known where the last third of the days told adds no more than a fiftieth of it, else unknown. It is what was
-        seen, not a proof: an event later than anybody was followed cannot be seen (Maller and Zhou 1996, chapter 4).
+        Known where all have ended, or where there are twenty events and the last third of the days told adds no more
+        than a fiftieth of the level. It is what was seen, not a proof: an event later than anybody was followed cannot
+        be seen (Maller and Zhou 1996, Survival Analysis with Long-Term Survivors, chapter 4).
         """
         if not len(self.days):
             return UNKNOWN
         last = int(self.days[-1])
         level, earlier = self.share[last], self.share[int(last * _LEVEL_SHARE)]
-        is_level = math.isinf(self.known_until) or (level > 0 and level - earlier <= _LEVEL_GAIN * level)
+        has_enough = self.course.events[: last + 1].sum() >= _LEVEL_EVENTS
+        is_level = math.isinf(self.known_until) or (has_enough and level - earlier <= _LEVEL_GAIN * level)
         return self.at(last) if is_level else UNKNOWN
 
     def half_time(self) -> int | None:

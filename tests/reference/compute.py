@@ -75,3 +75,9 @@ class Reference:
         ``end`` are inclusive.
         """
         return self._metrics[metric].ask(Question(tuple(by), where, start, end))
+
+    def divisor(self, ratio: str, by: Sequence[str]) -> dict[Group, Any]:
+        """Return what a ratio divides by, of every group with facts; by dimensions that no list names as well."""
+        found = self._metrics[ratio]
+        assert isinstance(found, Ratio)
+        return found.denominator.ask(Question(tuple(by)))

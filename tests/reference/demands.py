@@ -82,6 +82,12 @@ class Demands:
             "phase": demand.phase,
         }
 
+    def course(self, demand: Row) -> dict[str, object]:
+        """Return what it has come to and in how many days, each that has begun counted; not listed to cut by."""
+        resolved_at = self.resolved_at(demand)
+        days = -((demand.received_at - (resolved_at or self.crm.as_of)) // dt.timedelta(days=1))
+        return {"resolution_outcome": "resolved" if resolved_at else "open", "resolution_days": max(days, 0)}
+
     def received(
         self,
         condition: Callable[[Row], bool],
@@ -92,7 +98,9 @@ class Demands:
 
         def facts() -> list[Fact]:
             return [
-                Fact(on, value(demand), demand.id, self._dimensions(demand, person(demand), on))
+                Fact(on, value(demand), demand.id, self._dimensions(demand, person(demand), on)).cut_by(
+                    self.course(demand)
+                )
                 for demand in self.crm.rows("demand")
                 if condition(demand)
                 for on in [self.crm.day(demand.received_at)]

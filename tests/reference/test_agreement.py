@@ -81,10 +81,13 @@ def assert_agree(reference: Reference, metrics: Metrics, asked: list[Shape]) -> 
 
 
 def assert_courses_agree(reference: Reference, metrics: Metrics) -> None:
-    """Compare what curves of signing rest on: dimensions that no list names."""
+    """Compare what curves of signing and of resolutions rest on: dimensions that no list names."""
     by = ("course_outcome", "course_days", "project", "month")
     found = {tuple(row[name] for name in by): row["leads"] for row in metrics.records(["leads"], by)}
     assert found == reference.query("leads", by)
+    by, metric = ("resolution_outcome", "resolution_days", "severity", "month"), "demands_not_withdrawn"
+    found = {tuple(row[name] for name in by): row[metric] for row in metrics.records([metric], by)}
+    assert found == reference.divisor("resolution_rate", by)
 
 
 def agree(tables: Mapping[str, pd.DataFrame], as_of: dt.datetime, chosen: random.Random, cuts: int = CUTS) -> None:

@@ -35,6 +35,12 @@ departments as (
 
 ),
 
+refresh as (
+
+    select * from {{ ref('stg_refresh') }}
+
+),
+
 masters as (
 
     select
@@ -67,6 +73,16 @@ masters as (
         handlings.resolved_at,
         handlings.resolved_at is not null as is_resolved,
         {{ dbt.datediff('demands.received_at', 'handlings.resolved_at', 'microsecond') }} / 3600e6 as resolution_hours,
+        cast(
+            greatest(
+                ceil(
+                    {{ dbt.datediff(
+                        'demands.received_at', 'coalesce(handlings.resolved_at, refresh.as_of)', 'microsecond'
+                    ) }} / 86400e6
+                ),
+                0
+            ) as integer
+        ) as resolution_days,
         coalesce(follow_ups.was_followed_up, false) as was_followed_up,
         follow_ups.rated_on,
         follow_ups.satisfaction,
@@ -76,6 +92,7 @@ masters as (
     inner join survivors on demands.customer_id = survivors.customer_id
     inner join handlings on demands.demand_id = handlings.demand_id
     left join follow_ups on demands.demand_id = follow_ups.demand_id
+    cross join refresh
 
 ),
 
