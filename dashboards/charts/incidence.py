@@ -239,9 +239,12 @@ def _numbers(view: View, kind: Kind, dimension: str, groups: Sequence[_Group]) -
     """Return what is told of each group, as numbers."""
     t = view.t
     curves = [group.curve for group in groups]
+    counted = view.gateway.metric(kind.metric)
+    # Files explain the metrics of their columns; helpers have no words for readers.
+    explained = "" if counted is None or counted.hidden else kind.metric
     columns = [
         Column(view.title(dimension), [group.name for group in groups]),
-        Column(view.label(kind.metric), [curve.course.size for curve in curves], "count", kind.metric),
+        Column(view.label(kind.metric), [curve.course.size for curve in curves], "count", explained),
         Column(view.label(kind.rate), [to_date(curve.course) for curve in curves], "percent", kind.rate),
         Column(t(kind.open_title), [curve.course.undecided / curve.course.size for curve in curves], "percent"),
     ]
