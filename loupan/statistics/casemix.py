@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +20,7 @@ _LEAST_EVENTS = 5
 _FARTHEST = 25.0
 _HALVINGS = 45
 _FOLDS, _GROUPS = 5, 10
+_Z = float(stats.norm.ppf(0.975))
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class Adjusted:
         ratio, ratio_low, ratio_high: observed ÷ expected with its 95 % interval.
         rate, rate_low, rate_high: the rate the unit would have with everybody's cases (direct standardisation), with
             its 95 % interval; for Poisson that is the common rate × `ratio`.
+        error: standard error of the expectation itself, on the log-odds (log-rate) scale.
         effect, covariance: of the units on the log-odds (log-rate) scale, pulled to the average as far as chance asks.
         spread: standard deviation of the units' true effects.
         mix: units × inputs; what the unit's cases add to the log-odds (log-rate) of the average case, by input.
@@ -55,6 +57,7 @@ class Adjusted:
     rate: Floats
     rate_low: Floats
     rate_high: Floats
+    error: Floats
     effect: Floats
     covariance: Floats
     spread: float
@@ -107,8 +110,8 @@ def adjust(cells: pd.DataFrame, inputs: Sequence[str], *, is_proportion: bool) -
     expected, variance = of_unit @ mean, of_unit @ weight
     low, high = _shift_interval(of_unit, predictor, n, observed, expected, is_proportion)
     shift = _shift(of_unit, predictor, n, observed, expected, is_proportion)
-    error = stats.norm.ppf(0.975) * _offset_error(model, of_unit, weight, variance)
-    low, high = _farther(shift, low, -error), _farther(shift, high, error)
+    error = _offset_error(model, of_unit, weight, variance)
+    low, high = (_farther(shift, bound, z * error) for bound, z in ((low, -_Z), (high, _Z)))
     shifts = (shift, low, high)
     ratios = [_events(of_unit, predictor, n, s, is_proportion) / expected for s in shifts]
     rates = [_standardised(predictor, n, s, is_proportion) for s in shifts]
@@ -127,6 +130,7 @@ def adjust(cells: pd.DataFrame, inputs: Sequence[str], *, is_proportion: bool) -
         rate=rates[0],
         rate_low=rates[1],
         rate_high=rates[2],
+        error=error,
         effect=model.effects[effects],
         covariance=model.covariance[np.ix_(effects, effects)],
         spread=model.spreads[0],
@@ -176,6 +180,7 @@ def shares(cells: pd.DataFrame) -> Adjusted | None:
         rate=ratio,
         rate_low=ratio_low,
         rate_high=ratio_high,
+        error=np.zeros(len(units)),
         effect=shift,
         covariance=np.full((len(units), len(units)), np.nan),
         spread=float("nan"),
@@ -250,7 +255,7 @@ def calibration(cells: pd.DataFrame, inputs: Sequence[str], *, is_proportion: bo
     order = np.argsort(rate, kind="stable")
     place = np.cumsum(n[order]) - n[order] / 2
     group = np.minimum((place / n.sum() * _GROUPS).astype(int), _GROUPS - 1)
-    sums = [np.bincount(group, values[order], _GROUPS) for values in (n, n * rate, x)]
+    sums = [np.bincount(group, values[order], _GROUPS).astype(float) for values in (n, n * rate, x)]
     filled = sums[0] > 0
     exposure, expected, events = (values[filled] for values in sums)
     return Calibration(
@@ -329,13 +334,15 @@ def _shift_interval(
         with np.errstate(divide="ignore"):
             low, high = poisson_exact(observed, expected)
             return np.log(low), np.log(high)
-    z, total = stats.norm.ppf(0.975), of_unit @ exposure
-    low = _bisected(of_unit, predictor, exposure, lambda mean, v: observed - mean - z * np.sqrt(v))
-    high = _bisected(of_unit, predictor, exposure, lambda mean, v: observed - mean + z * np.sqrt(v))
+    total = of_unit @ exposure
+    low = _bisected(of_unit, predictor, exposure, lambda mean, v: observed - mean - _Z * np.sqrt(v))
+    high = _bisected(of_unit, predictor, exposure, lambda mean, v: observed - mean + _Z * np.sqrt(v))
     return np.where(observed <= 0, -np.inf, low), np.where(observed >= total - 1e-9, np.inf, high)
 
 
-def _bisected(of_unit: sparse.csr_array, predictor: Floats, exposure: Floats, remaining) -> Floats:  # type: ignore[no-untyped-def]
+def _bisected(
+    of_unit: sparse.csr_array, predictor: Floats, exposure: Floats, remaining: Callable[[Floats, Floats], Floats]
+) -> Floats:
     """Return the shift of each unit at which `remaining` (of mean and variance, falling) is 0."""
     low, high = np.full(of_unit.shape[0], -_FARTHEST), np.full(of_unit.shape[0], _FARTHEST)
     spread = of_unit.T.tocsr()
@@ -364,8 +371,7 @@ def _offset_error(model: MixedModel, of_unit: sparse.csr_array, weight: Floats, 
 def _farther(shift: Floats, bound: Floats, error: Floats) -> Floats:
     """Move a bound away from the estimate by what another error adds, by the squares of the distances."""
     with np.errstate(invalid="ignore"):
-        distance = np.sign(error) * np.hypot(bound - shift, error)
-    moved = shift + distance
+        moved = shift + np.sign(error) * np.hypot(bound - shift, error)
     # Where nothing, or everything, happened the estimate itself is infinite.
     return np.where(np.isfinite(shift), moved, bound + error)
 

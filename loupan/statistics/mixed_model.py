@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -73,7 +74,7 @@ def fit(
     if like is None:
         levels = [int(np.max(code)) + 1 for code in map(np.asarray, codes)]
         edges = 1 + np.cumsum([0, *levels])
-        blocks = tuple(np.arange(first, last) for first, last in zip(edges[:-1], edges[1:], strict=True))
+        blocks = tuple(np.arange(first, last) for first, last in pairwise(edges))
         known = list(spreads or [None] * len(blocks))
         variances = np.array([(s if s is not None else _FIRST_SPREAD) ** 2 for s in known])
         effects = np.zeros(int(edges[-1]))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import optimize, stats
-from scipy.special import betaln, gammaln
+from scipy.special import betaln, expit, gammaln, logit
 
 from loupan.statistics.intervals import Floats
 
@@ -37,7 +37,7 @@ class Shrunken:
     size: float
 
 
-def beta_binomial(events: ArrayLike, trials: ArrayLike) -> Shrunken:
+def beta_binomial(events: ArrayLike, trials: ArrayLike, error: ArrayLike = 0.0) -> Shrunken:
     """Shrink proportions: true rates follow a beta distribution, events given them a binomial one.
 
     Empirical Bayes by marginal likelihood (Casella 1985, American Statistician 39:83; Spiegelhalter, Abrams and Myles
@@ -48,6 +48,8 @@ def beta_binomial(events: ArrayLike, trials: ArrayLike) -> Shrunken:
     Args:
         events: of each unit; may be no whole number, as after standardisation.
         trials: of each unit.
+        error: standard error, in log-odds, of what the rates were standardised with. It does not go away with many
+            cases, and is added to the interval by the squares of the distances.
     """
     x, n = np.asarray(events, float), np.asarray(trials, float)
 
@@ -58,10 +60,10 @@ def beta_binomial(events: ArrayLike, trials: ArrayLike) -> Shrunken:
     def below(value: Floats, mean: float, size: float, x: Floats, n: Floats) -> Floats:
         return np.asarray(stats.beta.cdf(value, mean * size + x, (1 - mean) * size + n - x))
 
-    return _shrunken(x, n, likelihood, below, top=1.0)
+    return _wider(_shrunken(x, n, likelihood, below, top=1.0), error, logit, expit)
 
 
-def gamma_poisson(events: ArrayLike, exposure: ArrayLike) -> Shrunken:
+def gamma_poisson(events: ArrayLike, exposure: ArrayLike, error: ArrayLike = 0.0) -> Shrunken:
     """Shrink rates, or observed ÷ expected: true rates follow a gamma distribution, events given them a Poisson one.
 
     Clayton and Kaldor 1987, Biometrics 43:671, section 3.1; the spread as in `beta_binomial`.
@@ -69,6 +71,7 @@ def gamma_poisson(events: ArrayLike, exposure: ArrayLike) -> Shrunken:
     Args:
         events: of each unit.
         exposure: what the rate is per: customers, months, or expected events.
+        error: as in `beta_binomial`, of the logarithm of the rate.
     """
     x, e = np.asarray(events, float), np.asarray(exposure, float)
 
@@ -80,7 +83,7 @@ def gamma_poisson(events: ArrayLike, exposure: ArrayLike) -> Shrunken:
     def below(value: Floats, mean: float, size: float, x: Floats, e: Floats) -> Floats:
         return np.asarray(stats.gamma.cdf(value, mean * size + x, scale=1 / (size + e)))
 
-    return _shrunken(x, e, likelihood, below, top=None)
+    return _wider(_shrunken(x, e, likelihood, below, top=None), error, np.log, np.exp)
 
 
 Likelihood = Callable[[float, float, Floats, Floats], float]
@@ -137,9 +140,17 @@ def _most_likely(
     return _best_mean(likelihood, size, x, n, crude, top), size
 
 
-def _best_mean(
-    likelihood: Likelihood, size: float, x: Floats, n: Floats, crude: float, top: float | None
-) -> float:
+def _wider(
+    found: Shrunken, error: ArrayLike, onto: Callable[[Floats], Floats], back: Callable[[Floats], Floats]
+) -> Shrunken:
+    """Add another error to the intervals, on the scale on which it is one."""
+    middle, more = onto(found.rate), stats.norm.ppf(0.975) * np.asarray(error, float)
+    low = back(middle - np.hypot(middle - onto(found.low), more))
+    high = back(middle + np.hypot(onto(found.high) - middle, more))
+    return replace(found, low=low, high=high)
+
+
+def _best_mean(likelihood: Likelihood, size: float, x: Floats, n: Floats, crude: float, top: float | None) -> float:
     """Return the most likely mean of the true rates, given how much they spread."""
     ends = (crude / 5, min(crude * 5, (1 + 4 * crude) / 5) if top else crude * 5)
     found = optimize.minimize_scalar(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from dashboards.charts.comparison import estimates, funnel_plot, ranges, ranked_bars
+from dashboards.charts.comparison import estimates, ranges, ranked_bars
+from dashboards.charts.funnel import funnel_plot
 from dashboards.charts.targets import by_dimension
 
 NUMBER = 30
