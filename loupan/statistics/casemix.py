@@ -111,7 +111,7 @@ def adjust(cells: pd.DataFrame, inputs: Sequence[str], *, is_proportion: bool) -
     low, high = _shift_interval(of_unit, predictor, n, observed, expected, is_proportion)
     shift = _shift(of_unit, predictor, n, observed, expected, is_proportion)
     error = _offset_error(model, of_unit, weight, variance)
-    low, high = (_farther(shift, bound, z * error) for bound, z in ((low, -_Z), (high, _Z)))
+    low, high = _farther(shift, low, _Z * error, -1), _farther(shift, high, _Z * error, 1)
     shifts = (shift, low, high)
     ratios = [_events(of_unit, predictor, n, s, is_proportion) / expected for s in shifts]
     rates = [_standardised(predictor, n, s, is_proportion) for s in shifts]
@@ -368,12 +368,12 @@ def _offset_error(model: MixedModel, of_unit: sparse.csr_array, weight: Floats, 
     return np.sqrt(np.einsum("ui,ij,uj->u", means, covariance, means))
 
 
-def _farther(shift: Floats, bound: Floats, error: Floats) -> Floats:
-    """Move a bound away from the estimate by what another error adds, by the squares of the distances."""
+def _farther(shift: Floats, bound: Floats, error: Floats, direction: int) -> Floats:
+    """Move a bound, below (−1) or above (1) the estimate, away from it by what another error adds."""
     with np.errstate(invalid="ignore"):
-        moved = shift + np.sign(error) * np.hypot(bound - shift, error)
+        moved = shift + direction * np.hypot(bound - shift, error)
     # Where nothing, or everything, happened the estimate itself is infinite.
-    return np.where(np.isfinite(shift), moved, bound + error)
+    return np.where(np.isfinite(shift), moved, bound + direction * error)
 
 
 def _standardised(predictor: Floats, exposure: Floats, shift: Floats, is_proportion: bool) -> Floats:
@@ -382,7 +382,7 @@ def _standardised(predictor: Floats, exposure: Floats, shift: Floats, is_proport
     if not is_proportion:
         return np.asarray(np.exp(shift) * (exposure @ np.exp(predictor)) / total)
     # Equal predictors are many: their cells are one.
-    levels, place = np.unique(np.round(predictor, 3), return_inverse=True)
+    levels, place = np.unique(np.round(predictor, 6), return_inverse=True)
     weight = np.bincount(place, exposure, len(levels)) / total
     return np.asarray(expit(levels[None, :] + shift[:, None]) @ weight)
 

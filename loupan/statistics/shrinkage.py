@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import optimize, stats
-from scipy.special import betaln, expit, gammaln, logit
+from scipy.special import betainc, betaln, expit, gammainc, gammaln, logit
 
 from loupan.statistics.intervals import Floats
 
@@ -58,7 +58,7 @@ def beta_binomial(events: ArrayLike, trials: ArrayLike, error: ArrayLike = 0.0) 
         return float(np.sum(betaln(a + x, b + n - x) - betaln(a, b)))
 
     def below(value: Floats, mean: float, size: float, x: Floats, n: Floats) -> Floats:
-        return np.asarray(stats.beta.cdf(value, mean * size + x, (1 - mean) * size + n - x))
+        return np.asarray(betainc(mean * size + x, (1 - mean) * size + n - x, value))
 
     return _wider(_shrunken(x, n, likelihood, below, top=1.0), error, logit, expit)
 
@@ -81,7 +81,7 @@ def gamma_poisson(events: ArrayLike, exposure: ArrayLike, error: ArrayLike = 0.0
         return float(np.sum(terms))
 
     def below(value: Floats, mean: float, size: float, x: Floats, e: Floats) -> Floats:
-        return np.asarray(stats.gamma.cdf(value, mean * size + x, scale=1 / (size + e)))
+        return np.asarray(gammainc(mean * size + x, value * (size + e)))
 
     return _wider(_shrunken(x, e, likelihood, below, top=None), error, np.log, np.exp)
 

@@ -29,8 +29,8 @@ class Reversal:
         is_reversed: the adjusted order is sure; else the crude difference vanishes.
         sure: how sure the less sure of the two orders is.
         inputs: what explains it, what explains most first.
-        strata, agreeing: of the groups of cases alike in the first of `inputs` that both have enough of to tell, how
-            many, and in how many `better` has the higher rate.
+        strata, agreeing: of a reversal, how many groups of cases alike in the first of `inputs` both have some of, and
+            in how many of them `better` has the higher rate.
     """
 
     better: int
@@ -71,15 +71,16 @@ def reversals(cells: pd.DataFrame, crude: Adjusted, adjusted: Adjusted) -> tuple
     found = []
     for worse, better in np.argwhere(turned | gone):
         inputs = _explaining(crude, adjusted, worse, better)
-        is_turned = bool(turned[worse, better])
-        if not inputs:
-            continue
-        table = _strata(cells, inputs, (adjusted.units[better], adjusted.units[worse]))
-        if is_turned and _pooled(table, adjusted.is_proportion) <= 0:
-            continue
-        strata, agreeing = _agreement(_strata(cells, inputs[:1], (adjusted.units[better], adjusted.units[worse])))
-        sure = min(before[worse, better], 1 - after[worse, better] if is_turned else before[worse, better])
-        found.append(Reversal(int(better), int(worse), is_turned, float(sure), inputs, strata, agreeing))
+        pair = (adjusted.units[better], adjusted.units[worse])
+        sure, is_turned = before[worse, better], bool(turned[worse, better])
+        strata = agreeing = 0
+        if is_turned and inputs:
+            if _pooled(_strata(cells, inputs, pair), adjusted.is_proportion) <= 0:
+                continue
+            sure = min(sure, 1 - after[worse, better])
+            strata, agreeing = _agreement(_strata(cells, inputs[:1], pair))
+        if inputs:
+            found.append(Reversal(int(better), int(worse), is_turned, float(sure), inputs, strata, agreeing))
     return tuple(sorted(found, key=lambda pair: (not pair.is_reversed, -pair.sure)))
 
 
