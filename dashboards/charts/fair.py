@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dashboards.charts.comparison import AXIS_ROOM, ROW_OF_TWO, ratio_interval
+from dashboards.charts.comparison import AXIS_ROOM, ROW, ROW_OF_TWO, ratio_interval
 from dashboards.fair_comparison import FairComparison
 from dashboards.names import names_of
 from dashboards.view import View
@@ -38,6 +38,7 @@ def fair_rates(view: View, found: FairComparison) -> Drawing:
     formats, colours, t = view.formats, COLOURS[view.theme], view.t
     shown = data[~data["is_few"]].nlargest(_MOST, "exposure").sort_values("name", kind="stable")
     rows = list(range(len(shown)))
+    labels = ["<br>".join(wrapped(name)) for name in shown["name"]]
     common = 1.0 if found.is_number else found.scale * found.adjusted.common
     crude = {
         "type": "scatter",
@@ -87,11 +88,11 @@ def fair_rates(view: View, found: FairComparison) -> Drawing:
     drawn = figure(
         view.theme,
         [crude, pulled],
-        ROW_OF_TWO * len(shown) + AXIS_ROOM + 30,
+        (ROW_OF_TWO if any("<br>" in label for label in labels) else ROW) * len(shown) + AXIS_ROOM + 30,
         xaxis=value_axis(formats, unit, 0.0, top, view.theme, is_tight=True),
         yaxis=label_axis(
             shown["name"].tolist(),
-            ticktext=["<br>".join(wrapped(name)) for name in shown["name"]],
+            ticktext=labels,
             ticklabelstandoff=6,
         ),
         shapes=[

@@ -85,7 +85,7 @@ def adjust(cells: pd.DataFrame, inputs: Sequence[str], *, is_proportion: bool) -
     of one level does not pass its own effect on to that level. What is expected is the prediction without the effects
     of the units. Intervals of the ratio: Wilson's score interval on a shift of the unit's log-odds, or Garwood's of a
     Poisson count; what is not known about the inputs' effects is added by the squares of the distances (Zou and Donner
-    2008, Statistics in Medicine 27:1693, equation 3).
+    2008, Statistics in Medicine 27:1693).
 
     Args:
         cells: columns ``unit``, ``observed``, ``exposure`` and the inputs; missing values are a level of their own.
@@ -102,9 +102,10 @@ def adjust(cells: pd.DataFrame, inputs: Sequence[str], *, is_proportion: bool) -
     used, codes = _codes(data, inputs)
     x, n = data["observed"].to_numpy(float), data["exposure"].to_numpy(float)
     model = mixed_model.fit([unit, *codes], x, n, is_proportion=is_proportion)
+    besides = _without_exposure(cells, units)
     of_unit = sparse.csr_array((np.ones(len(unit)), (unit, np.arange(len(unit)))), shape=(len(units), len(unit)))
-    predictor = _levelled(model.predictor(0), n, float(x.sum()), is_proportion)
-    observed, exposure = of_unit @ x, of_unit @ n
+    predictor = _levelled(model.predictor(0), n, float(x.sum() + besides.sum()), is_proportion)
+    observed, exposure = of_unit @ x + besides, of_unit @ n
     mean = n * (expit(predictor) if is_proportion else np.exp(predictor))
     weight = mean * (1 - mean / n) if is_proportion else mean
     expected, variance = of_unit @ mean, of_unit @ weight
@@ -198,7 +199,7 @@ def ratio_limits(expected: Floats, level: float, share: float, factor: float = 1
     """Return the limits that observed ÷ expected keeps by chance when nothing but the cases differ.
 
     Normal limits of the square root, which is nearly normal from few events on (Spiegelhalter 2005, Statistics in
-    Medicine 24:1185, appendix A.3), widened by √`factor`.
+    Medicine 24:1185), widened by √`factor`.
 
     Args:
         expected: events.
@@ -279,6 +280,15 @@ def _usable(cells: pd.DataFrame, is_proportion: bool) -> pd.DataFrame | None:
     if data["unit"].nunique() < 2 or min(events, others) < _LEAST_EVENTS:
         return None
     return data
+
+
+def _without_exposure(cells: pd.DataFrame, units: pd.Index) -> Floats:
+    """Return each unit's events in cells without exposure: complaints of customers served before the period.
+
+    They tell nothing about the inputs, but they are the unit's.
+    """
+    besides = cells[~(cells["exposure"] > 0)]
+    return besides.groupby(besides["unit"].astype(str))["observed"].sum().reindex(units, fill_value=0.0).to_numpy(float)
 
 
 def _codes(data: pd.DataFrame, inputs: Sequence[str]) -> tuple[tuple[str, ...], list[NDArray[np.int64]]]:

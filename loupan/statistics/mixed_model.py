@@ -57,7 +57,7 @@ def fit(
     spreads: Sequence[float | None] | None = None,
     like: MixedModel | None = None,
 ) -> MixedModel:
-    """Fit by penalised quasi-likelihood (Breslow and Clayton 1993, JASA 88:9, section 2).
+    """Fit by penalised quasi-likelihood (Breslow and Clayton 1993, JASA 88:9).
 
     The effects of a block are normal around 0 with a spread of its own, by restricted likelihood (Schall 1991,
     Biometrika 78:719): what tells nothing shrinks to nothing, and what is rare does not run off to infinity.

@@ -41,9 +41,9 @@ def beta_binomial(events: ArrayLike, trials: ArrayLike, error: ArrayLike = 0.0) 
     """Shrink proportions: true rates follow a beta distribution, events given them a binomial one.
 
     Empirical Bayes by marginal likelihood (Casella 1985, American Statistician 39:83; Spiegelhalter, Abrams and Myles
-    2004, Bayesian Approaches to Clinical Trials and Health-Care Evaluation, section 3.17). The mean of the beta
+    2004, Bayesian Approaches to Clinical Trials and Health-Care Evaluation). The mean of the beta
     distribution is estimated; its spread is not known well from few units, so that the posterior is averaged over it,
-    with every degree of shrinkage equally likely beforehand (Christiansen and Morris 1997, JASA 92:618, section 2.2).
+    with every degree of shrinkage equally likely beforehand (Christiansen and Morris 1997, JASA 92:618).
 
     Args:
         events: of each unit; may be no whole number, as after standardisation.
@@ -66,7 +66,7 @@ def beta_binomial(events: ArrayLike, trials: ArrayLike, error: ArrayLike = 0.0) 
 def gamma_poisson(events: ArrayLike, exposure: ArrayLike, error: ArrayLike = 0.0) -> Shrunken:
     """Shrink rates, or observed ÷ expected: true rates follow a gamma distribution, events given them a Poisson one.
 
-    Clayton and Kaldor 1987, Biometrics 43:671, section 3.1; the spread as in `beta_binomial`.
+    Clayton and Kaldor 1987, Biometrics 43:671; the spread as in `beta_binomial`.
 
     Args:
         events: of each unit.

@@ -85,6 +85,14 @@ def test_a_missing_value_is_a_level_of_its_own():
     assert adjust(cells, ("source",), is_proportion=True).ratio == pytest.approx([1, 1], abs=0.01)
 
 
+def test_events_without_exposure_are_the_units_all_the_same():
+    cells = cells_of([("A", 6, 40), ("A", 2, 0), ("B", 5, 60), ("C", 9, 0)])
+    found = adjust(cells, (), is_proportion=False)
+    assert found.units == ("A", "B")
+    assert found.observed.tolist() == [8, 5]
+    assert found.expected == pytest.approx([13 * 0.4, 13 * 0.6])
+
+
 def test_an_input_of_one_level_is_left_out():
     assert adjust(SAME.assign(project="one"), ("project", "source"), is_proportion=True).inputs == ("source",)
 

@@ -13,7 +13,7 @@ SEED, EXTRACT = np.repeat([0, 1], [11, 10]), np.repeat([0, 1, 0, 1], [5, 6, 5, 5
 
 
 def test_plates_of_seeds_agree_with_the_published_fit():
-    # Breslow and Clayton 1993, JASA 88:9, section 6.1: estimates and standard errors of penalised quasi-likelihood.
+    # Breslow and Clayton 1993, JASA 88:9: estimates and standard errors of penalised quasi-likelihood.
     model = fit([np.arange(21), SEED + 2 * EXTRACT], GERMINATED, SEEDS, is_proportion=True, spreads=[None, 100])
     none, seed, extract, both = model.effects[model.blocks[1]] + model.effects[0]
     assert model.spreads[0] == pytest.approx(0.313, abs=0.002)
