@@ -133,6 +133,9 @@ def calibration_plot(view: View, metric: str, found: Calibration) -> Drawing:
     expected, observed = scale * found.expected, scale * found.observed
     low, high = ratio_interval(unit, pd.Series(found.events), pd.Series(found.exposure), scale)
     end = float(max(np.nanmax(high), expected.max()))
+    start = float(min(np.nanmin(low), expected.min()))
+    # Small rates are seen against 0, large ones among themselves.
+    start = 0.0 if start < end / 2 else start
     texts = [
         hover(
             [
@@ -165,15 +168,16 @@ def calibration_plot(view: View, metric: str, found: Calibration) -> Drawing:
         "showlegend": False,
     }
     diagonal: dict[str, Any] = {
-        "type": "line", "x0": 0, "y0": 0, "x1": end, "y1": end, "layer": "below",
+        "type": "line", "x0": start, "y0": start, "x1": end, "y1": end, "layer": "below",
         "line": {"color": colours.accent, "width": 1.5, "dash": "dot"},
     }  # fmt: skip
     drawn = figure(
         view.theme,
         [points],
         _SIDE,
-        xaxis=value_axis(formats, unit, 0.0, end, view.theme, is_tight=True) | {"title": {"text": safe(t("Expected"))}},
-        yaxis=value_axis(formats, unit, 0.0, end, view.theme) | {"title": {"text": safe(t("Happened"))}},
+        xaxis=value_axis(formats, unit, start, end, view.theme, is_tight=True)
+        | {"title": {"text": safe(t("Expected"))}},
+        yaxis=value_axis(formats, unit, start, end, view.theme) | {"title": {"text": safe(t("Happened"))}},
         shapes=[diagonal],
     )
     inside = int(np.sum((low <= expected) & (expected <= high)))

@@ -33,6 +33,7 @@ from loupan.ui.drawing import HOVER, NOTHING, Column, Drawing, Finished, figure,
 from loupan.ui.palette import COLOURS
 
 _INNER, _OUTER = 0.95, 0.998
+_HIGHEST = 2.0
 Limits = Callable[[Floats, float], tuple[Floats, Floats]]
 
 
@@ -144,7 +145,10 @@ def fair_funnel(view: View, found: FairComparison, *, height: int = 420) -> Draw
         )
     ]  # fmt: skip
     _mark(data, limits)
-    top = max(2.0, float(data.loc[~data["is_few"], "value"].max()) * 1.1)
+    # Neither rates of few cases nor wide limits stretch the axis.
+    compared = data[~data["is_few"]]
+    widest = float(limits(compared["size"].to_numpy(float), _OUTER)[1].max())
+    top = max(float(compared["value"].max()) * 1.1, min(widest, _HIGHEST))
     sizes = np.geomspace(max(0.5, data["size"].min()), data["size"].max() * 1.04, 120)
     titles = t("Expected number"), t("Observed ÷ expected")
     drawn = _picture(view, data, limits, sizes, 1.0, top, "ratio", titles, height)
