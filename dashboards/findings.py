@@ -9,9 +9,12 @@ import numpy as np
 import pandas as pd
 
 from dashboards.charts.comparison import ratio_frame
+from dashboards.comparison_inputs import EMPLOYEE, PROJECT
 from dashboards.control import control_of, told
+from dashboards.fair_comparison import compared
 from dashboards.gateway import Period
 from dashboards.memory import remembered
+from dashboards.misleading import sentence
 from dashboards.view import View
 from loupan.formats import is_missing
 from loupan.i18n import marked
@@ -34,6 +37,8 @@ _COURSES: dict[str, tuple[str, tuple[tuple[str, str], ...]]] = {
 }
 # A target of which less is reached is a matter for a decision.
 _BEHIND = 0.8
+# Orders in which a reversal is looked for; the page of staff looks in all.
+_ORDERED = (("conversion_rate", EMPLOYEE), ("conversion_rate", PROJECT), ("complaints_per_100_served", EMPLOYEE))
 
 
 @dataclass(frozen=True)
@@ -45,12 +50,14 @@ class Finding:
         text: the finding with its numbers, in the reader's language.
         page: path of the page that shows more.
         filters: what to set there, by filter of the address.
+        is_personal: it names people, and is for who may open the page only.
     """
 
     weight: float
     text: str
     page: str
     filters: tuple[tuple[str, str], ...] = ()
+    is_personal: bool = False
 
 
 @remembered(64)
@@ -253,6 +260,17 @@ def _arrears(view: View) -> Iterator[Finding]:
         yield Finding(1.5, text, "property-fees", (("project", str(project)),))
 
 
+def _reversals(view: View) -> Iterator[Finding]:
+    """Pairs whose order as counted is turned round once what they were handed is taken out."""
+    for metric, unit in _ORDERED:
+        found = compared(view, metric, unit)
+        if found is None:
+            continue
+        for pair in filter(lambda pair: pair.is_reversed, found.reversals):
+            filters = (("unit", unit), ("metric", metric))
+            yield Finding(2 + pair.sure, sentence(view, found, pair), "staff", filters, unit == EMPLOYEE)
+
+
 _SEARCHES: tuple[Callable[[View], Iterator[Finding]], ...] = (
-    _rates, _signals, _targets, _plans, _budgets, _overdue, _arrears,
+    _rates, _signals, _targets, _plans, _budgets, _overdue, _arrears, _reversals,
 )  # fmt: skip

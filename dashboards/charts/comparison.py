@@ -13,16 +13,7 @@ from dashboards.names import names_of
 from dashboards.view import View
 from loupan.formats import is_missing
 from loupan.i18n.codes import is_unknown
-from loupan.statistics.intervals import (
-    ENOUGH,
-    Dispersion,
-    Floats,
-    dispersion,
-    poisson_exact,
-    proportion_limits,
-    rate_limits,
-    wilson,
-)
+from loupan.statistics.intervals import ENOUGH, Floats, poisson_exact, wilson
 from loupan.ui.drawing import (
     HOVER,
     NOTHING,
@@ -271,7 +262,7 @@ def estimates(
         colours.faint if few or not is_chosen else colours.main
         for few, is_chosen in zip(shown["is_few"], shown["is_chosen"], strict=True)
     ]
-    texts = _ratio_texts(view, shown, metric)
+    texts = ratio_texts(view, shown, metric)
     top = max(float(shown["rate"].max()), float(np.nanquantile(shown["high"], 0.85)), common)
     trace = {
         "type": "scatter",
@@ -340,121 +331,6 @@ def rated(view: View, metric: str, dimension: str, **options: Any) -> Drawing:
     frame = view.ask(metric, by=(dimension,), without=(dimension,))
     options = {"chosen": dict(view.where).get(dimension, ()), "is_ranked": dimension != "employee", **options}
     return NOTHING if frame.empty else estimates(view, frame, dimension, metric, **options)
-
-
-def funnel_plot(view: View, frame: pd.DataFrame, dimension: str, metric: str, *, height: int = 420) -> Drawing:
-    """Draw each unit's rate against its size with the limits of chance at 95 % and 99.8 % around the common rate.
-
-    Args:
-        view: the reader's view.
-        frame: columns `dimension`, `metric`, its numerator and its denominator.
-        dimension: the units compared, usually employees.
-        metric: a ratio of unit percent or per_100.
-        height: in pixels.
-    """
-    data = ratio_frame(frame, dimension, metric)
-    if data.empty:
-        return NOTHING
-    data["name"] = data[dimension].map(names_of(view, dimension), na_action=None)
-    data["is_few"] = data["denominator"] < ENOUGH
-    unit, formats, colours = view.unit(metric), view.formats, COLOURS[view.theme]
-    scale = scale_of(view, metric)
-    data["low"], data["high"] = ratio_interval(unit, data["numerator"], data["denominator"], scale)
-    if data["is_few"].all():
-        ordered, title = data.sort_values("name", kind="stable"), view.title(dimension)
-        columns = ratio_columns(view, ordered, metric, Column(title, ordered["name"].tolist()))
-        note = view.t("Nobody has 30 cases in this period: too few to compare by.")
-        return Drawing(None, table=ratio_table(view, ordered, metric, title), note=note, columns=columns)
-    common = data["numerator"].sum() / data["denominator"].sum()
-    is_proportion = unit == "percent"
-    spread = _dispersion(data[~data["is_few"]], common, is_proportion)
-    factor = spread.factor if spread.is_excessive else 1.0
-    limits = proportion_limits if is_proportion else rate_limits
-    sizes = np.unique(np.round(np.geomspace(max(5, data["denominator"].min()), data["denominator"].max() * 1.04, 120)))
-    own_low, own_high = limits(common, data["denominator"].to_numpy(), 0.998, factor)
-    data["is_outside"] = ~data["is_few"] & ((data["rate"] > scale * own_high) | (data["rate"] < scale * own_low))
-    # Rates of few cases do not stretch the axis; nor is a proportion ever above its whole.
-    top = max(float(data.loc[~data["is_few"], "rate"].max()) * 1.1, scale * common * 2)
-    top = min(top, scale) if is_proportion else top
-    data["is_beyond"] = data["rate"] > top
-    traces: list[dict[str, Any]] = []
-    for level, dash, name in ((0.95, "dot", view.t("95% limits")), (0.998, "solid", view.t("99.8% limits"))):
-        bounds = limits(common, sizes, level, factor)
-        traces += [
-            {
-                "type": "scatter",
-                "mode": "lines",
-                "x": sizes.tolist(),
-                "y": (scale * bound).tolist(),
-                "line": {"color": colours.muted, "width": 1.2, "dash": dash},
-                "hoverinfo": "skip",
-                "name": name,
-                "legendgroup": name,
-                "showlegend": i == 0,
-            }
-            for i, bound in enumerate(bounds)
-        ]
-    groups = (
-        (data["is_few"], colours.faint, view.t("Fewer than 30")),
-        (~data["is_few"] & ~data["is_outside"], colours.main, view.t("Within the limits")),
-        (data["is_outside"], colours.accent, view.t("Outside the limits")),
-    )
-    for is_member, colour, name in groups:
-        members = data[is_member]
-        if members.empty:
-            continue
-        traces.append(
-            {
-                "type": "scatter",
-                "mode": "markers",
-                "x": members["denominator"].tolist(),
-                "y": members["rate"].clip(upper=top).tolist(),
-                "marker": {
-                    "size": 10,
-                    "color": colour,
-                    "line": {"width": 1, "color": "rgba(255,255,255,0.6)"},
-                    "symbol": ["triangle-up" if is_beyond else "circle" for is_beyond in members["is_beyond"]],
-                },
-                "cliponaxis": False,
-                "name": name,
-                "customdata": _ratio_texts(view, members, metric),
-                "hovertemplate": HOVER,
-            }
-        )
-    drawn = figure(
-        view.theme,
-        traces,
-        height,
-        xaxis=value_axis(formats, "count", 0, float(data["denominator"].max()), view.theme, is_tight=True)
-        | {"showgrid": False, "title": {"text": safe(_denominator_label(view, metric))}},
-        yaxis=value_axis(formats, unit, 0.0, top, view.theme) | {"range": [0, top]},
-        shapes=[_level(scale * common, colours.accent)],
-    )
-    alt = view.t(
-        "{metric} against size: common rate {common}; {outside} of {units} lie outside the 99.8% limits.",
-        metric=view.label(metric),
-        common=formats.value(scale * common, unit),
-        outside=int(data["is_outside"].sum()),
-        units=int((~data["is_few"]).sum()),
-    )
-    if spread.is_excessive:
-        note = view.t(
-            "People differ more than chance allows (dispersion {factor}); the limits are widened accordingly.",
-            factor=formats.value(spread.factor, "ratio"),
-        )
-    elif data["is_outside"].any():
-        note = view.t("Apart from the points outside, the spread between people is no more than chance gives.")
-    else:
-        note = view.t("The spread between people is no more than chance gives.")
-    note += " " + view.t(
-        "Differences in who was served are not taken out yet: a point outside is a question, not a verdict."
-    )
-    if data["is_beyond"].any():
-        note += " " + view.t("Triangles at the edge stand for rates beyond it.")
-    ordered = data.sort_values("name", kind="stable")
-    title = view.title(dimension)
-    columns = ratio_columns(view, ordered, metric, Column(title, ordered["name"].tolist()))
-    return Drawing(drawn, alt, ratio_table(view, ordered, metric, title), note, columns=columns)
 
 
 def ratio_frame(frame: pd.DataFrame, dimension: str, metric: str) -> pd.DataFrame:
@@ -533,11 +409,6 @@ def _rule(x: float, colour: str) -> dict[str, Any]:
     return {"type": "line", "x0": x, "x1": x, "y0": 0, "y1": 1, "yref": "paper", "line": line, "layer": "below"}
 
 
-def _level(y: float, colour: str) -> dict[str, Any]:
-    line = {"color": colour, "width": 1.5, "dash": "dot"}
-    return {"type": "line", "y0": y, "y1": y, "x0": 0, "x1": 1, "xref": "paper", "line": line, "layer": "below"}
-
-
 def _label_with_n(name: str, denominator: float) -> str:
     return f"{'<br>'.join(wrapped(name, 18))}  <span style='font-size:10px'>n={denominator:,.0f}</span>"
 
@@ -548,22 +419,8 @@ def scale_of(view: View, metric: str) -> float:
     return float(definition.scale) if definition else 1.0
 
 
-def _denominator_label(view: View, metric: str) -> str:
-    definition = view.gateway.metric(metric)
-    return view.label(definition.denominator) if definition and definition.denominator else ""
-
-
-def _dispersion(data: pd.DataFrame, common: float, is_proportion: bool) -> Dispersion:
-    """Test the spread of units with enough cases; square roots stabilise the variance of both kinds of rate."""
-    n, x = data["denominator"].to_numpy(float), data["numerator"].to_numpy(float)
-    if is_proportion:
-        z = 2 * np.sqrt(n) * (np.arcsin(np.sqrt(np.clip(x / n, 0, 1))) - np.arcsin(np.sqrt(common)))
-    else:
-        z = 2 * (np.sqrt(x) - np.sqrt(common * n))
-    return dispersion(z)
-
-
-def _ratio_texts(view: View, data: pd.DataFrame, metric: str) -> list[str]:
+def ratio_texts(view: View, data: pd.DataFrame, metric: str) -> list[str]:
+    """Return what is said of each rate when a pointer rests on it."""
     unit, formats = view.unit(metric), view.formats
     columns = (data[c] for c in ("name", "rate", "low", "high", "numerator", "denominator", "is_few"))
     return [

@@ -91,7 +91,7 @@ def _decide(view: View) -> None:
     with st.container(border=True, key="lp_card_decide", height="stretch"):
         ui.card_title(t("What needs a decision"), t("Beyond what chance explains, or plainly due."))
         with layout.guarded(view):
-            found = findings(view)
+            found = [f for f in findings(view) if not f.is_personal or links.is_open(f.page)]
             if not found:
                 ui.message(t("Nothing stands out in this period."))
             for number, finding in enumerate(found[:_MOST]):

@@ -29,6 +29,7 @@ DIMENSION_TITLES = {
     "occupation": marked("Occupation"),
     "district": marked("District"),
     "demand_category": marked("Demand category"),
+    "demand_kind": marked("Kind of demand"),
     "channel": marked("Channel"),
     "severity": marked("Severity"),
     "phase": marked("Phase"),
@@ -137,6 +138,13 @@ _CODES = {
         "refund": marked("Refund"),
     },
     "phase": {"sales": marked("Sales phase"), "property": marked("Property phase")},
+    "demand_kind": {
+        "complaint": marked("Complaint"),
+        "suggestion": marked("Suggestion"),
+        "service_request": marked("Service request"),
+        "decoration": marked("Decoration"),
+        "other": marked("Other"),
+    },
 }
 
 

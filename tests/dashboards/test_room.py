@@ -7,7 +7,8 @@ import pytest
 
 from dashboards.attribution import Credit
 from dashboards.charts.attribution import credited
-from dashboards.charts.comparison import estimates, funnel_plot, ranked_bars
+from dashboards.charts.comparison import estimates, ranked_bars
+from dashboards.charts.funnel import funnel_plot
 from dashboards.charts.targets import by_dimension
 
 NUMBER = 30

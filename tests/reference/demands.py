@@ -77,6 +77,7 @@ class Demands:
             **self.dimensions.customer(self.survivor_of[demand.customer_id]),
             **self.dimensions.person(employee_id, on),
             "demand_category": self.dimensions.demand_categories(demand.demand_category_id),
+            "demand_kind": self.kind(demand),
             "channel": demand.channel,
             "severity": demand.severity,
             "phase": demand.phase,

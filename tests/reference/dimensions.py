@@ -14,7 +14,7 @@ CUSTOMER = (
 )  # fmt: skip
 PERSON = ("employee", "employee_name", "department")
 REASON = ("reason", "competitor", "competitor_project")
-DEMAND = ("demand_category", "channel", "severity", "phase")
+DEMAND = ("demand_category", "demand_kind", "channel", "severity", "phase")
 
 # The first year of each band of age, and what the band is called.
 AGE_BANDS = {65: "65+", 55: "55-64", 45: "45-54", 35: "35-44", 25: "25-34", 0: "0-24"}
