@@ -154,10 +154,10 @@ def _signals(view: View) -> Iterator[Finding]:
         if found is None or definition is None:
             continue
         over = [i for i, month in enumerate(found.periods) if view.is_over(month)]
-        for signal, sentence in zip(found.signals, told(view, found, view.label(metric)), strict=True):
+        for signal, text in zip(found.signals, told(view, found, view.label(metric)), strict=True):
             if over and signal.end == over[-1]:
                 is_bad = signal.is_high == (definition.better == "lower")
-                yield Finding(2.5 if is_bad else 0.5, sentence, page, address)
+                yield Finding(2.5 if is_bad else 0.5, text, page, address)
                 break
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated
 
 import typer
@@ -17,6 +18,8 @@ def serve(
     ] = "127.0.0.1",
 ) -> None:
     """Serve the web app."""
+    # Readers are many and matrices small: threads of one answer only get into the way of the other readers' answers.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from dashboards import server
     from data_entry import demo_accounts
     from loupan.settings import get_settings
