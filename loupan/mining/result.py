@@ -71,8 +71,8 @@ class Output:
     """A table of results.
 
     A reader who may see only some projects or people sees the rows whose column ``project_id`` or ``employee_id``
-    (keys), else ``project`` or ``employee`` (name, staff number), is among those; a table without such a column is shown
-    only to who may see everything.
+    (keys), else ``project`` or ``employee`` (name, staff number), is among those; a table without such a column is
+    shown only to who may see everything.
 
     Attributes:
         name: small letters, digits and underscores; unique in the model.

@@ -18,12 +18,14 @@ def snapshot(tmp_path: Path) -> Snapshot:
     found = Snapshot("20260630T000000000000Z", tmp_path)
     with duckdb.connect(str(found.marts_path)) as connection:
         connection.execute(
-            "create table dim_project as from (values (1, 'North'), (2, 'Lake'), (3, 'Lake')) t(project_id, project_name)"
+            "create table dim_project as "
+            "from (values (1, 'North'), (2, 'Lake'), (3, 'Lake')) t(project_id, project_name)"
         )
         connection.execute(
             "create table dim_employee as from (values (7, 'E7'), (8, 'E8')) t(employee_id, employee_number)"
         )
-        rows = "(values (1, 'North', 'E7', 1), (2, 'Lake', 'E8', 2), (3, 'Lake', null, 3)) t(lead, project, employee, project_id)"
+        values = "(1, 'North', 'E7', 1), (2, 'Lake', 'E8', 2), (3, 'Lake', null, 3)"
+        rows = f"(values {values}) t(lead, project, employee, project_id)"
         connection.execute(f"create table {output_table('m', 'named')} as select lead, project, employee from {rows}")
         connection.execute(f"create table {output_table('m', 'keyed')} as from {rows}")
         connection.execute(f"create table {output_table('m', 'unbounded')} as select lead from {rows}")
