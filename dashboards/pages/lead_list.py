@@ -202,6 +202,8 @@ def _visits(t: Translator, lead: Mapping[Any, Any]) -> str:
 
 def _calls(t: Translator, lead: Mapping[Any, Any]) -> str:
     reached, vain = (0 if is_missing(lead[c]) else int(lead[c]) for c in ("calls", "calls_in_vain"))
+    if not reached + vain:
+        return t("no call yet")
     return t("calls: {reached} reached, {vain} in vain", reached=reached, vain=vain)
 
 

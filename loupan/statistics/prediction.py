@@ -152,7 +152,8 @@ def reliability(outcome: ArrayLike, chance: ArrayLike, groups: int = 10) -> pd.D
     Args:
         outcome: 0 or 1; shape (n,).
         chance: predicted; shape (n,).
-        groups: of about equal size; cases of one chance stay together, so there may be fewer.
+        groups: of about equal sums of chances, since equal numbers would make most groups of those without any; cases
+            of one chance stay together, so there may be fewer.
 
     Returns:
         expected (mean chance), observed, low, high (95 % Wilson interval of what came), cases; from low to high chance.
@@ -160,7 +161,10 @@ def reliability(outcome: ArrayLike, chance: ArrayLike, groups: int = 10) -> pd.D
     y, p = np.asarray(outcome, float), np.asarray(chance, float)
     if not len(p):
         return pd.DataFrame(columns=["expected", "observed", "low", "high", "cases"])
-    edges = np.unique(np.quantile(p, np.linspace(0, 1, groups + 1)[1:-1]))
+    rising = np.sort(p)
+    promised = np.cumsum(rising)
+    at = np.searchsorted(promised, promised[-1] * np.arange(1, groups) / groups)
+    edges = np.unique(rising[at])
     group = np.searchsorted(edges, p, side="left")
     frame = pd.DataFrame({"group": group, "chance": p, "outcome": y}).groupby("group")
     table = pd.DataFrame(

@@ -26,7 +26,7 @@ HORIZON_DAYS, STEP_DAYS = 60, 30
 # out because what came of them was not known yet when the test begins, those that correct the level, and the rest.
 TEST, UNKNOWN_THEN, CALIBRATE, MOMENTS = 6, 1, 4, 24
 ENOUGH_SIGNED = 100
-_DRAWS = 200
+_DRAWS, _GROUPS, _AT_ONCE = 200, 6, 6
 # A lead that is spoken to every day needs no call today; after a week without a word its full chance counts.
 QUIET_DAYS = 7
 _RARE = 30
@@ -295,7 +295,10 @@ def _design(
         ((AGAIN, "asked again"), np.log1p(leads["asked_again"].fillna(0))),
     ]
     columns += [((MARKETS, market), _is(leads[f"met_{market}"])) for market in _MARKETS_THAT_COUNT]
-    design = np.column_stack([np.asarray(column, float) for _, column in columns])
+    # Filled in place: beside each other the columns of a hundred thousand states would be held twice.
+    design = np.empty((len(leads), len(columns)))
+    for place, (_, column) in enumerate(columns):
+        design[:, place] = column
     return design, tuple(key for key, _ in columns)
 
 
@@ -447,7 +450,7 @@ def judged(tested: pd.DataFrame) -> tuple[tuple[Evaluation, ...], str, dict[str,
     names: tuple[tuple[str, float, Literal["high", "low", "nominal"]], ...] = (
         (marked("A lead that signed ranks above one that did not (AUC)"), base.auc(), "high"),
         (marked("Signed in the best tenth, as a multiple of all (lift)"), base.lift(), "high"),
-        (marked("Squared error of the chance (Brier score)"), base.brier(), "low"),
+        (_BRIER, base.brier(), "low"),
         (marked("Surprise at what came (log loss)"), base.log_loss(), "low"),
         (
             marked("Signed, as a multiple of what was promised"),
@@ -456,18 +459,19 @@ def judged(tested: pd.DataFrame) -> tuple[tuple[Evaluation, ...], str, dict[str,
         ),
     )
     lines = [
-        Evaluation(name, value, baseline, low, high, better)
+        Evaluation(name, value, baseline, low, high, better, "percent" if name == _BRIER else "number")
         for (name, baseline, better), value, (low, high) in zip(names, found, bounds, strict=False)
     ]
     slope, base_slope = (_slope(came, tested[column]) for column in ("chance", "baseline"))
     lines.append(Evaluation(_SLOPE, slope, base_slope, better="nominal"))
     is_better = bounds[-2][1] < 0 and bounds[-1][0] > 0
     values: dict[str, str | int | float] = {
-        "n": len(tested), "lift": f"{found[1]:.1f}", "baseline_lift": f"{base.lift():.1f}",
+        "n": f"{len(tested):,}", "lift": f"{found[1]:.1f}", "baseline_lift": f"{base.lift():.1f}",
     }  # fmt: skip
     return tuple(lines), _BEATS if is_better else _DOES_NOT, values
 
 
+_BRIER = marked("Squared error of the chance (Brier score)")
 _SLOPE = marked("How much the chances differ in truth, as a multiple of what is said (calibration slope)")
 
 
@@ -503,13 +507,17 @@ def train(marts: Marts) -> Learnt:
         Abstain: if the past cannot carry it.
     """
     moments = past_moments(marts)
-    past = states(marts, [moment.tz_localize("UTC") for moment in moments])
+    stamps = [moment.tz_localize("UTC") for moment in moments]
+    # A few moments at once: all together take twice the memory.
+    past = pd.concat(
+        [states(marts, stamps[k : k + _AT_ONCE]) for k in range(0, len(stamps), _AT_ONCE)], ignore_index=True
+    )
     tested, _ = evaluate(past, moments)
     evaluation, verdict, values = judged(tested)
     is_last = past["moment"].isin(moments[:CALIBRATE])
     return Learnt(
         fit(past[~is_last], past[is_last]), evaluation, verdict, values,
-        reliability(tested["signed"], tested["chance"]), int(past.loc[past["signed"], "lead_id"].nunique()),
+        reliability(tested["signed"], tested["chance"], _GROUPS), int(past.loc[past["signed"], "lead_id"].nunique()),
     )  # fmt: skip
 
 
@@ -531,8 +539,8 @@ def run(marts: Marts, learnt: Learnt) -> Result:
     scored["priority"] = scored["chance"] * (scored["days_quiet"] / QUIET_DAYS).clip(upper=1)
     scored = scored.join(_reasons(deviations))
     scored = scored.sort_values(["priority", "lead_id"], ascending=[False, True])
-    weights = pd.DataFrame({"reason": compared.columns, "times": np.exp(compared.std(ddof=0).to_numpy())})
-    weights = weights.sort_values(["times", "reason"], ascending=[False, True])
+    weights = pd.DataFrame({"pushed_by": compared.columns, "times": np.exp(compared.std(ddof=0).to_numpy())})
+    weights = weights.sort_values(["times", "pushed_by"], ascending=[False, True])
     return Result(
         [_list(scored), _reliability(learnt.reliability), _weights(weights)],
         learnt.evaluation,
@@ -578,7 +586,11 @@ def _reliability(table: pd.DataFrame) -> Output:
             "cases": Field(marked("Leads"), "count"),
         },
         Picture("points", "expected", "observed", "low", "high"),
-        note=marked("Tenths of the tested leads by their chance. Good chances lie within the interval of what came."),
+        note=marked(
+            "Tested leads in groups by their chance, of each about as many to be expected to sign. Good chances lie "
+            "within "
+            "the interval of what came."
+        ),
     )
 
 
@@ -588,10 +600,10 @@ def _weights(weights: pd.DataFrame) -> Output:
         marked("What moves the chance most"),
         weights,
         {
-            "reason": Field(marked("Reason")),
+            "pushed_by": Field(marked("Reason")),
             "times": Field(marked("Typical push: odds times or divided by"), "ratio"),
         },
-        Picture("bars", "reason", "times"),
+        Picture("bars", "pushed_by", "times"),
         note=marked("Among the open leads that were heard of in the last 60 days; 1 is no push at all."),
     )
 

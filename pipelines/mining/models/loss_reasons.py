@@ -13,7 +13,7 @@ from loupan.statistics.intervals import ENOUGH, wilson
 READS = ("fct_lead", "fct_lost_lead", "dim_source", "dim_project", "dim_reason")
 
 MONTHS, ENOUGH_LOSSES, EXPECTED = 24, 200, 5
-FALSE_ALARMS = 0.05
+FALSE_ALARMS, WORTH_SAYING = 0.05, 1.1
 _MAIN = 6
 _LEARN_SHARE = 2 / 3
 
@@ -63,8 +63,8 @@ CARD = Card(
     abstains=marked("Fewer than 200 losses with a reason in 24 months, or only one reason that is used 30 times"),
     method=marked(
         "Counts beside expected ones within estates (Mantel & Haenszel 1959), ratios drawn towards 1 (empirical Bayes, "
-        "Clayton & Kaldor 1987), at most 5% false alarms among what is listed (Benjamini & Hochberg 1995). Trends: "
-        "Cochran–Armitage."
+        "Clayton & Kaldor 1987), at most 5% false alarms among what is listed (Benjamini & Hochberg 1995), from 1.1 times "
+        "on. Trends: Cochran–Armitage."
     ),
 )
 _TOO_FEW = marked(
@@ -143,8 +143,8 @@ def compare(losses: pd.DataFrame) -> pd.DataFrame:
 
 
 def standing_out(cells: pd.DataFrame) -> pd.DataFrame:
-    """Return the comparisons that are hardly false alarms, and whose ratio, drawn towards 1, is surely above it."""
-    return cells[(cells["alarms"] <= FALSE_ALARMS) & (cells["low"] > 1)]
+    """Return the comparisons that are hardly false alarms, and whose ratio, drawn towards 1, still says something."""
+    return cells[(cells["alarms"] <= FALSE_ALARMS) & (cells["times"] >= WORTH_SAYING)]
 
 
 def run(marts: Marts) -> Result:
@@ -172,7 +172,9 @@ def run(marts: Marts) -> Result:
     else:
         verdict = _FOUND if is_again else _NOT_AGAIN
         values |= {"again": again, "earlier": earlier}
-    return Result([_excess(found), *_trends(known), _missing(losses)], evaluation, verdict, values)
+    # An empty table would say that data are missing; the verdict says that nothing stands out.
+    listed = [_excess(found)] if len(found) else []
+    return Result([*listed, *_trends(known), _missing(losses)], evaluation, verdict, values)
 
 
 def _judged(known: pd.DataFrame) -> tuple[list[Evaluation], int, int]:
@@ -253,13 +255,13 @@ def _trends(known: pd.DataFrame) -> tuple[Output, Output]:
     for reason in main:
         came = counted[reason]
         lines += [
-            {"month": month, "reason": reason, "share": n / total if total >= ENOUGH else None, "losses": int(total)}
+            {"month": month, "kind": reason, "share": n / total if total >= ENOUGH else None, "losses": int(total)}
             for month, n, total in zip(months, came, totals, strict=True)
         ]
         z, p = trend(came, totals, place)
         before, after = (float(came.iloc[part].sum() / totals.iloc[part].sum()) if totals.iloc[part].sum() else None
                          for part in (slice(None, half), slice(half, None)))  # fmt: skip
-        rows.append({"reason": reason, "losses": int(came.sum()), "before": before, "after": after, "z": z, "p": p})
+        rows.append({"kind": reason, "losses": int(came.sum()), "before": before, "after": after, "z": z, "p": p})
     table = pd.DataFrame(rows)
     is_sure = false_discoveries(table["p"]) <= FALSE_ALARMS
     table["trend"] = np.where(~is_sure, _NO_TREND, np.where(table["z"] > 0, _GROWS, _SHRINKS))
@@ -268,17 +270,17 @@ def _trends(known: pd.DataFrame) -> tuple[Output, Output]:
             "months", marked("Share of the main reasons by month"), pd.DataFrame(lines),
             {
                 "month": Field(marked("Month"), "month"),
-                "reason": Field(marked("Reason of loss")),
+                "kind": Field(marked("Reason of loss")),
                 "share": Field(marked("Share of losses"), "percent"),
                 "losses": Field(marked("Losses with a reason"), "count"),
             },
-            Picture("lines", "month", "share", group="reason"),
+            Picture("lines", "month", "share", group="kind"),
             note=marked("Months with fewer than 30 losses are left out."),
         ),
         Output(
             "trends", marked("Which main reasons grow"), table,
             {
-                "reason": Field(marked("Reason of loss")),
+                "kind": Field(marked("Reason of loss")),
                 "losses": Field(marked("Losses for it"), "count"),
                 "before": Field(marked("Share in the first half of the time"), "percent"),
                 "after": Field(marked("Share in the second half"), "percent"),
