@@ -63,8 +63,8 @@ CARD = Card(
     abstains=marked("Fewer than 200 losses with a reason in 24 months, or only one reason that is used 30 times"),
     method=marked(
         "Counts beside expected ones within estates (Mantel & Haenszel 1959), ratios drawn towards 1 (empirical Bayes, "
-        "Clayton & Kaldor 1987), at most 5% false alarms among what is listed (Benjamini & Hochberg 1995), from 1.1 times "
-        "on. Trends: Cochran–Armitage."
+        "Clayton & Kaldor 1987), at most 5% false alarms among what is listed (Benjamini & Hochberg 1995), from 1.1 "
+        "times on. Trends: Cochran–Armitage."
     ),
 )
 _TOO_FEW = marked(
@@ -187,15 +187,23 @@ def _judged(known: pd.DataFrame) -> tuple[list[Evaluation], int, int]:
     found = standing_out(both)
     again = int((found["observed_later"] > found["expected_later"]).sum())
     low, high = wilson(again, len(found))
-    deviance = [_deviance(both["observed_later"], both["expected_later"] * times) for times in (both["times"], 1.0)]
+    drawn_in, alike = (
+        _deviance(both["observed_later"], both["expected_later"] * times) for times in (both["times"], 1)
+    )
+    is_any = len(found) > 0
     lines = [
         Evaluation(
             marked("What stood out earlier and was above expectation again later"),
-            again / len(found) if len(found) else None, 0.5,
-            float(low) if len(found) else None, float(high) if len(found) else None, unit="percent",
+            again / len(found) if is_any else None,
+            0.5,
+            float(low) if is_any else None,
+            float(high) if is_any else None,
+            unit="percent",
         ),
-        Evaluation(marked("Misfit of the later counts per comparison (Poisson deviance)"), *deviance, better="low"),
-    ]  # fmt: skip
+        Evaluation(
+            marked("Misfit of the later counts per comparison (Poisson deviance)"), drawn_in, alike, better="low"
+        ),
+    ]
     return lines, again, len(found)
 
 
