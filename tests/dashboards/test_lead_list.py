@@ -27,7 +27,7 @@ from loupan.i18n import translator
 from loupan.mining import Card
 from loupan.mining.published import ABSTAINED, FAILED, OK, ModelRun, PublishedOutput, output_table
 from pipelines.mining.models import lead_score
-from tests.support.installation import copy_crm, sample_installation
+from tests.support.installation import copy_crm, empty_installation, sample_installation
 
 pytestmark = pytest.mark.slow
 _NUMBERS = itertools.count()
@@ -189,6 +189,13 @@ def test_without_a_result_the_page_says_why(company, status, said):
     words, rows = shown(company.actor("all"))
     assert said in words
     assert "Because 7." in words
+    assert rows == []
+
+
+def test_an_empty_crm_has_nobody_to_call(use):
+    use(empty_installation())
+    words, rows = shown(SYSTEM)
+    assert "No lead has been recorded yet." in words
     assert rows == []
 
 
