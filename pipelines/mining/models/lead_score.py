@@ -562,7 +562,7 @@ def _list(scored: pd.DataFrame) -> Output:
             "days_quiet": Field(marked("Days since the last contact"), "number"),
             "reason_1": Field(marked("Moves it most")),
             "times_1": Field(marked("Odds times"), "ratio"),
-            "reason_2": Field(marked("Then")),
+            "reason_2": Field(marked("Moves it second most")),
             "times_2": Field(marked("Odds times (second)"), "ratio"),
         },
         note=marked(
