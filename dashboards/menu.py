@@ -18,6 +18,7 @@ from dashboards.pages import (
     data_status,
     dictionary,
     explore,
+    lead_list,
     lineage,
     models,
     overview,
@@ -51,6 +52,16 @@ class Dashboard:
 
 
 DASHBOARDS: dict[str, tuple[Dashboard, ...]] = {
+    marked("Sales"): (
+        Dashboard(
+            "lead-list",
+            marked("Whom to call"),
+            marked("Your open leads, those first where a call is worth most, and why"),
+            ":material/call:",
+            lead_list.draw,
+            has_filters=False,
+        ),
+    ),
     marked("Decision support"): (
         Dashboard(
             "overview",

@@ -55,7 +55,9 @@ def _told(t: Translator, reached: figures.Reached) -> str:
     parts = []
     if reached.estates:
         parts.append(t("estates {names}", names=t(", ").join(reached.estates)))
-    if reached.people:
+    if reached.people == 1:
+        parts.append(t("what is your own"))
+    elif reached.people:
         parts.append(t("what {number} people did, you among them", number=reached.people))
     if not parts:
         return t("You are assigned to no estate and no department, so there is nothing that you may see here.")

@@ -76,6 +76,12 @@ def _head(view: View, run: ModelRun) -> None:
     t = view.t
     if run.card is not None:
         ui.pairs([(t("For"), t(run.card.purpose)), (t("What to do with it"), t(run.card.action))])
+    say_state(view, run)
+
+
+def say_state(view: View, run: ModelRun) -> None:
+    """Say what became of a model in the last refresh: its verdict on itself, or why it has no result."""
+    t = view.t
     said = t(run.message, **run.values) if run.values else t(run.message)
     if run.status == OK:
         if said:

@@ -137,6 +137,7 @@ READY_MADE: dict[str, ReadyMade] = {
             (("demand", "demand_event"), (*WRITE, "personal", "assign"), "own"),
             (("follow_up",), ("read", "personal"), "own"),
             _pages("customers", "customer", "deals", "demands", "estate-board"),
+            _pages("lead-list", scope="own"),
         ),
     ),
     "sales_manager": ReadyMade(
@@ -157,8 +158,8 @@ READY_MADE: dict[str, ReadyMade] = {
             ((*REPORTS, *WORK), ("read", "personal", "update"), "department"),
             (("attachment",), READ, "department"),
             _pages("customers", "customer", "deals", "demands", "estate-board", "records", "targets"),
-            _pages(*_SALES_FIGURES, scope="project"),
-            _pages(*_SALES_FIGURES, scope="department"),
+            _pages(*_SALES_FIGURES, "lead-list", scope="project"),
+            _pages(*_SALES_FIGURES, "lead-list", scope="department"),
             _pages(*_MEANING),
         ),
     ),

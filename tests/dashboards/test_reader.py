@@ -97,7 +97,8 @@ def test_every_ready_made_role_reaches_what_it_is_granted():
         for page in PAGES:
             if who.may("open", f"page:{page}") and figures.reach(who, page) is not None:
                 bounded.setdefault(role, set()).add(page)
-    assert set(bounded) == {"sales_manager", "property"}
+    assert set(bounded) == {"sales", "sales_manager", "property"}
+    assert bounded["sales"] == {"lead-list"}
     assert bounded["property"] == {"property-fees"}
 
 
