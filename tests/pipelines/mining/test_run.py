@@ -44,6 +44,9 @@ def settings(tmp_path: Path) -> Settings:
         warehouse.execute(
             "create table marts.fct_lead as from (values ('Bay', 1), ('Bay', 2), ('Hill', 3)) as t (project, lead_id)"
         )
+        warehouse.execute(
+            "create table marts.dim_project as from (values (1, 'Bay'), (2, 'Hill')) as t (project_id, project_name)"
+        )
     settings.models_dir.mkdir()
     return settings
 
@@ -177,10 +180,10 @@ def test_results_are_published_and_read_within_a_scope(settings: Settings, tmp_p
     snapshot = publish(settings, settings.warehouse_path, manifest, {})
     assert [run.name for run in published_runs(snapshot)] == ["count", "total"]
     assert read_output(snapshot, "count", "leads", EVERYTHING)["leads"].tolist() == [2, 1]
-    bay = Scope.of({"project": ["Bay"]})
+    bay = Scope.of({"project_id": ["1"]})
     assert read_output(snapshot, "count", "leads", bay)["project"].tolist() == ["Bay"]
     assert read_output(snapshot, "count", "leads", Scope.of({})) is None
-    assert read_output(snapshot, "count", "leads", Scope.of({"project": []})).empty
+    assert read_output(snapshot, "count", "leads", Scope.of({"project_id": []})).empty
     assert read_output(snapshot, "total", "leads", bay) is None
 
 
