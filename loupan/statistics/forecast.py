@@ -64,9 +64,7 @@ def smoothed(y: Floats, horizon: int, *, trend: bool = False) -> Floats:
     return level[rows, best][:, None] + slope[rows, best][:, None] * steps
 
 
-def smoothing_states(
-    y: Floats, alpha: Floats, beta: Floats, damping: float
-) -> tuple[Floats, Floats, Floats]:
+def smoothing_states(y: Floats, alpha: Floats, beta: Floats, damping: float) -> tuple[Floats, Floats, Floats]:
     """Return level, slope and sum of squared one-step errors after the last month (each series × parameters).
 
     A series begins at the mean of its first three months, with no slope.
@@ -133,8 +131,8 @@ def adjusted(method: Method, months: Sequence[tuple[int, int]], depth: float) ->
 def reconciled(forecasts: Floats, variances: ArrayLike) -> Floats:
     """Make the parts sum to the whole, each moved by its share of the variances.
 
-    MinT with a diagonal covariance (Wickramasuriya, Athanasopoulos & Hyndman 2019, *JASA* 114:804, WLS), written out for
-    one level: with d = whole − Σ parts, part i moves by d·vᵢ/(v_whole + Σv).
+    MinT with a diagonal covariance (Wickramasuriya, Athanasopoulos & Hyndman 2019, *JASA* 114:804, WLS), written out
+    for one level: with d = whole − Σ parts, part i moves by d·vᵢ/(v_whole + Σv).
 
     Args:
         forecasts: … × series × horizon, the whole last.
@@ -185,8 +183,8 @@ class Gain:
 def gain(own: ArrayLike, other: ArrayLike, horizon: int) -> Gain:
     """Compare two forecasts of the same origins (Diebold & Mariano 1995).
 
-    Small-sample correction and Student's t of Harvey, Leybourne & Newbold (1997), *International Journal of Forecasting*
-    13:281; Bartlett weights, so that the variance cannot be negative.
+    Small-sample correction and Student's t of Harvey, Leybourne & Newbold (1997), *International Journal of
+    Forecasting* 13:281; Bartlett weights, so that the variance cannot be negative.
 
     Args:
         own, other: mean absolute error at each origin, in order of time.
@@ -347,15 +345,15 @@ def back_test(
 ) -> BackTest:
     """Forecast at each past month with what was known then, choosing the method that had done best by then.
 
-    Rolling origin (Tashman 2000, *International Journal of Forecasting* 16:437). The methods for the parts (together) and
-    for the whole are chosen at each origin by the errors of earlier origins, so that what is reported is of the whole
+    Rolling origin (Tashman 2000, *International Journal of Forecasting* 16:437). The methods for the parts (together)
+    and for the whole are chosen at each origin by the errors of earlier origins, so that what is reported is of the whole
     procedure, choice included.
 
     Args:
         y: series × months, the sum last.
         horizon: months ahead.
-        methods: names and functions from the number of months known to forecasts (series × horizon). The second is taken
-            until there are errors to choose by.
+        methods: names and functions from the number of months known to forecasts (series × horizon). The second is
+            taken until there are errors to choose by.
         unit: size of one event in the units of `y`.
         first: months known at the first origin.
 
@@ -377,7 +375,7 @@ def back_test(
         past = {name: np.where(come, values[:place], np.nan) for name, values in errors.items()}
         enough = place >= _ORIGINS_TO_CHOOSE
         parts, whole = (
-            min(names, key=lambda name: _mean(np.abs(past[name][:, series]))) if enough else names[1]  # noqa: B023
+            min(names, key=lambda name: _mean(np.abs(past[name][:, series]))) if enough else names[1]
             for series in (slice(0, -1), slice(-1, None))
         )
         squares = np.concatenate([past[parts][:, :-1], past[whole][:, -1:]], axis=1) ** 2

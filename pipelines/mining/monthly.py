@@ -24,6 +24,7 @@ from loupan.statistics.forecast import (
     seasonal_naive,
     smoothed,
 )
+from loupan.statistics.forecast import Method as SeriesMethod
 from loupan.statistics.intervals import wilson
 
 LEAST_MONTHS, MONTHS_FOR_A_YEAR = 24, 60
@@ -85,7 +86,7 @@ def usual_methods(y: Floats, months: pd.PeriodIndex, horizon: int) -> list[Metho
     """Return what is tried on a monthly series, the two baselines first."""
     every = pd.period_range(months[0], periods=len(months) + horizon, freq="M")
     calendar = adjusted(smoothed, [(month.year, month.month) for month in every], _FESTIVAL_DEPTH)
-    single = {
+    single: dict[str, SeriesMethod] = {
         NAIVE: seasonal_naive,
         MEAN: mean_of_last,
         "smoothing": smoothed,
@@ -96,10 +97,10 @@ def usual_methods(y: Floats, months: pd.PeriodIndex, horizon: int) -> list[Metho
     def combined(known: Floats, ahead: int) -> Floats:
         return np.mean([method(known, ahead) for method in single.values()], axis=0)
 
-    return [
-        (name, lambda t, method=method: method(y[:, :t], horizon))  # type: ignore[misc]
-        for name, method in (*single.items(), ("combined", combined))
-    ]
+    def at(method: SeriesMethod) -> Callable[[int], Floats]:
+        return lambda known: method(y[:, :known], horizon)
+
+    return [(name, at(method)) for name, method in (*single.items(), ("combined", combined))]
 
 
 @dataclass(frozen=True)

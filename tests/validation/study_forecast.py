@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
@@ -11,6 +13,7 @@ from tests.validation.result import Result, coverage
 
 PROJECTS, MONTHS, HORIZON = 6, 36, 6
 SEEDS_OF_COMPANIES = 60
+_METHOD = "Sales forecast"
 EXTENTS = (("the whole", monthly.WHOLE), ("each project", monthly.PARTS))
 
 
@@ -76,16 +79,17 @@ def study(seeds: int) -> list[Result]:
             forecast = tried(y, of_seed(seed, MONTHS))
             _count(held, forecast, y[:, MONTHS:])
             if is_noise:
-                claims += forecast.gain(monthly.WHOLE, monthly.NAIVE).is_sure and forecast.gain(
-                    monthly.WHOLE, monthly.MEAN
-                ).is_sure
+                claims += (
+                    forecast.gain(monthly.WHOLE, monthly.NAIVE).is_sure
+                    and forecast.gain(monthly.WHOLE, monthly.MEAN).is_sure
+                )
             else:
                 for baseline, found in gains.items():
                     found.append(forecast.gain(monthly.WHOLE, baseline).share)
         results += _lines("noise only" if is_noise else "season, wandering level", held, seeds)
     results.append(
         Result(
-            "Sales forecast", "Claims to beat both simple rules where all months are alike", "at most 2.5 %",
+            _METHOD, "Claims to beat both simple rules where all months are alike", "at most 2.5 %",
             f"{claims / seeds:.1%} of {seeds} series",
             claims / seeds <= 0.025 + 3 * np.sqrt(0.025 * 0.975 / seeds),
         )
@@ -93,8 +97,9 @@ def study(seeds: int) -> list[Result]:
     for baseline, found in gains.items():
         results.append(
             Result(
-                "Sales forecast", f"Errors against {baseline}, season and wandering level", "smaller",
-                f"{np.mean(found):.0%} smaller (±{1.96 * np.std(found) / np.sqrt(seeds):.0%})", bool(np.mean(found) > 0),
+                _METHOD, f"Errors against {baseline}, season and wandering level", "smaller",
+                f"{np.mean(found):.0%} smaller (±{1.96 * np.std(found) / np.sqrt(seeds):.0%})",
+                bool(np.mean(found) > 0),
             )
         )  # fmt: skip
     held = {(name, level): np.zeros((HORIZON, 2), int) for name, _ in EXTENTS for level in monthly.LEVELS}
@@ -103,8 +108,8 @@ def study(seeds: int) -> list[Result]:
         # One day ends all companies, and one fate of the market would be tried on all of them: every past month counts.
         y = of_company(seed)
         forecast = tried(y, pd.period_range("2023-07", periods=y.shape[1], freq="M"))
-        for (name, level), counts in held.items():
-            counts += forecast.covered(dict(EXTENTS)[name], level)
+        for name, level in held:
+            held[name, level] += forecast.covered(dict(EXTENTS)[name], level)
     return results + _lines("planted company", held, companies)
 
 
@@ -122,6 +127,7 @@ def _lines(kind: str, held, seeds: int) -> list[Result]:
     for (name, level), counts in held.items():
         by_step = ", ".join(f"{inside / count:.0%}" for inside, count in counts)
         inside, count = counts.sum(axis=0)
-        line = coverage("Sales forecast", f"{kind}, {name}: {level:.0%} intervals", int(inside), int(count), level, slack=0.03, groups=seeds)
-        lines.append(Result(line.method, line.question, line.expected, f"{line.found}; 1–{HORIZON} months ahead: {by_step}", line.holds))
+        question = f"{kind}, {name}: {level:.0%} intervals"
+        line = coverage(_METHOD, question, int(inside), int(count), level, slack=0.03, groups=seeds)
+        lines.append(replace(line, found=f"{line.found}; 1–{HORIZON} months ahead: {by_step}"))
     return lines

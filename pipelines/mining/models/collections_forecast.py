@@ -15,15 +15,18 @@ CARD = Card(
     title=marked("Collections forecast"),
     purpose=marked("Cash planning: how much customers will pay in each of the next months, by project and in all."),
     action=marked(
-        "Plan payments of your own with the lower end of the 80% interval. Go after what is overdue first: little of what "
-        "is late by months came in by itself."
+        "Plan payments of your own with the lower end of the 80% interval. Go after what is overdue first: little "
+        "of what is late by months came in by itself."
     ),
     data=marked(
-        "Payments that are not void, refunds included, by the day received; the instalments agreed in contracts, those not "
-        "yet due included; complete months only."
+        "Payments that are not void, refunds included, by the day received; the instalments agreed in contracts, "
+        "those not yet due included; complete months only."
     ),
     features=(
-        Feature(marked("Instalments of signed contracts"), marked("Agreed with the contract, with amount and due day.")),
+        Feature(
+            marked("Instalments of signed contracts"),
+            marked("Agreed with the contract, with amount and due day."),
+        ),
         Feature(
             marked("Pace at which instalments were paid before"),
             marked("Share of what was owed that came in, by months since it was due; from the months before only."),
@@ -33,32 +36,35 @@ CARD = Card(
     excluded=marked("Who the customer is: the forecast is of sums, not of persons."),
     baseline=marked("The same month a year before, and the mean of the last twelve months."),
     fails=marked(
-        "A bank that stops paying out mortgages, or a change in how contracts are paid, is seen only in the months that "
-        "follow. Payments are not booked to instalments: the oldest is taken as paid first. An instalment plan that was "
-        "changed later counts in past forecasts as it stands now."
+        "A bank that stops paying out mortgages, or a change in how contracts are paid, is seen only in the months "
+        "that follow. Payments are not booked to instalments: the oldest is taken as paid first. An instalment plan "
+        "that was changed later counts in past forecasts as it stands now."
     ),
-    abstains=marked("With fewer than 24 complete months of payments. Without instalments only the series themselves are used."),
+    abstains=marked(
+        "With fewer than 24 complete months of payments. Without instalments only the series themselves are used."
+    ),
     method=marked(
-        "Chain ladder on what is owed (Mack 1993): share paid by months since due, plus the usual course of payments of "
-        "new contracts, plus refunds as in the last year; held against exponential smoothing and the baselines in the "
-        "past (rolling origin), the best taken. Projects and company agree by minimum-trace reconciliation "
-        "(Wickramasuriya et al. 2019). Intervals: split conformal on past errors (Xu & Xie 2021)."
+        "Chain ladder on what is owed (Mack 1993): share paid by months since due, plus the usual course of "
+        "payments of new contracts, plus refunds as in the last year; held against exponential smoothing and the "
+        "baselines in the past (rolling origin), the best taken. Projects and company agree by minimum-trace "
+        "reconciliation (Wickramasuriya et al. 2019). Intervals: split conformal on past errors (Xu & Xie 2021)."
     ),
 )  # fmt: skip
 READS = ("fct_payment", "fct_instalment", "fct_sales_posting", "dim_project")
 
 _COLLECTED = marked("Collected")
 _SURE = marked(
-    "Money collected by the company: errors {naive}% smaller than with the same month a year before and {mean}% smaller "
-    "than with the mean of twelve months, over {origins} past forecasts; more than chance. It beats both."
+    "Money collected by the company: errors {naive}% smaller than with the same month a year before and {mean}% "
+    "smaller than with the mean of twelve months, over {origins} past forecasts; more than chance. It beats both."
 )
 _PERHAPS = marked(
-    "Money collected by the company: errors {naive}% smaller than with the same month a year before and {mean}% smaller "
-    "than with the mean of twelve months, but {origins} past forecasts are too few to rule out chance."
+    "Money collected by the company: errors {naive}% smaller than with the same month a year before and {mean}% "
+    "smaller than with the mean of twelve months, but {origins} past forecasts are too few to rule out chance."
 )
 _NO_BETTER = marked(
-    "Money collected by the company: no better than the simple rules (errors {naive_ratio}% of those with the same month "
-    "a year before, {mean_ratio}% of those with the mean of twelve months; {origins} past forecasts). Use the simple rules."
+    "Money collected by the company: no better than the simple rules (errors {naive_ratio}% of those with the same "
+    "month a year before, {mean_ratio}% of those with the mean of twelve months; {origins} past forecasts). Use the "
+    "simple rules."
 )
 
 
@@ -146,10 +152,22 @@ def run(marts: Marts) -> Result:
             *(
                 monthly.error_line(forecast, series, baseline, measure)
                 for series, baseline, measure in (
-                    (monthly.WHOLE, monthly.NAIVE, marked("Collected, company: scaled error; baseline the same month a year before")),
-                    (monthly.WHOLE, monthly.MEAN, marked("Collected, company: scaled error; baseline the mean of twelve months")),
-                    (monthly.PARTS, monthly.NAIVE, marked("Collected, each project: scaled error; baseline the same month a year before")),
-                    (monthly.PARTS, monthly.MEAN, marked("Collected, each project: scaled error; baseline the mean of twelve months")),
+                    (
+                        monthly.WHOLE, monthly.NAIVE,
+                        marked("Collected, company: scaled error; baseline the same month a year before"),
+                    ),
+                    (
+                        monthly.WHOLE, monthly.MEAN,
+                        marked("Collected, company: scaled error; baseline the mean of twelve months"),
+                    ),
+                    (
+                        monthly.PARTS, monthly.NAIVE,
+                        marked("Collected, each project: scaled error; baseline the same month a year before"),
+                    ),
+                    (
+                        monthly.PARTS, monthly.MEAN,
+                        marked("Collected, each project: scaled error; baseline the mean of twelve months"),
+                    ),
                 )
             ),
             *monthly.coverage_lines(forecast),
@@ -169,9 +187,7 @@ class Books:
         has_instalments: whether there are any.
     """
 
-    def __init__(
-        self, dues: pd.DataFrame, payments: pd.DataFrame, signed: Floats, collected: Floats, now: int
-    ) -> None:
+    def __init__(self, dues: pd.DataFrame, payments: pd.DataFrame, signed: Floats, collected: Floats, now: int) -> None:
         """Read the books.
 
         Args:
@@ -185,11 +201,8 @@ class Books:
         pieces = pieces[pieces["paid"] < now]
         paid = np.zeros((len(owed), now))
         np.add.at(paid, (pieces["instalment"].astype(int), pieces["paid"].astype(int)), pieces["amount"])
-        self.ledger = Ledger(
-            *(owed[column].to_numpy(np.int64) for column in ("group", "contract", "end", "due")),
-            owed["amount"].to_numpy(float),
-            paid,
-        )
+        group, contract, end, due = (owed[name].to_numpy(np.int64) for name in ("group", "contract", "end", "due"))
+        self.ledger = Ledger(group, contract, end, due, owed["amount"].to_numpy(float), paid)
         self.has_instalments = not owed.empty
         self.collected, self.signed = np.nan_to_num(collected), signed
         received = payments.merge(
@@ -218,8 +231,8 @@ class Books:
             "group by payment_id, chain, received_on having amount > 0 order by received_on, payment_id"
         )
         signed = marts.query(
-            "select project_id, strftime(posted_on, '%Y-%m') as month, cast(sum(contract_amount_gross) as double) as signed "
-            "from fct_sales_posting where posting_kind = 'contract' group by all order by all"
+            "select project_id, strftime(posted_on, '%Y-%m') as month, cast(sum(contract_amount_gross) as double) "
+            "as signed from fct_sales_posting where posting_kind = 'contract' group by all order by all"
         )
         for frame in (dues, payments):
             frame["group"] = frame["project_id"].map(group)
@@ -246,9 +259,7 @@ class Books:
         signed = self.ledger.runoff(known, horizon, groups)
         contracts = np.maximum(smoothed(self.signed[:, :known], horizon), 0.0)
         shares = self._shares(known, horizon)
-        new = np.stack(
-            [(contracts[:, : step + 1] * shares[step::-1]).sum(axis=1) for step in range(horizon)], axis=1
-        )
+        new = np.stack([(contracts[:, : step + 1] * shares[step::-1]).sum(axis=1) for step in range(horizon)], axis=1)
         of_contracts = self._received["contract"] < known
         attached = np.zeros((groups, known))
         some = of_contracts & (self._received["paid"] < known)
@@ -272,7 +283,7 @@ class Books:
         owed = ledger.owed(now)
 
         def total(some: np.ndarray) -> Floats:
-            return np.bincount(ledger.group[some], owed[some], len(projects))
+            return np.asarray(np.bincount(ledger.group[some], owed[some], len(projects)), float)
 
         return pd.DataFrame(
             {

@@ -8,7 +8,9 @@ from pipelines.mining import monthly
 
 CARD = Card(
     title=marked("Sales forecast"),
-    purpose=marked("Cash plans, targets and staffing of the next months: how many contracts and how much money to expect."),
+    purpose=marked(
+        "Cash plans, targets and staffing of the next months: how many contracts and how much money to expect."
+    ),
     action=marked(
         "Plan with the 80% interval, not with the line: be able to live with its lower end. Look at the table of past "
         "intervals first; where fewer held than promised, widen yours."
@@ -33,28 +35,31 @@ CARD = Card(
         "A launch, a new permit, a price cut or a new rule of the authorities changes sales at once; the forecast sees "
         "it only in the months that follow. It does not know how many units are left: see sell-through."
     ),
-    abstains=marked("With fewer than 24 complete months. Twelve months ahead are shown from 60 complete months on, else six."),
+    abstains=marked(
+        "With fewer than 24 complete months. Twelve months ahead are shown from 60 complete months on, else six."
+    ),
     method=marked(
-        "Exponential smoothing without and with damped trend, with calendar days, the two baselines and the mean of all "
-        "five; at each month the one with the smallest past errors (rolling origin). Projects and company are made to "
-        "agree by minimum-trace reconciliation. Intervals: split conformal on past errors. Hyndman & Athanasopoulos "
-        "(2021); Wickramasuriya et al. (2019); Xu & Xie (2021)."
+        "Exponential smoothing without and with damped trend, with calendar days, the two baselines and the mean of "
+        "all five; at each month the one with the smallest past errors (rolling origin). Projects and company are "
+        "made to agree by minimum-trace reconciliation. Intervals: split conformal on past errors. Hyndman & "
+        "Athanasopoulos (2021); Wickramasuriya et al. (2019); Xu & Xie (2021)."
     ),
 )  # fmt: skip
 READS = ("fct_sales_posting", "dim_project")
 
 _CONTRACTS, _AMOUNT = marked("Contracts"), marked("Contract amount")
 _SURE = marked(
-    "Company's contract amount: errors {naive}% smaller than with the same month a year before and {mean}% smaller than "
-    "with the mean of twelve months, over {origins} past forecasts; more than chance. It beats both."
+    "Company's contract amount: errors {naive}% smaller than with the same month a year before and {mean}% smaller "
+    "than with the mean of twelve months, over {origins} past forecasts; more than chance. It beats both."
 )
 _PERHAPS = marked(
-    "Company's contract amount: errors {naive}% smaller than with the same month a year before and {mean}% smaller than "
-    "with the mean of twelve months, but {origins} past forecasts are too few to rule out chance."
+    "Company's contract amount: errors {naive}% smaller than with the same month a year before and {mean}% smaller "
+    "than with the mean of twelve months, but {origins} past forecasts are too few to rule out chance."
 )
 _NO_BETTER = marked(
-    "Company's contract amount: no better than the simple rules (errors {naive_ratio}% of those with the same month a "
-    "year before, {mean_ratio}% of those with the mean of twelve months; {origins} past forecasts). Use the simple rules."
+    "Company's contract amount: no better than the simple rules (errors {naive_ratio}% of those with the same month "
+    "a year before, {mean_ratio}% of those with the mean of twelve months; {origins} past forecasts). Use the "
+    "simple rules."
 )
 
 
@@ -145,12 +150,30 @@ def run(marts: Marts) -> Result:
             *(
                 monthly.error_line(forecast, series, baseline, measure)
                 for forecast, series, baseline, measure in (
-                    (amount, monthly.WHOLE, monthly.NAIVE, marked("Contract amount, company: scaled error; baseline the same month a year before")),
-                    (amount, monthly.WHOLE, monthly.MEAN, marked("Contract amount, company: scaled error; baseline the mean of twelve months")),
-                    (contracts, monthly.WHOLE, monthly.NAIVE, marked("Contracts, company: scaled error; baseline the same month a year before")),
-                    (contracts, monthly.WHOLE, monthly.MEAN, marked("Contracts, company: scaled error; baseline the mean of twelve months")),
-                    (contracts, monthly.PARTS, monthly.NAIVE, marked("Contracts, each project: scaled error; baseline the same month a year before")),
-                    (contracts, monthly.PARTS, monthly.MEAN, marked("Contracts, each project: scaled error; baseline the mean of twelve months")),
+                    (
+                        amount, monthly.WHOLE, monthly.NAIVE,
+                        marked("Contract amount, company: scaled error; baseline the same month a year before"),
+                    ),
+                    (
+                        amount, monthly.WHOLE, monthly.MEAN,
+                        marked("Contract amount, company: scaled error; baseline the mean of twelve months"),
+                    ),
+                    (
+                        contracts, monthly.WHOLE, monthly.NAIVE,
+                        marked("Contracts, company: scaled error; baseline the same month a year before"),
+                    ),
+                    (
+                        contracts, monthly.WHOLE, monthly.MEAN,
+                        marked("Contracts, company: scaled error; baseline the mean of twelve months"),
+                    ),
+                    (
+                        contracts, monthly.PARTS, monthly.NAIVE,
+                        marked("Contracts, each project: scaled error; baseline the same month a year before"),
+                    ),
+                    (
+                        contracts, monthly.PARTS, monthly.MEAN,
+                        marked("Contracts, each project: scaled error; baseline the mean of twelve months"),
+                    ),
                 )
             ),
             *monthly.coverage_lines(amount),
