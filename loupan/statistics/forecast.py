@@ -346,8 +346,8 @@ def back_test(
     """Forecast at each past month with what was known then, choosing the method that had done best by then.
 
     Rolling origin (Tashman 2000, *International Journal of Forecasting* 16:437). The methods for the parts (together)
-    and for the whole are chosen at each origin by the errors of earlier origins, so that what is reported is of the whole
-    procedure, choice included.
+    and for the whole are chosen at each origin by the errors of earlier origins, so that what is reported is of the
+    whole procedure, choice included.
 
     Args:
         y: series × months, the sum last.

@@ -133,8 +133,8 @@ def pace_at(past: History, month: int, setting: Setting) -> Pace:
     """Return the pace of each cell as known at the end of a month.
 
     Gamma-Poisson with conjugate updating (Gelman et al. 2013, *Bayesian Data Analysis*, 3rd ed., section 2.6); old
-    months count less (power discounting, West & Harrison 1997, chapter 10). The prior of a type is its project's pace, that of
-    a project the company's.
+    months count less (power discounting, West & Harrison 1997, chapter 10). The prior of a type is its
+    project's pace, that of a project the company's.
 
     Args:
         past: what happened.

@@ -105,11 +105,12 @@ def run(marts: Marts) -> Result:
                 "collected": Field(_COLLECTED, "currency"),
                 "collected_low": Field(marked("95% interval, from"), "currency"),
                 "collected_high": Field(marked("95% interval, to"), "currency"),
-                "overdue": Field(marked("Overdue now"), "currency"),
+                "overdue": Field(marked("Overdue"), "currency"),
                 "long_overdue": Field(marked("Overdue for three months or more"), "currency"),
                 "coming_due": Field(marked("Owed and due later"), "currency"),
             },
             Picture("points", "project", "collected", "collected_low", "collected_high"),
+            marked("Overdue and owed: at the end of the last complete month."),
         ),
         Output(
             "by_project_and_month", marked("Expected by project and month"),

@@ -45,8 +45,8 @@ CARD = Card(
         Feature(marked("Days on offer and sales, by month"), marked("Known on the day; recent months count more.")),
     ),
     excluded=marked(
-        "Prices. Lists were changed for whole buildings and never for the sake of a test, so what a price does "
-        "cannot be told from what the season and the age of the building do: no price scenario is given."
+        "Prices. List prices are mostly changed for whole buildings as these age, so that what a price does cannot "
+        "be told from what the season and the age of the building do: no price scenario is given."
     ),
     baseline=marked("As many sales in the next six months as in the last six, of each type."),
     fails=marked(
@@ -81,8 +81,8 @@ _STANDING = {
     1: marked("Faster than the other types beyond chance"),
 }
 _NO_PRICES = marked(
-    "No scenario for prices: lists were not varied in a way that tells what a price does. At another pace all else "
-    "is taken to stay as it is."
+    "No scenario for prices: what a price does cannot be told from lists that change for whole buildings as these "
+    "age. At another pace all else is taken to stay as it is."
 )
 _SURE = marked(
     "Units sold per type in six months: on average {own} off, against {naive} by repeating the six months before; "
