@@ -93,7 +93,7 @@ def festival_share(year: int, month: int) -> float:
 
     first = dt.date(year, month, 1)
     after = dt.date(year + month // 12, month % 12 + 1, 1)
-    new_year = LunarDate(year, 1, 1).toSolarDate()
+    new_year = LunarDate(year, 1, 1).to_solar_date()
     begin, end = (new_year + dt.timedelta(days) for days in _FESTIVAL_DAYS)
     days = (min(end, after) - max(begin, first)).days
     return max(0, days) / (after - first).days
@@ -366,13 +366,15 @@ def back_test(
     actuals = np.stack([padded[:, t : t + horizon] for t in origins])
     every = {name: np.stack([method(int(t)) for t in origins]) for name, method in methods}
     names = list(every)
-    scales = np.array([scaled_error(row) for row in y])
-    scales = np.where(np.isfinite(scales), scales, np.nanmean(scales) if np.isfinite(scales).any() else 1.0)
-    errors = {name: (actuals - forecasts) / scales[:, None] for name, forecasts in every.items()}
     made, chosen = [], []
     for place, t in enumerate(origins):
+        scales = np.array([scaled_error(row[:t]) for row in y])
+        scales = np.where(np.isfinite(scales), scales, np.nanmean(scales) if np.isfinite(scales).any() else 1.0)
         come = ((origins[:place, None] + np.arange(horizon)) < t)[:, None, :]
-        past = {name: np.where(come, values[:place], np.nan) for name, values in errors.items()}
+        past = {
+            name: np.where(come, (actuals - forecasts)[:place], np.nan) / scales[:, None]
+            for name, forecasts in every.items()
+        }
         enough = place >= _ORIGINS_TO_CHOOSE
         parts, whole = (
             min(names, key=lambda name: _mean(np.abs(past[name][:, series]))) if enough else names[1]

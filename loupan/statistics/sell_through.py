@@ -150,12 +150,22 @@ def pace_at(past: History, month: int, setting: Setting) -> Pace:
         np.bincount(past.project, exposed, count) + _COMPANY_STRENGTH / company
     )
     mean = of_project[past.project]
-    shape, rate = sold + setting.strength, exposed + setting.strength / mean
+    shape, rate = updated(sold, exposed, mean, setting.strength)
     if np.isfinite(setting.shock):
         # The product of both gammas, by its mean and variance.
         widened = 1 / (1 / shape + 1 / setting.shock + 1 / (shape * setting.shock))
         shape, rate = widened, rate * widened / shape
     return Pace(setting.kind, shape, rate, mean)
+
+
+def updated(sold: Floats, exposed: Floats, mean: Floats, strength: float) -> tuple[Floats, Floats]:
+    """Return shape and rate of the gamma distribution of a pace after sales have been seen (Gelman et al. 2013, 2.6).
+
+    Args:
+        sold, exposed: sales, and unit-months (or months) in which they were made.
+        mean, strength: the prior's mean, and how many sales it is worth.
+    """
+    return sold + strength, exposed + strength / mean
 
 
 def sold_distribution(pace: Pace, stock: ArrayLike, months: float, factor: float = 1.0) -> Floats:

@@ -18,7 +18,7 @@ from tests.validation.company import make_company
 from tests.validation.result import Result, coverage
 
 PROJECTS, TYPES, UNITS, MONTHS, HORIZON = 6, 4, 80, 30, 6
-SLOW = 0.35
+SLOW = 0.25
 SEEDS_OF_COMPANIES = 40
 _METHOD = "Sell-through"
 
@@ -27,7 +27,7 @@ def simulated(seed: int, *, is_slow: bool = False) -> tuple[History, np.ndarray,
     """Return what is recorded of planted paces, the paces, and what of the last stock is sold in the months after.
 
     Half of the units get their permit at the beginning, half a year later. With ``is_slow`` the first type sells at a
-    third of its project's pace, and all others at their project's.
+    quarter of its project's pace, and all others at their project's.
     """
     rng = np.random.default_rng(seed)
     project = np.repeat(np.arange(PROJECTS), TYPES)
