@@ -249,7 +249,7 @@ def coverage(forecasts: Sequence[tuple[str, Forecast]]) -> pd.DataFrame:
     """Return how often the intervals of the past held what came, by measure, extent and months ahead."""
     rows = []
     for measure, forecast in forecasts:
-        for extent, series in ((marked("Company"), WHOLE), (marked("Each project"), PARTS)):
+        for extent, series in ((marked("Whole company"), WHOLE), (marked("Each project"), PARTS)):
             narrow, wide = (forecast.covered(series, level) for level in LEVELS)
             for step, ((held80, count), (held95, _)) in enumerate(zip(narrow, wide, strict=True), start=1):
                 rows.append(
@@ -290,7 +290,7 @@ def methods(forecasts: Sequence[tuple[str, Forecast]]) -> pd.DataFrame:
 # By whether it is taken for the company and for the projects.
 _TAKEN = {
     (True, True): marked("Company and projects"),
-    (True, False): marked("Company"),
+    (True, False): marked("Whole company"),
     (False, True): marked("Each project"),
     (False, False): None,
 }
