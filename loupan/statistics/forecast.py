@@ -26,6 +26,8 @@ _ORIGINS_TO_CHOOSE = 3
 _OLD_ENOUGH = 6
 # Months whose errors count for the width of intervals: how well things can be foreseen changes.
 _REMEMBERED = 24
+# Sums that overlap tell half as much again as those among them that do not (Lo & MacKinlay 1988, *RFS* 1:41).
+_OVERLAP = 1.5
 # Months around the first day of the lunar year in which little is signed: from a week before to the Lantern Festival.
 _FESTIVAL_DAYS = (-7, 15)
 
@@ -294,7 +296,7 @@ class BackTest:
         with np.errstate(invalid="ignore"):
             return np.where(known, errors, 0.0).sum(axis=1) / np.where(known.any(axis=1), known.sum(axis=1), np.nan)
 
-    def past_errors(self, place: int, series: slice) -> tuple[Floats, Floats]:
+    def past_errors(self, place: int, series: slice, remembered: int) -> tuple[Floats, Floats]:
         """Return what forecasts had missed by the time of an origin, and their scales.
 
         Errors of the whole procedure, the choice of a method included: those of the method now taken, which was taken
@@ -303,13 +305,14 @@ class BackTest:
         Args:
             place: which origin.
             series: which series.
+            remembered: how many months back.
 
         Returns:
             Two arrays, origins before × series × horizon, NaN where the month had not come or the series was young.
         """
         known, horizon = self.origins[place], self.forecasts.shape[2]
         come = (self.origins[:place, None] + np.arange(horizon)) < known
-        kept = come & (self.origins[:place, None] >= known - _REMEMBERED)
+        kept = come & (self.origins[:place, None] >= known - remembered)
         # Before there was anything to choose by, the procedure was another one.
         kept[:_ORIGINS_TO_CHOOSE] = False
         errors = np.where(kept[:, None, :] & self.is_old[:place, :, None], self.errors[:place], np.nan)
@@ -322,18 +325,19 @@ class BackTest:
 
     def calibration(self, place: int, series: slice) -> Calibration:
         """Learn how wide intervals must be at an origin from what had come by then."""
-        errors, scale = self.past_errors(place, series)
+        errors, scale = self.past_errors(place, series, _REMEMBERED)
         # A month that was forecast six times over is one month.
         months = np.isfinite(errors[:, :, 0]).sum()
         return calibrate((errors / scale).reshape(-1, errors.shape[2]), float(months))
 
     def sums_factor(self, series: slice, level: float) -> float:
         """Return the factor on the scale of the sum over all months ahead that holds its error at present."""
-        errors, scale = self.past_errors(len(self.origins) - 1, series)
+        # All there are: sums of origins within the horizon of each other overlap, and few are worth much.
+        errors, scale = self.past_errors(len(self.origins) - 1, series, int(self.origins[-1]))
         sums = errors.sum(axis=2) / np.sqrt((scale**2).sum(axis=2))
         known = np.isfinite(sums)
-        # Sums of origins within the horizon of each other overlap.
-        return Calibration(np.abs(sums[known]), known.sum() / errors.shape[2], np.ones(1)).factor(level)
+        worth = _OVERLAP * known.sum() / errors.shape[2]
+        return Calibration(np.abs(sums[known]), worth, np.ones(1)).factor(level)
 
 
 def back_test(

@@ -74,10 +74,16 @@ def study(seeds: int) -> list[Result]:
     claims, gains = 0, {monthly.NAIVE: [], monthly.MEAN: []}
     for is_noise in (False, True):
         held = {(name, level): np.zeros((HORIZON, 2), int) for name, _ in EXTENTS for level in monthly.LEVELS}
+        kind = "noise only" if is_noise else "season, wandering level"
+        sums = {name: np.zeros(2, int) for name, _ in EXTENTS}
         for seed in range(seeds):
             y = simulated(seed, is_noise=is_noise)
             forecast = tried(y, of_seed(seed, MONTHS))
             _count(held, forecast, y[:, MONTHS:])
+            for name, part in EXTENTS:
+                _, low, high = forecast.sums(part)
+                came = y[part, MONTHS:].sum(axis=1)
+                sums[name] += [int(((low <= came) & (came <= high)).sum()), len(came)]
             if is_noise:
                 claims += (
                     forecast.gain(monthly.WHOLE, monthly.NAIVE).is_sure
@@ -86,7 +92,11 @@ def study(seeds: int) -> list[Result]:
             else:
                 for baseline, found in gains.items():
                     found.append(forecast.gain(monthly.WHOLE, baseline).share)
-        results += _lines("noise only" if is_noise else "season, wandering level", held, seeds)
+        results += [
+            coverage(_METHOD, f"{kind}, {name}: sum of {HORIZON} months, 95% interval", *counts.tolist(), groups=seeds)
+            for name, counts in sums.items()
+        ]
+        results += _lines(kind, held, seeds)
     results.append(
         Result(
             _METHOD, "Claims to beat both simple rules where all months are alike", "at most 2.5 %",

@@ -5,7 +5,7 @@ from tests.validation import study_forecast, study_sell_through
 
 def test_the_study_of_forecasts_runs():
     found = study_forecast.study(3)
-    assert len(found) == 15
+    assert len(found) == 19
     assert all(result.found for result in found)
 
 
