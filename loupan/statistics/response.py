@@ -1,12 +1,12 @@
 """What spending on a channel brings: saturating responses of several channels, learnt from how leads divide among them.
 
-In month t the leads y of all channels divide as a multinomial with log-odds α_c + β_c·log(1 + A/k), where A is the spend
-that still works in that month (`carried_over`) and k a scale of the channel. The number of leads of all channels together
+In month t the leads y of all channels divide as a multinomial with log-odds α_c + β_c·s(A/k), where A is the spend that
+still works in that month (`carried_over`), k a scale of the channel and s one of two curves (`saturated`). The number of leads of all channels together
 is taken as given: whatever moves all channels at once (season, launches, prices) so says nothing of the spend, and needs
-no model. For one channel alone it means leads ∝ (1 + A/k)^β: each next amount brings less while β < 1.
+no model. Each next amount brings less while β is between 0 and 1.
 
-The fit is Bayesian by Laplace's approximation (Tierney and Kadane 1986, JASA 81:82), averaged over a grid of carry-over
-and scale by their evidence. Coefficients are drawn towards a common mean, and that towards 0: without information there
+The fit is Bayesian by Laplace's approximation (Tierney and Kadane 1986, JASA 81:82), averaged over a grid of carry-over,
+scale and curve by their evidence. Coefficients are drawn towards a common mean, and that towards 0: without information there
 is no effect. Counts that scatter more than chance, or hang together from month to month, weigh less (quasi-likelihood,
 Wedderburn 1974; Bartlett 1935 for the serial correlation).
 """
@@ -28,7 +28,9 @@ SCALES = (0.25, 1.0, 4.0)
 SPREAD_OF_COEFFICIENTS, SPREAD_OF_MEAN = 0.2, 0.3
 """Prior standard deviations of a channel's β around the common mean, and of that mean around 0. Published elasticities
 average 0.12 in the short run and 0.24 in the long (Sethuraman, Tellis and Briesch 2011, J. Marketing Research 48:457);
-at the usual spend and a scale of 1 an elasticity is half of β."""
+where spend equals the scale, the elasticity is half of β under both curves."""
+CURVES = (False, True)
+"""Whether the curve is bounded."""
 _STEPS, _ENOUGH_PROGRESS = 50, 1e-9
 
 
@@ -49,6 +51,16 @@ def carried_over(spend: Floats, share: float) -> Floats:
     return working
 
 
+def saturated(ratio: Floats, is_bounded: NDArray[np.bool_] | bool) -> Floats:
+    """Return s(A/k): log(1 + A/k), a power of the spend, or 2A/(A + k), the curve of Hill (Jin et al. 2017, Google).
+
+    Args:
+        ratio: working spend over its scale.
+        is_bounded: whether no spend, however large, goes beyond a bound (the second).
+    """
+    return np.where(is_bounded, 2 * ratio / (1 + ratio), np.log1p(ratio))
+
+
 @dataclass(frozen=True)
 class Response:
     """What was learnt of the channels, as draws from the posterior.
@@ -57,6 +69,7 @@ class Response:
         coefficients: draws × channels that money is spent on; β.
         scales: draws × the same channels; k in money.
         carry_over: one per draw.
+        is_bounded: one per draw; which of the curves of `saturated`.
         leads: leads a month of each of those channels at ``spend``.
         spend: present monthly spend.
         dispersion: variance of the counts over what chance alone gives, at least 1.
@@ -65,6 +78,7 @@ class Response:
     coefficients: Floats
     scales: Floats
     carry_over: Floats
+    is_bounded: NDArray[np.bool_]
     leads: Floats
     spend: Floats
     dispersion: float
@@ -75,12 +89,15 @@ class Response:
         Args:
             spend: one per channel.
         """
-        grown = np.log1p(spend / self.scales) - np.log1p(self.spend / self.scales)
+        bounded = self.is_bounded[:, None]
+        grown = saturated(spend / self.scales, bounded) - saturated(self.spend / self.scales, bounded)
         return np.asarray(self.leads * np.exp(self.coefficients * grown))
 
     def next_leads(self, spend: Floats) -> Floats:
         """Return the leads a month that each further unit of money brings at a spend, draws × channels."""
-        return np.asarray(self.leads_at(spend) * self.coefficients / (self.scales + spend))
+        beyond = self.scales + spend
+        slope = np.where(self.is_bounded[:, None], 2 * self.scales / beyond**2, 1 / beyond)
+        return np.asarray(self.leads_at(spend) * self.coefficients * slope)
 
 
 @dataclass(frozen=True)
@@ -93,14 +110,28 @@ class _Mode:
     shares: Floats
 
 
-def _design(spend: Floats, scales: Floats, share: float, has_spend: NDArray[np.bool_]) -> Floats:
+@dataclass(frozen=True)
+class _Place:
+    """One place of the grid."""
+
+    share: float
+    scale: float
+    is_bounded: bool
+
+    def design(self, spend: Floats, usual: Floats) -> Floats:
+        """Return the regressors of channels with a usual spend, NaN for those without."""
+        paid = np.isfinite(usual)
+        working = carried_over(spend, self.share)[:, paid] / (self.scale * usual[paid])
+        return _design(saturated(working, self.is_bounded), paid)
+
+
+def _design(level: Floats, has_spend: NDArray[np.bool_]) -> Floats:
     """Return the regressors, months × channels × parameters: intercepts of all channels but the first, then the βs."""
-    channels, paid = spend.shape[1], np.flatnonzero(has_spend)
-    saturated = np.log1p(carried_over(spend, share)[:, paid] / scales)
-    design = np.zeros((len(spend), channels, channels - 1 + len(paid)))
+    channels, paid = len(has_spend), np.flatnonzero(has_spend)
+    design = np.zeros((len(level), channels, channels - 1 + len(paid)))
     design[:, np.arange(1, channels), np.arange(channels - 1)] = 1
     # Around its mean, so that intercepts and coefficients hardly hang together.
-    design[:, paid, channels - 1 + np.arange(len(paid))] = saturated - saturated.mean(axis=0)
+    design[:, paid, channels - 1 + np.arange(len(paid))] = level - level.mean(axis=0)
     return design
 
 
@@ -120,7 +151,9 @@ def shares_of(design: Floats, parameters: Floats) -> Floats:
     return np.asarray(weights / weights.sum(axis=1, keepdims=True))
 
 
-def _mode(leads: Floats, design: Floats, precision: Floats, weight: float) -> _Mode:
+def _mode(
+    leads: Floats, design: Floats, precision: Floats, weight: float, start: Floats | None = None
+) -> _Mode:
     """Find the most probable parameters by Newton's steps, halved where they go too far."""
     totals = leads.sum(axis=1)
 
@@ -128,7 +161,7 @@ def _mode(leads: Floats, design: Floats, precision: Floats, weight: float) -> _M
         fit = float(np.sum(leads * np.log(np.maximum(shares, 1e-300))))
         return weight * fit - 0.5 * float(parameters @ precision @ parameters)
 
-    parameters = np.zeros(design.shape[2])
+    parameters = np.zeros(design.shape[2]) if start is None else start
     shares = shares_of(design, parameters)
     reached = goal(parameters, shares)
     for _ in range(_STEPS):
@@ -180,17 +213,20 @@ def usual_spend(spend: Floats) -> Floats:
         return np.array([np.median(column[column > 0]) if (column > 0).any() else np.nan for column in spend.T])
 
 
-def _modes(leads: Floats, spend: Floats, carry_over: tuple[float, ...]) -> tuple[list[_Mode], list[tuple[float, float]], float]:
+def _modes(leads: Floats, spend: Floats, carry_over: tuple[float, ...]) -> tuple[list[_Mode], list[_Place], float]:
     """Return the fits of the whole grid, their places in it, and the dispersion that all share."""
     usual = usual_spend(spend)
-    has_spend = np.isfinite(usual)
-    precision = _precision(spend.shape[1], int(has_spend.sum()))
-    grid = [(share, scale) for share in carry_over for scale in SCALES]
-    designs = [_design(spend, scale * usual[has_spend], share, has_spend) for share, scale in grid]
+    precision = _precision(spend.shape[1], int(np.isfinite(usual).sum()))
+    grid = [_Place(share, scale, curve) for share in carry_over for scale in SCALES for curve in CURVES]
+    designs = [place.design(spend, usual) for place in grid]
     plain = [_mode(leads, design, precision, 1.0) for design in designs]
     best = int(np.argmax([mode.evidence for mode in plain]))
     dispersion = _dispersion(leads, plain[best].shares, len(precision), designs[best])
-    return [_mode(leads, design, precision, 1 / dispersion) for design in designs], grid, dispersion
+    again = [
+        _mode(leads, design, precision, 1 / dispersion, mode.parameters)
+        for design, mode in zip(designs, plain, strict=True)
+    ]
+    return again, grid, dispersion
 
 
 def _weights(modes: list[_Mode]) -> Floats:
@@ -234,15 +270,16 @@ def fit(
     rng = np.random.default_rng(seed)
     chosen = np.sort(rng.choice(len(modes), draws, p=_weights(modes)))
     first = leads.shape[1] - 1
-    parts, scales, carried = [], [], []
-    for place, times in zip(*np.unique(chosen, return_counts=True), strict=True):
-        mode, (share, scale) = modes[place], grid[place]
+    parts, scales, carried, bounded = [], [], [], []
+    for number, times in zip(*np.unique(chosen, return_counts=True), strict=True):
+        mode, place = modes[number], grid[number]
         parts.append(rng.multivariate_normal(mode.parameters[first:], mode.covariance[first:, first:], times))
-        scales.append(np.tile(scale * usual, (times, 1)))
-        carried.append(np.full(times, share))
+        scales.append(np.tile(place.scale * usual, (times, 1)))
+        carried.append(np.full(times, place.share))
+        bounded.append(np.full(times, place.is_bounded))
     return Response(
         np.concatenate(parts), np.concatenate(scales), np.concatenate(carried),
-        np.asarray(present_leads, float), np.asarray(present, float), dispersion,
+        np.concatenate(bounded), np.asarray(present_leads, float), np.asarray(present, float), dispersion,
     )  # fmt: skip
 
 
@@ -289,13 +326,12 @@ def foresight(leads: Floats, spend: Floats, *, least: int = 12, step: int = 3) -
     for start in range(first, months, step):
         end = min(start + step, months)
         usual = usual_spend(spend[:start])
-        has_spend = np.isfinite(usual)
-        if not has_spend.any() or channels < 2:
+        if not np.isfinite(usual).any() or channels < 2:
             continue
         modes, grid, _ = _modes(leads[:start], spend[:start], CARRY_OVER)
         told = np.zeros((end - start, channels))
-        for weight, mode, (share, scale) in zip(_weights(modes), modes, grid, strict=True):
-            whole = _design(spend[:end], scale * usual[has_spend], share, has_spend)
+        for weight, mode, place in zip(_weights(modes), modes, grid, strict=True):
+            whole = place.design(spend[:end], usual)
             # The intercepts belong to regressors around the mean of the months learnt from.
             whole -= whole[:start].mean(axis=0) * (np.arange(whole.shape[2]) >= channels - 1)
             told += weight * shares_of(whole, mode.parameters)[start:]
@@ -405,7 +441,7 @@ def allocate(response: Response, worth: Floats, low: Floats, high: Floats, *, st
     chosen = slice(None, None, max(1, len(worth) // 200))
     held = Response(
         np.clip(response.coefficients[chosen], 0, 1), response.scales[chosen], response.carry_over[chosen],
-        response.leads, response.spend, response.dispersion,
+        response.is_bounded[chosen], response.leads, response.spend, response.dispersion,
     )  # fmt: skip
 
     def value(spend: Floats) -> Floats:
