@@ -67,6 +67,8 @@ def context(exhibit: Exhibit) -> list[tuple[str, str]]:
     else:
         lines.append(period(view))
     lines += filters(view, exhibit.measures)
+    if grade := exhibit.confidence:
+        lines.append((t("Entry"), grade.sentence))
     cautions = " ".join(text for text in (exhibit.caption, exhibit.drawing.note) if text)
     return [*lines, (t("Remarks"), cautions)] if cautions else lines
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from dashboards.confidence import Confidence, confidence, titles
 from dashboards.view import View
 from loupan.ui.drawing import Column, Drawing
 
@@ -45,6 +46,16 @@ class Exhibit:
     def metrics(self) -> tuple[str, ...]:
         """The metrics shown, each once."""
         return tuple(dict.fromkeys((*self.measures, *(c.metric for c in self.drawing.columns if c.metric))))
+
+    @property
+    def confidence(self) -> Confidence | None:
+        """How far the entry of what is shown can be trusted; None where nothing can be said."""
+        # Of the view, only what decides its answers: themes and comparisons share one grade.
+        view = View(self.view.gateway, self.view.language, "", self.view.period, self.view.where)
+        called = titles(View(view.gateway, view.language, "", view.period))
+        drawing = self.drawing
+        dimensions = [drawing.dimension, *(called.get(str(head), "") for head in drawing.table.columns)]
+        return confidence(view, self.metrics, tuple(dict.fromkeys(filter(None, dimensions))))
 
     def in_theme(self, theme: str) -> Exhibit:
         """Return the same in another theme."""

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
+from scipy.special import gammaln
 
 from loupan.statistics.intervals import ENOUGH, dispersion
 
@@ -18,7 +19,9 @@ Floats = NDArray[np.float64]
 _EXACT_UP_TO = 200
 
 
-def excess(marked: ArrayLike, own: ArrayLike, all_marked: ArrayLike, everybody: ArrayLike) -> tuple[float, float, float]:
+def excess(
+    marked: ArrayLike, own: ArrayLike, all_marked: ArrayLike, everybody: ArrayLike
+) -> tuple[float, float, float]:
     """Compare one person with everybody, within strata of like records.
 
     Given how many of a stratum's records are marked, a person's are hypergeometric if marks fall on anybody alike: the
@@ -44,10 +47,23 @@ def excess(marked: ArrayLike, own: ArrayLike, all_marked: ArrayLike, everybody: 
         return expected, spread, float(stats.norm.sf((seen - 0.5 - expected) / np.sqrt(spread)))
     chances = np.ones(1)
     for stratum in range(len(n)):
-        most = min(int(n[stratum]), int(k[stratum]))
-        law = stats.hypergeom.pmf(np.arange(most + 1), total[stratum], k[stratum], n[stratum])
-        chances = np.convolve(chances, law)
+        chances = np.convolve(chances, _hypergeometric(int(n[stratum]), int(k[stratum]), int(total[stratum])))
     return expected, spread, float(min(1.0, chances[seen:].sum()))
+
+
+def _hypergeometric(drawn: int, marked: int, total: int) -> Floats:
+    """Return the probabilities of 0, 1 … marked ones among those drawn; scipy's own takes ten times as long."""
+    hits = np.arange(min(drawn, marked) + 1)
+    possible = hits >= drawn - (total - marked)
+
+    def ways(of: int, some: NDArray[np.int64]) -> Floats:
+        return np.asarray(gammaln(of + 1) - gammaln(some + 1) - gammaln(of - some + 1))
+
+    law = np.zeros(len(hits))
+    law[possible] = np.exp(
+        ways(marked, hits[possible]) + ways(total - marked, drawn - hits[possible]) - ways(total, np.array(drawn))
+    )
+    return law
 
 
 def compared(counts: pd.DataFrame) -> pd.DataFrame:
@@ -72,12 +88,11 @@ def compared(counts: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for person, part in beside.groupby("person"):
         # Who is alone in a stratum has nobody to be compared with there.
-        part = part[part["everybody"] > part["own"]]
-        own = int(part["own"].sum())
+        compared_in = part[part["everybody"] > part["own"]]
+        own, seen = (int(compared_in[name].sum()) for name in ("own", "marked"))
         if own < ENOUGH:
             continue
-        expected, spread, p = excess(part["marked"], part["own"], part["all_marked"], part["everybody"])
-        seen = int(part["marked"].sum())
+        expected, spread, p = excess(*(compared_in[c] for c in ("marked", "own", "all_marked", "everybody")))
         rows.append((person, own, seen, seen / own, expected / own, p, (seen - expected, spread)))
     found = pd.DataFrame(rows, columns=[*columns, "apart"])
     z = [difference / np.sqrt(spread) if spread > 0 else 0.0 for difference, spread in found["apart"]]
@@ -88,7 +103,9 @@ def compared(counts: pd.DataFrame) -> pd.DataFrame:
 
 
 def discoveries(p_values: ArrayLike, level: float = 0.05) -> NDArray[np.bool_]:
-    """Say which tests are discoveries of which at most ``level`` are false (Benjamini and Hochberg 1995, JRSS B 57:289).
+    """Say which tests are discoveries of which at most ``level`` are false.
+
+    Benjamini and Hochberg 1995, J. Royal Statistical Society B 57:289.
 
     Args:
         p_values: of all tests; NaN is never a discovery.

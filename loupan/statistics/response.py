@@ -1,14 +1,14 @@
 """What spending on a channel brings: saturating responses of several channels, learnt from how leads divide among them.
 
-In month t the leads y of all channels divide as a multinomial with log-odds α_c + β_c·s(A/k), where A is the spend that
-still works in that month (`carried_over`), k a scale of the channel and s one of two curves (`saturated`). The number of leads of all channels together
-is taken as given: whatever moves all channels at once (season, launches, prices) so says nothing of the spend, and needs
-no model. Each next amount brings less while β is between 0 and 1.
+In month t the leads y of all channels divide as a multinomial with log-odds α_c + β_c·s(A/k), where A is the spend
+that still works in that month (`carried_over`), k a scale of the channel and s one of two curves (`saturated`). The
+number of leads of all channels together is taken as given: whatever moves all channels at once (season, launches,
+prices) so says nothing of the spend, and needs no model. Each next amount brings less while β is between 0 and 1.
 
-The fit is Bayesian by Laplace's approximation (Tierney and Kadane 1986, JASA 81:82), averaged over a grid of carry-over,
-scale and curve by their evidence. Coefficients are drawn towards a common mean, and that towards 0: without information there
-is no effect. Counts that scatter more than chance, or hang together from month to month, weigh less (quasi-likelihood,
-Wedderburn 1974; Bartlett 1935 for the serial correlation).
+The fit is Bayesian by Laplace's approximation (Tierney and Kadane 1986, JASA 81:82), averaged over a grid of
+carry-over, scale and curve by their evidence. Coefficients are drawn towards a common mean, and that towards 0: without
+information there is no effect. Counts that scatter more than chance, or hang together from month to month, weigh less
+(quasi-likelihood, Wedderburn 1974; Bartlett 1935 for the serial correlation).
 """
 
 from __future__ import annotations
@@ -151,9 +151,7 @@ def shares_of(design: Floats, parameters: Floats) -> Floats:
     return np.asarray(weights / weights.sum(axis=1, keepdims=True))
 
 
-def _mode(
-    leads: Floats, design: Floats, precision: Floats, weight: float, start: Floats | None = None
-) -> _Mode:
+def _mode(leads: Floats, design: Floats, precision: Floats, weight: float, start: Floats | None = None) -> _Mode:
     """Find the most probable parameters by Newton's steps, halved where they go too far."""
     totals = leads.sum(axis=1)
 
@@ -180,7 +178,7 @@ def _mode(
             break
     curvature = _curvature(design, shares, totals, precision, weight)
     evidence = reached + 0.5 * np.linalg.slogdet(precision)[1] - 0.5 * np.linalg.slogdet(curvature)[1]
-    return _Mode(parameters, np.linalg.inv(curvature), float(evidence), shares)
+    return _Mode(parameters, np.asarray(np.linalg.inv(curvature)), float(evidence), shares)
 
 
 def _curvature(design: Floats, shares: Floats, totals: Floats, precision: Floats, weight: float) -> Floats:
@@ -338,8 +336,8 @@ def foresight(leads: Floats, spend: Floats, *, least: int = 12, step: int = 3) -
         mean = _smoothed(leads[:start])
         for month in range(start, end):
             recent, counts = _smoothed(leads[max(0, month - 12) : month]), leads[month]
-            known = (*(float(counts @ np.log(s)) for s in (told[month - start], mean, recent)), float(counts.sum()))
-            logs.append(known)
+            said, of_mean, of_recent = (float(counts @ np.log(s)) for s in (told[month - start], mean, recent))
+            logs.append((said, of_mean, of_recent, float(counts.sum())))
     if not logs or sum(log[3] for log in logs) == 0:
         nan = float("nan")
         return Foresight(0, nan, nan, nan, nan, nan, nan)

@@ -100,7 +100,11 @@ class _Company:
     def stamp_of_entry(self, rng: random.Random, row: dict[str, Any]) -> dict[str, Any]:
         """Return when a row was typed in: soon, late, on the edge of the seventh day; at times with all others."""
         happened = next(
-            (row[name] for name in ("opened_at", "occurred_at", "received_at", "received_on", "incurred_on") if name in row),
+            (
+                row[name]
+                for name in ("opened_at", "occurred_at", "received_at", "received_on", "incurred_on")
+                if name in row
+            ),
             None,
         )
         if happened is None or rng.random() < 0.3:

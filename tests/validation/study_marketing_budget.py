@@ -141,12 +141,18 @@ def study(seeds: int) -> list[Result]:
     fooled = float(np.mean([np.median(found[0].coefficients) for found in same]))
     few_given = sum(_advice(planted(seed, size=6))[-1] for seed in range(seeds))
     return [
-        coverage(METHOD, "interval of the leads at 25% more or less spend holds the truth", inside, trials, slack=0.05, groups=seeds),
-        coverage(METHOD, "interval of the gain of the suggested budget holds the true gain", inside_gain, seeds, slack=0.1),
+        coverage(
+            METHOD, "interval of the leads at 25% more or less spend holds the truth", inside, trials,
+            slack=0.05, groups=seeds,
+        ),
+        coverage(
+            METHOD, "interval of the gain of the suggested budget holds the true gain", inside_gain, seeds, slack=0.1,
+        ),
         Result(
             METHOD, "where there are true responses: is advice given, and does it truly bring more leads?",
             "given mostly; better in at least 90% of the cases",
-            f"given in {given / seeds:.0%}, better in {better / max(1, given):.0%}, by {np.mean(gains or [0]):+.1%} on average",
+            f"given in {given / seeds:.0%}, better in {better / max(1, given):.0%}, "
+            f"by {np.mean(gains or [0]):+.1%} on average",
             given > 0 and better / max(1, given) >= 0.9,
         ),
         Result(

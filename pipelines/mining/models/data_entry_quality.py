@@ -20,35 +20,37 @@ LIKE_COLLEAGUES = 5.0
 CARD = Card(
     title=marked("How well records are entered"),
     purpose=marked(
-        "For the data staff and team leaders: which fields are filled less than before, and whose habits of entry differ "
-        "from those of colleagues with the same kind of records."
+        "For the data staff and team leaders: which fields are filled less than before, and whose habits of entry "
+        "differ from those of colleagues with the same kind of records."
     ),
     action=marked(
-        "Ask, do not accuse: a late entry may mean a form that does not work outside the office, a round time a rule of "
-        "the house. Mend the form or the rule first."
+        "Ask, do not accuse: a late entry may mean a form that does not work outside the office, a round time a rule "
+        "of the house. Mend the form or the rule first."
     ),
     data=marked(
         "The last twelve months of leads and their events, events of deals, demands and their steps, follow-ups and "
         "expenses that were typed in one by one; imports are left out. Fields: those of the page Completeness."
     ),
     features=(
-        Feature(marked("Day it happened and moment of entry"), marked("both are stored with each record as it is entered")),
+        Feature(
+            marked("Day it happened and moment of entry"), marked("both are stored with each record as it is entered")
+        ),
         Feature(marked("Minutes of the time stated"), marked("as typed in; only where a time, not a day, is recorded")),
         Feature(marked("Fields filled"), marked("as they stand at the date of the data")),
     ),
     excluded=marked(
-        "Texts such as notes: they hold personal data and stay in the CRM, so that equal notes are not looked for. What "
-        "people sell, age, gender, and whatever else is not about entry."
+        "Texts such as notes: they hold personal data and stay in the CRM, so that equal notes are not looked for. "
+        "What people sell, age, gender, and whatever else is not about entry."
     ),
     baseline=marked("Everybody does it as often as colleagues with the same kind of records in the same estate."),
     fails=marked(
-        "A whole team with the same habit looks normal. Who enters for others is asked about in their names. What is never "
-        "entered leaves no trace."
+        "A whole team with the same habit looks normal. Who enters for others is asked about in their names. What is "
+        "never entered leaves no trace."
     ),
     abstains=marked("With less than six months of entries, or fewer than two people with thirty records."),
     method=marked(
-        "Mantel–Haenszel comparison with colleagues, exact, widened where colleagues differ anyway (Spiegelhalter 2005); "
-        "of what is shown at most 5 % is expected to be chance (Benjamini and Hochberg 1995)."
+        "Mantel–Haenszel comparison with colleagues, exact, widened where colleagues differ anyway (Spiegelhalter "
+        "2005); of what is shown at most 5 % is expected to be chance (Benjamini and Hochberg 1995)."
     ),
 )
 
@@ -59,8 +61,8 @@ PATTERNS = {
     "weekend": marked("Of a working day, typed in at the weekend"),
 }
 KINDS = {
-    "lead": marked("Leads"), "lead_event": marked("Events of leads"), "deal_event": marked("Events of deals"),
-    "demand": marked("Demands"), "demand_event": marked("Steps of demands"), "follow_up": marked("Follow-ups"),
+    "lead": marked("Leads"), "lead_event": marked("Lead events"), "deal_event": marked("Deal events"),
+    "demand": marked("Demands"), "demand_event": marked("Demand events"), "follow_up": marked("Follow-ups"),
     "expense": marked("Expenses"), "payment": marked("Payments"),
 }  # fmt: skip
 # Which remainders are round: minutes of times, m² of areas, and amounts by thousands.
@@ -71,17 +73,19 @@ _NUMBERS = {
 }
 
 FOUND = marked(
-    "{questions} questions worth asking, of {tests} comparisons; at most one in twenty is expected to be chance. Habits "
-    "last: knowing the earlier months foretells the later ones better than taking everybody for alike."
+    "{questions} questions worth asking, of {tests} comparisons; at most one in twenty is expected to be chance. "
+    "Habits last: knowing the earlier months foretells the later ones better than taking everybody for alike."
 )
 FLEETING = marked(
-    "{questions} questions worth asking, of {tests} comparisons; at most one in twenty is expected to be chance. Habits do "
-    "not last in these data: the earlier months do not foretell the later ones better than taking everybody for alike."
+    "{questions} questions worth asking, of {tests} comparisons; at most one in twenty is expected to be chance. "
+    "Habits do not last in these data: the earlier months do not foretell the later ones better than taking everybody "
+    "for alike."
 )
 
 
 def entries(marts: Marts) -> pd.DataFrame:
-    """Return the entries of people in the last twelve months, with the marks of each pattern (empty: cannot have it)."""
+    """Return the entries of people in the last twelve months, with the marks of each pattern (empty: cannot have "
+    "it)."""
     rows = marts.query(
         "select crm_table, project_id, employee_id, entered_at, typed_number, is_late, happened_on, "  # noqa: S608
         "strftime(happened_on, '%Y-%m') as month, minute(happened_at) as minute, "
@@ -150,7 +154,8 @@ def _questions(tests: pd.DataFrame) -> Output:
             "own": Field(marked("Records"), "count"),
         },
         note=marked(
-            "In the order of staff numbers, not ranked. A question, no accusation: it says that something differs, not why."
+            "In the order of staff numbers, not ranked. A question, no accusation: it says that something differs, not "
+            "why."
         ),
     )
 
@@ -167,7 +172,9 @@ def _people(tests: pd.DataFrame) -> Output:
             "expected": Field(marked("As often as colleagues would be"), "percent"),
             "own": Field(marked("Records"), "count"),
         },
-        note=marked("Only people with thirty records or more beside colleagues; in the order of staff numbers, not ranked."),
+        note=marked(
+            "Only people with thirty records or more beside colleagues; in the order of staff numbers, not ranked."
+        ),
     )
 
 
@@ -210,7 +217,9 @@ def _fields(marts: Marts) -> Output:
             "high": Field(marked("At most (95% interval)"), "percent"),
             "n": Field(marked("Records of the last three months"), "count"),
         },
-        note=marked("Only changes of three points or more that chance does not explain; what is not listed did not change."),
+        note=marked(
+            "Only changes of three points or more that chance does not explain; what is not listed did not change."
+        ),
     )
 
 

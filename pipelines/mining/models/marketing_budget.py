@@ -63,22 +63,27 @@ CARD = Card(
         ),
     ),
     excluded=marked(
-        "Expenses without an activity or without a source: nobody knows which channel they were for; they stay as they are."
+        "Expenses without an activity or without a source: nobody knows which channel they were for; they stay as they "
+        "are."
     ),
-    baseline=marked("Each channel's share of leads stays what it was: over all earlier months, or over the last twelve."),
+    baseline=marked(
+        "Each channel's share of leads stays what it was: over all earlier months, or over the last twelve."
+    ),
     fails=marked(
-        "These are observations and no trial. When planners spend more where demand is rising anyway, the channel seems to "
-        "bring what would have come without it; only if spend follows last month's leads is that noticed here. Leads that "
-        "one channel brings but another is credited with, and effects later than a few months, are not seen."
+        "These are observations and no trial. When planners spend more where demand is rising anyway, the channel "
+        "seems to bring what would have come without it; only if spend follows last month's leads is that noticed "
+        "here. Leads that one channel brings but another is credited with, and effects later than a few months, are "
+        "not seen."
     ),
     abstains=marked(
-        "With less than 24 whole months, fewer than two channels with enough leads and enough change in their spend. No "
-        "division is suggested when later months are not foretold better than by the simple rule, when spend follows "
-        "demand, or when the gain is not likely enough (90 %)."
+        "With less than 24 whole months, fewer than two channels with enough leads and enough change in their spend. "
+        "No division is suggested when later months are not foretold better than by the simple rule, when spend "
+        "follows demand, or when the gain is not likely enough (90 %)."
     ),
     method=marked(
         "Saturating response with carry-over (adstock; Broadbent 1979, Jin et al. 2017) in a multinomial model of how "
-        "leads divide among channels, Bayesian by Laplace's approximation; bounded division of the same total (Fox 1966)."
+        "leads divide among channels, Bayesian by Laplace's approximation; bounded division of the same total (Fox "
+        "1966)."
     ),
 )
 
@@ -235,22 +240,22 @@ def run(marts: Marts) -> Result:
 
 
 SUGGESTED = marked(
-    "Later months are foretold better than by the simple rule. The division suggested brings more with a probability of "
-    "{chance} %. This rests on observations: move in small steps. {unassigned} % of the expense names no channel and "
-    "stays as it is."
+    "Later months are foretold better than by the simple rule. The division suggested brings more with a probability "
+    "of {chance} %. This rests on observations: move in small steps. {unassigned} % of the expense names no channel "
+    "and stays as it is."
 )
 UNFORETOLD = marked(
-    "No other division is suggested: knowing the spend, the last {months} months are not foretold better than by the simple "
-    "rule that each channel keeps its share of leads. {unassigned} % of the expense names no channel."
+    "No other division is suggested: knowing the spend, the last {months} months are not foretold better than by the "
+    "simple rule that each channel keeps its share of leads. {unassigned} % of the expense names no channel."
 )
 FOLLOWING = marked(
-    "No other division is suggested: spend on a channel goes by the leads it had the month before, so what looks like the "
-    "effect of spending may be its cause. Only a trial can tell: see what is proposed below. {unassigned} % of the expense "
-    "names no channel."
+    "No other division is suggested: spend on a channel goes by the leads it had the month before, so what looks like "
+    "the effect of spending may be its cause. Only a trial can tell: see what is proposed below. {unassigned} % of the "
+    "expense names no channel."
 )
 UNSURE = marked(
-    "No other division is suggested: spend tells something of later leads, but that another division brings more is not "
-    "likely enough ({chance} %). {unassigned} % of the expense names no channel."
+    "No other division is suggested: spend tells something of later leads, but that another division brings more is "
+    "not likely enough ({chance} %). {unassigned} % of the expense names no channel."
 )
 
 
@@ -266,9 +271,7 @@ class Plan:
     chance: float
 
 
-def _divided(
-    made: Months, movable: np.ndarray, response: Response, per_lead: Floats, margin: Floats | None
-) -> Plan:
+def _divided(made: Months, movable: np.ndarray, response: Response, per_lead: Floats, margin: Floats | None) -> Plan:
     present = response.spend
     # Months are as different as channels are; three together tell what was tried for long enough to speak of.
     seen = carried_over(made.spend[:, : made.paid], 2 / 3)[2:]
@@ -298,7 +301,9 @@ def _plan(made: Months, plan: Plan, response: Response, reasons: list[str]) -> O
             "market_type": made.channels[: made.paid],
             "present": response.spend,
             "suggested": plan.spend,
-            "change": np.divide(plan.spend - response.spend, response.spend, out=np.zeros_like(plan.spend), where=response.spend > 0),
+            "change": np.divide(
+                plan.spend - response.spend, response.spend, out=np.zeros_like(plan.spend), where=response.spend > 0
+            ),
             "least": plan.low,
             "most": plan.high,
             "leads_now": response.leads,
@@ -323,8 +328,8 @@ def _plan(made: Months, plan: Plan, response: Response, reasons: list[str]) -> O
         },
         Picture("bars", "market_type", "change"),
         marked(
-            "Present spend is the mean of the last twelve months. No channel changes by more than a quarter, or beyond what "
-            "was ever spent on it for about three months."
+            "Present spend is the mean of the last twelve months. No channel changes by more than a quarter, or beyond "
+            "what was ever spent on it for about three months."
         ),
     )
 
@@ -443,9 +448,10 @@ def _trials(made: Months, response: Response) -> Output:
             "months": Field(marked("Months needed"), "count"),
         },
         note=marked(
-            "Draw by lot, month by month, whether the channel gets more or less; leave the other channels alone. In so many "
-            "months an effect as large as the average of published studies (1 % more spend, 0.12 % more leads) is found "
-            "four times out of five. Several estates tried at the same time, each with a lot of its own, shorten it."
+            "Draw by lot, month by month, whether the channel gets more or less; leave the other channels alone. In so "
+            "many months an effect as large as the average of published studies (1 % more spend, 0.12 % more leads) is "
+            "found four times out of five. Several estates tried at the same time, each with a lot of its own, shorten "
+            "it."
         ),
     )
 
