@@ -12,6 +12,7 @@ from loupan.formats import is_missing
 from loupan.i18n import marked
 from loupan.statistics.intervals import ENOUGH
 
+FEATURE = "feature:"
 HIGH, MEDIUM, LOW = "high", "medium", "low"
 _ORDER = (HIGH, MEDIUM, LOW)
 _MARKS = {HIGH: "●●●", MEDIUM: "●●○", LOW: "●○○"}
@@ -44,11 +45,14 @@ _FIELDS: dict[tuple[str, str], dict[str, str]] = {
         "employee": "lead.employee_id",
         "department": "lead.employee_id",
         "intent_level": "lead.intent_level",
+        "reason": "lead_event.reason_id",
+        "competitor": "lead_event.reason_id",
     },
     ("sales", "lead_event"): {**_ABOUT_SOURCES, **_ABOUT_CUSTOMERS},
-    ("sales", "deal"): {**_ABOUT_SOURCES, **_ABOUT_CUSTOMERS},
+    ("sales", "deal"): {**_ABOUT_SOURCES, **_ABOUT_CUSTOMERS, "reason": "deal_event.reason_id"},
     ("sales", "payment"): {**_ABOUT_SOURCES, **_ABOUT_CUSTOMERS},
     ("marketing", "deal"): _ABOUT_CUSTOMERS,
+    ("marketing", "expense"): {"expense_category": "expense.expense_category_id"},
     ("service", "demand"): {**_ABOUT_CUSTOMERS, "channel": "demand.channel", "severity": "demand.severity"},
     ("service", "customer"): _ABOUT_CUSTOMERS,
 }
@@ -68,13 +72,13 @@ class Confidence:
 
     Attributes:
         grade: `HIGH`, `MEDIUM` or `LOW`.
-        reasons: in the reader's words; those of the grade, or all where it is high.
-        sentence: grade and reasons.
+        sentence: grade and reasons in the reader's words: those that lower it, or all where it is high.
+        short: the same in few words, where it is high.
     """
 
     grade: str
-    reasons: tuple[str, ...]
     sentence: str
+    short: str
 
     @property
     def mark(self) -> str:
@@ -95,6 +99,10 @@ def rests_on(view: View, metrics: Iterable[str], dimensions: Iterable[str]) -> t
             tables |= dict.fromkeys(_TABLES.get(record, ()))
             known = _FIELDS.get((definition.owner, record), {})
             fields |= dict.fromkeys(known[name] for name in wanted if name in known)
+            if "gender" in known:
+                # What describes customers: features the company defined itself as well.
+                names = (name.removeprefix(FEATURE) for name in wanted if name.startswith(FEATURE))
+                fields |= dict.fromkeys(f"customer/{name}" for name in names)
     return tuple(fields), tuple(tables)
 
 
@@ -105,23 +113,24 @@ def confidence(view: View, metrics: tuple[str, ...], dimensions: tuple[str, ...]
     Args:
         view: the reader's; of its filters, the estates count.
         metrics: names.
-        dimensions: what they are cut by, if anything.
+        dimensions: what they are cut by, if anything; a feature of customers by `FEATURE` and its name.
 
     Returns:
         None where they rest on nothing that people type in, and where there is too little of it to say.
     """
     fields, tables = rests_on(view, metrics, dimensions)
+    missing = [judgement for field in fields if (judgement := _missing(view, field))]
     judged = [
-        *(judgement for field in fields if (judgement := _missing(view, field))),
+        *missing,
         *(judgement for table in tables if (judgement := _late(view, table))),
         *(judgement for table in tables if (judgement := _kept_out(view, table))),
     ]
     if not judged:
         return None
     grade = max((grade for grade, _ in judged), key=_ORDER.index)
-    reasons = tuple(text for own, text in judged if grade == HIGH or own != HIGH)
-    words = view.t("{grade}: {reasons}.", grade=view.t(_WORDS[grade]), reasons=view.t("; ").join(reasons))
-    return Confidence(grade, reasons, words)
+    reasons = view.t("; ").join(text for own, text in judged if grade == HIGH or own != HIGH)
+    short = view.t("Entered on time and completely") if missing else view.t("Entered on time")
+    return Confidence(grade, view.t("{grade}: {reasons}.", grade=view.t(_WORDS[grade]), reasons=reasons), short)
 
 
 def _graded(share: float, bounds: tuple[float, float]) -> str:
@@ -154,7 +163,7 @@ def _missing(view: View, field: str) -> tuple[str, str] | None:
     known = _completeness(view).get(field)
     if known is None:
         return None
-    table, _, column = field.partition(".")
+    table, _, column = field.partition("." if "." in field.partition("/")[0] else "/")
     share = 1 - known[0]
     text = view.t(
         "{share} of {records} have no “{field}”",
@@ -200,5 +209,6 @@ def _kept_out(view: View, table: str) -> tuple[str, str] | None:
 
 @remembered(8)
 def titles(view: View) -> dict[str, str]:
-    """Return the dimensions that fields are known of, by what they are called."""
-    return {view.title(name): name for known in _FIELDS.values() for name in known}
+    """Return the dimensions that fields are known of, by what they are called; `FEATURE` for those of values."""
+    named = {view.title(name): name for known in _FIELDS.values() for name in known}
+    return named | {view.title("feature_value"): FEATURE}

@@ -125,7 +125,7 @@ def _entry(exhibit: Exhibit, key: str) -> None:
     grade = exhibit.confidence
     if grade is None:
         return
-    words = exhibit.view.t("Entry: reliable") if grade.grade == HIGH else grade.sentence
+    words = grade.short if grade.grade == HIGH else grade.sentence
     with st.container(key=f"lp_entry_{key}"):
         links.link("completeness", f"{grade.mark} {words}")
 

@@ -17,7 +17,6 @@ from loupan.mining.published import PublishedOutput
 from loupan.mining.result import Field, Picture
 from loupan.ui.drawing import (
     HOVER,
-    NOTHING,
     WORDS,
     Column,
     Drawing,
@@ -47,7 +46,7 @@ def drawn_as_told(view: View, output: PublishedOutput, rows: pd.DataFrame) -> Dr
         The drawing; its table has at most `MOST_ROWS` rows, its columns have all.
     """
     if rows.empty:
-        return NOTHING
+        return Drawing(None, table=pd.DataFrame({view.t("Result"): [view.t("Nothing of this kind was found.")]}))
     columns = [_column(view, name, field, rows[name]) for name, field in output.fields.items()]
     shown = rows.head(MOST_ROWS)
     table = pd.DataFrame(

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from dashboards.confidence import Confidence, confidence, titles
+from dashboards.confidence import FEATURE, Confidence, confidence, titles
 from dashboards.view import View
 from loupan.ui.drawing import Column, Drawing
 
@@ -54,8 +54,12 @@ class Exhibit:
         view = View(self.view.gateway, self.view.language, "", self.view.period, self.view.where)
         called = titles(View(view.gateway, view.language, "", view.period))
         drawing = self.drawing
-        dimensions = [drawing.dimension, *(called.get(str(head), "") for head in drawing.table.columns)]
-        return confidence(view, self.metrics, tuple(dict.fromkeys(filter(None, dimensions))))
+        dimensions = {drawing.dimension, *(called.get(str(head), "") for head in drawing.table.columns)}
+        if FEATURE in dimensions or "feature_value" in dimensions:
+            # Which feature it is the page knows, or the filter.
+            chosen = [value for name, values in self.view.where if name == "feature" for value in values]
+            dimensions |= {FEATURE + str(name).removeprefix(FEATURE) for name in (*self.arguments, *chosen)}
+        return confidence(view, self.metrics, tuple(sorted(dimensions - {""})))
 
     def in_theme(self, theme: str) -> Exhibit:
         """Return the same in another theme."""

@@ -73,10 +73,24 @@ class Entry:
             for name in ("channel", "severity", *(("unit_id",) if demand.phase == "property" else ())):
                 yield self._fact(*entered, f"demand.{name}", is_filled=_is_filled(getattr(demand, name)))
 
+    def _events(self) -> Iterator[Fact]:
+        for table, parent, kind in (("lead_event", "lead", "lost"), ("deal_event", "deal", "cancel")):
+            for event in self.crm.rows(table):
+                of = self.crm.get(parent, getattr(event, f"{parent}_id"))
+                if event.kind == kind and of:
+                    entered = (self.crm.day(event.occurred_at), of.project_id, event.employee_id, table)
+                    yield self._fact(*entered, f"{table}.reason_id", is_filled=_is_filled(event.reason_id))
+
+    def _expenses(self) -> Iterator[Fact]:
+        for expense in self.crm.rows("expense"):
+            entered = (expense.incurred_on, expense.project_id, expense.employee_id, "expense")
+            is_filled = _is_filled(expense.expense_category_id)
+            yield self._fact(*entered, "expense.expense_category_id", is_filled=is_filled)
+
     def _facts(self, worth: Callable[[Fact], int]) -> list[Fact]:
         return [
             Fact(fact.on, worth(fact), None, fact.dimensions, fact.to)
-            for facts in (self._customers(), self._leads(), self._demands())
+            for facts in (self._customers(), self._leads(), self._demands(), self._events(), self._expenses())
             for fact in facts
         ]
 
