@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from loupan.i18n import marked
 from loupan.mining import Abstain, Card, Evaluation, Feature, Field, Marts, Output, Picture, Result
@@ -282,7 +283,7 @@ def lasting(rows: pd.DataFrame) -> Evaluation:
         before, after = (
             _expected(counted(part, pattern)) for part in (rows[rows["month"] < border], rows[rows["month"] >= border])
         )
-        both = before.join(after, how="inner", lsuffix="_before", rsuffix="_after")
+        both = before.merge(after, left_index=True, right_index=True, suffixes=("_before", "_after"))
         both = both[both["expected_after"] > 0]
         times = (both["marked_before"] + LIKE_COLLEAGUES) / (both["expected_before"] + LIKE_COLLEAGUES)
         # Poisson log-likelihood of the later marks, over that of taking everybody for alike.
@@ -292,7 +293,8 @@ def lasting(rows: pd.DataFrame) -> Evaluation:
     if len(by_person) < 2:
         return Evaluation(measure, None, 0.0)
     mean, error = float(by_person.mean()), float(by_person.std(ddof=1) / np.sqrt(len(by_person)))
-    return Evaluation(measure, mean, 0.0, mean - 1.96 * error, mean + 1.96 * error)
+    reach = float(stats.t.ppf(0.975, len(by_person) - 1)) * error
+    return Evaluation(measure, mean, 0.0, mean - reach, mean + reach)
 
 
 def _expected(counts: pd.DataFrame) -> pd.DataFrame:

@@ -54,7 +54,23 @@ def test_several_strata_are_exact_as_well():
 
 def test_discoveries_of_the_published_example():
     # Benjamini and Hochberg 1995, section 4: fifteen p-values, of which four are discoveries at 5 %.
-    p = [0.0001, 0.0004, 0.0019, 0.0095, 0.0201, 0.0278, 0.0298, 0.0344, 0.0459, 0.324, 0.4262, 0.5719, 0.6528, 0.759, 1]
+    p = [
+        0.0001,
+        0.0004,
+        0.0019,
+        0.0095,
+        0.0201,
+        0.0278,
+        0.0298,
+        0.0344,
+        0.0459,
+        0.324,
+        0.4262,
+        0.5719,
+        0.6528,
+        0.759,
+        1,
+    ]
     assert discoveries(p).tolist() == [True] * 4 + [False] * 11
     assert discoveries([*p[::-1], np.nan]).sum() == 4
     assert discoveries([]).tolist() == []
