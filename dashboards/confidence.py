@@ -140,7 +140,7 @@ def _graded(share: float, bounds: tuple[float, float]) -> str:
 def _rates(view: View, metric: str, by: str) -> dict[str, tuple[float, float]]:
     """Return rate and denominator of each value of a dimension, those of enough cases."""
     frame = view.ask(metric, by=(by,))
-    if metric not in frame:
+    if f"{metric}__denominator" not in frame:
         return {}
     return {
         str(name): (float(rate), float(n))
