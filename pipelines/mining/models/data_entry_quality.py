@@ -152,7 +152,7 @@ def _questions(tests: pd.DataFrame) -> Output:
             "what": Field(marked("Habit")),
             "share": Field(marked("Share of own records"), "percent"),
             "expected": Field(marked("As often as colleagues would be"), "percent"),
-            "own": Field(marked("Records"), "count"),
+            "own": Field(marked("Records counted"), "count"),
         },
         note=marked(
             "In the order of staff numbers, not ranked. A question, no accusation: it says that something differs, not "
@@ -171,7 +171,7 @@ def _people(tests: pd.DataFrame) -> Output:
             "employee": Field(marked("Employee")),
             "share": Field(marked("Typed in more than seven days later"), "percent"),
             "expected": Field(marked("As often as colleagues would be"), "percent"),
-            "own": Field(marked("Records"), "count"),
+            "own": Field(marked("Records counted"), "count"),
         },
         note=marked(
             "Only people with thirty records or more beside colleagues; in the order of staff numbers, not ranked."
@@ -244,7 +244,7 @@ def _kinds(rows: pd.DataFrame) -> Output:
             "kind": Field(marked("Kind of record")),
             "month": Field(marked("Month"), "month"),
             "share": Field(marked("Typed in more than seven days later"), "percent"),
-            "n": Field(marked("Records"), "count"),
+            "n": Field(marked("Records counted"), "count"),
         },
         Picture("lines", "month", "share", group="kind"),
         marked("The last days look better than they are: what comes in late is not there yet."),
@@ -268,7 +268,7 @@ def _digits(rows: pd.DataFrame) -> Output:
             "share": Field(marked("Round ones"), "percent"),
             "expected": Field(marked("If nobody rounded"), "percent"),
             "times": Field(marked("Times as many"), "number"),
-            "n": Field(marked("Records"), "count"),
+            "n": Field(marked("Records counted"), "count"),
         },
         note=marked("Rounded numbers are no fault; do not read more out of them than they were written with."),
     )
