@@ -72,11 +72,15 @@ class Confidence:
 
     Attributes:
         grade: `HIGH`, `MEDIUM` or `LOW`.
-        sentence: grade and reasons in the reader's words: those that lower it, or all where it is high.
+        title: the grade in the reader's words.
+        reasons: those that lower it, or all where it is high, as a sentence.
+        sentence: both.
         short: the same in few words, where it is high.
     """
 
     grade: str
+    title: str
+    reasons: str
     sentence: str
     short: str
 
@@ -130,7 +134,8 @@ def confidence(view: View, metrics: tuple[str, ...], dimensions: tuple[str, ...]
     grade = max((grade for grade, _ in judged), key=_ORDER.index)
     reasons = view.t("; ").join(text for own, text in judged if grade == HIGH or own != HIGH)
     short = view.t("Entered on time and completely") if missing else view.t("Entered on time")
-    return Confidence(grade, view.t("{grade}: {reasons}.", grade=view.t(_WORDS[grade]), reasons=reasons), short)
+    title, ended = view.t(_WORDS[grade]), view.t("{reasons}.", reasons=reasons)
+    return Confidence(grade, title, ended, view.t(": ").join((title, ended)), short)
 
 
 def _graded(share: float, bounds: tuple[float, float]) -> str:

@@ -68,7 +68,7 @@ def context(exhibit: Exhibit) -> list[tuple[str, str]]:
         lines.append(period(view))
     lines += filters(view, exhibit.measures)
     if grade := exhibit.confidence:
-        lines.append((t("Entry"), grade.sentence))
+        lines.append((grade.title, grade.reasons))
     cautions = " ".join(text for text in (exhibit.caption, exhibit.drawing.note) if text)
     return [*lines, (t("Remarks"), cautions)] if cautions else lines
 

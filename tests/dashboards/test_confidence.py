@@ -97,7 +97,7 @@ def test_the_reader_s_scope_and_filters_hold(view_in, view):
 def test_an_exhibit_knows_by_what_it_is_cut(view):
     income = Exhibit(view, "Income", customer_structure.structure, ("income_band",), ("leads",))
     assert income.confidence.grade == LOW
-    assert ("Entry", income.confidence.sentence) in about.context(income)
+    assert ("Data entry: low confidence", income.confidence.reasons) in about.context(income)
     by_month = Exhibit(view, "Amount", overview.monthly_amount, (), ("contract_amount",))
     assert by_month.confidence.short == "Entered on time"
     reasons = Exhibit(view, "Reasons", conversion.loss_reasons, (), ("lost_leads",))
