@@ -90,7 +90,7 @@ def entries(marts: Marts) -> pd.DataFrame:
     rows = marts.query(
         "select crm_table, project_id, employee_id, entered_at, typed_number, is_late, happened_on, "  # noqa: S608
         "strftime(happened_on, '%Y-%m') as month, minute(happened_at) as minute, "
-        "second(happened_at) as second, isodow(happened_on) as happened_day, isodow(entered_on) as entered_day "
+        "isodow(happened_on) as happened_day, isodow(entered_on) as entered_day "
         f"from fct_entry where happened_on > date '{marts.as_of_on:%Y-%m-%d}' - interval {YEAR} month "
         "order by crm_table, record_id"
     )
@@ -187,14 +187,16 @@ def _fields(marts: Marts) -> Output:
         "select project_name as project, crm_field, strftime(month_on, '%Y-%m') as month, sum(row_count) as n, "
         "sum(filled_count) as filled from fct_field_completeness inner join dim_project using (project_id) group by all"
     )
+    labels = [str(month) for month in months]
     wide = rows.pivot_table(index=["project", "crm_field"], columns="month", values=["n", "filled"], aggfunc="sum")
-    found = []
-    for key in wide.index:
-        n, filled = (
-            wide.loc[key, part].reindex([str(m) for m in months]).fillna(0).to_numpy(float) for part in ("n", "filled")
-        )
-        if n[-LATE_MONTHS:].sum() >= ENOUGH and n[:-LATE_MONTHS].sum() >= ENOUGH:
-            found.append((*key, shift(filled, n, LATE_MONTHS), n[-LATE_MONTHS:].sum()))
+    expected, filled = (
+        wide.reindex(columns=[(part, label) for label in labels]).fillna(0).to_numpy(float) for part in ("n", "filled")
+    )
+    found = [
+        (*key, shift(full, n, LATE_MONTHS), n[-LATE_MONTHS:].sum())
+        for key, n, full in zip(wide.index, expected, filled, strict=True)
+        if min(n[-LATE_MONTHS:].sum(), n[:-LATE_MONTHS].sum()) >= ENOUGH
+    ]
     named = ["project", "crm_field", "before", "share", "low", "high", "difference", "n", "p_value"]
     frame = pd.DataFrame(
         [
