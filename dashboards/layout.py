@@ -12,11 +12,13 @@ import streamlit as st
 
 from dashboards import filters, screen, shown
 from dashboards.card_menu import card_menu
+from dashboards.confidence import HIGH
 from dashboards.enlarged import enlarged
 from dashboards.export import about
 from dashboards.export.exhibit import Exhibit
 from dashboards.gateway import FILTERS
 from dashboards.view import View
+from data_entry.pages import links
 from loupan import ui
 from loupan.errors import LoupanError
 from loupan.i18n import Translator
@@ -117,6 +119,18 @@ def card(
                 st.html(f"<ul class='lp-signals'>{items}</ul>")
             if drawing.note and not drawing.is_empty:
                 st.html(f"<p class='lp-note'>{html.escape(drawing.note)}</p>")
+            if not drawing.is_empty:
+                _entry(exhibit, key)
+
+
+def _entry(exhibit: Exhibit, key: str) -> None:
+    """Show how far the entry of the data can be trusted: few words where it can, the reasons where it cannot."""
+    grade = exhibit.confidence
+    if grade is None:
+        return
+    words = grade.short if grade.grade == HIGH else grade.sentence
+    with st.container(key=f"lp_entry_{key}"):
+        links.link("completeness", f"{grade.mark} {words}")
 
 
 def _chart(view: View, drawing: Drawing, figure: Finished, alt: str, key: str, *, is_large: bool) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from dashboards.crm_words import field_words
+from dashboards.crm_words import field_words, table_words
 from dashboards.memory import remembered
 from dashboards.view import View
 from loupan.i18n.codes import is_unknown, value_label
@@ -47,4 +47,6 @@ def names_of(view: View, dimension: str) -> Name:
         return lambda value: label(value) if is_unknown(value) else view.formats.period_label(str(value))
     if dimension == "crm_field":
         return lambda value: label(value) if is_unknown(value) else field_words(view.t, str(value))
+    if dimension == "crm_table":
+        return lambda value: label(value) if is_unknown(value) else table_words(view.t, str(value))
     return label

@@ -17,7 +17,6 @@ from loupan.mining.published import PublishedOutput
 from loupan.mining.result import Field, Picture
 from loupan.ui.drawing import (
     HOVER,
-    NOTHING,
     WORDS,
     Column,
     Drawing,
@@ -47,7 +46,7 @@ def drawn_as_told(view: View, output: PublishedOutput, rows: pd.DataFrame) -> Dr
         The drawing; its table has at most `MOST_ROWS` rows, its columns have all.
     """
     if rows.empty:
-        return NOTHING
+        return Drawing(None, table=pd.DataFrame({view.t("Result"): [view.t("Nothing of this kind was found.")]}))
     columns = [_column(view, name, field, rows[name]) for name, field in output.fields.items()]
     shown = rows.head(MOST_ROWS)
     table = pd.DataFrame(
@@ -163,30 +162,45 @@ def _by_name(view: View, output: PublishedOutput, picture: Picture, rows: pd.Dat
 
 
 def _over_time(view: View, output: PublishedOutput, picture: Picture, rows: pd.DataFrame) -> tuple[Any, str, int]:
-    """Draw lines over months, one for each value of the group, with a band where there is an interval."""
+    """Draw lines over months or numbers, one for each value of the group, with a band where there is an interval."""
     colours, formats = COLOURS[view.theme], view.formats
-    field = _field(output, picture.y)
+    field, across = _field(output, picture.y), _field(output, picture.x)
     unit = _UNITS.get(field.unit, field.unit)
-    months = sorted(str(month) for month in rows[picture.x].dropna().unique())
-    if not months:
+    is_number = across.unit not in ("month", "date", "text")
+    known = rows[picture.x].dropna()
+    places: list[Any] = sorted(known.astype(float if is_number else str).unique().tolist())
+    if not places:
         return None, "", 0
+    write_place = writer(view, picture.x, Field(across.label, across.unit if is_number else "month"))
     groups: list[Any] = list(dict.fromkeys(rows[picture.group].tolist())) if picture.group else [None]
     traces: list[dict[str, Any]] = []
     write = writer(view, picture.group, _field(output, picture.group)) if picture.group else None
     for position, group in enumerate(groups[:_MOST_LINES]):
         part = rows[rows[picture.group] == group] if picture.group else rows
-        part = part.assign(**{picture.x: part[picture.x].astype(str)}).set_index(picture.x).reindex(months)
+        part = part.assign(**{picture.x: part[picture.x].astype(float if is_number else str)}).set_index(picture.x)
+        # A month without a value is a gap; numbers between those given are no gaps.
+        part = part.sort_index() if is_number else part.reindex(places)
         name = write(group) if write else view.t(field.label)
-        traces += _line(view, part, picture, colours, colours.series[position % len(colours.series)], name, unit)
+        colour = colours.series[position % len(colours.series)]
+        traces += _line(view, part, picture, colours, colour, name, unit, write_place)
     values = pd.concat([rows[c].astype(float) for c in (picture.y, picture.low, picture.high) if c])
     drawn = figure(
         view.theme,
         traces,
         300,
-        xaxis=month_axis(formats, months),
+        xaxis=_number_axis(view, across, places[0], places[-1]) if is_number else month_axis(formats, places),
         yaxis=value_axis(formats, unit, min(0.0, values.min()), max(0.0, values.max()), view.theme),
     )
     last = rows[rows[picture.y].notna()].iloc[-1]
+    if is_number:
+        alt = view.t(
+            "{measure} by {across}, from {low} to {high}.",
+            measure=view.t(field.label),
+            across=view.within(view.t(across.label)),
+            low=write_place(places[0]),
+            high=write_place(places[-1]),
+        )
+        return drawn, alt, max(0, len(groups) - _MOST_LINES)
     alt = view.t(
         "{measure} by month, last {value} in {month}.",
         measure=view.t(field.label),
@@ -196,31 +210,49 @@ def _over_time(view: View, output: PublishedOutput, picture: Picture, rows: pd.D
     return drawn, alt, max(0, len(groups) - _MOST_LINES)
 
 
+def _number_axis(view: View, field: Field, low: float, high: float) -> dict[str, Any]:
+    axis = value_axis(view.formats, _UNITS.get(field.unit, field.unit), low, high, view.theme, is_tight=True)
+    return axis | {"showgrid": False}
+
+
 def _line(
-    view: View, part: pd.DataFrame, picture: Picture, colours: Colours, colour: str, name: str, unit: str
+    view: View,
+    part: pd.DataFrame,
+    picture: Picture,
+    colours: Colours,
+    colour: str,
+    name: str,
+    unit: str,
+    write_place: Callable[[Any], str],
 ) -> Sequence[dict[str, Any]]:
-    formats, months = view.formats, list(part.index)
+    formats, places = view.formats, list(part.index)
     values = part[picture.y].astype(float)
     low, high = (part[c].astype(float) if c else None for c in (picture.low, picture.high))
     texts = [
         hover(
             [
-                f"{safe(name)} · {formats.period_label(month)}",
+                f"{safe(name)} · {safe(write_place(place))}",
                 formats.value(value, unit),
                 *(
-                    [view.t("95% interval: {interval}", interval=formats.interval(low[month], high[month], unit))]
-                    if low is not None and high is not None and not is_missing(low[month])
+                    [view.t("95% interval: {interval}", interval=formats.interval(least, most, unit))]
+                    if not is_missing(least)
                     else []
                 ),
             ]
         )
-        for month, value in zip(months, values, strict=True)
+        for place, value, least, most in zip(
+            places,
+            values,
+            [None] * len(values) if low is None else low,
+            [None] * len(values) if high is None else high,
+            strict=True,
+        )
     ]
     line: dict[str, Any] = {
         "type": "scatter",
         "mode": "lines+markers",
         "name": name,
-        "x": months,
+        "x": places,
         "y": values.tolist(),
         "line": {"color": colour, "width": 2.5},
         "marker": {"size": 6},
@@ -231,7 +263,7 @@ def _line(
     }
     if low is None or high is None:
         return [line]
-    edge = {"type": "scatter", "mode": "lines", "x": months, "line": {"width": 0}, "hoverinfo": "skip"}
+    edge = {"type": "scatter", "mode": "lines", "x": places, "line": {"width": 0}, "hoverinfo": "skip"}
     return [
         edge | {"y": high.tolist(), "showlegend": False},
         edge | {"y": low.tolist(), "showlegend": False, "fill": "tonexty", "fillcolor": colours.band},

@@ -67,6 +67,8 @@ def context(exhibit: Exhibit) -> list[tuple[str, str]]:
     else:
         lines.append(period(view))
     lines += filters(view, exhibit.measures)
+    if grade := exhibit.confidence:
+        lines.append((grade.title, grade.reasons))
     drawing = exhibit.drawing
     cautions = " ".join(text for text in (exhibit.caption, *drawing.signals, drawing.note) if text)
     return [*lines, (t("Remarks"), cautions)] if cautions else lines

@@ -1,4 +1,4 @@
-"""Completeness: which fields staff leave empty, and how completely each of them enters."""
+"""Completeness: which fields staff leave empty, what is entered late, and how completely each of them enters."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from loupan import ui
 from loupan.ui.drawing import Drawing
 
 _RATE, _FIELD = "field_completeness", "crm_field"
-_TILES = ("field_completeness", "fields_expected", "fields_filled")
+_LATE = "late_entry_rate"
+_TILES = ("field_completeness", "fields_expected", "fields_filled", "late_entry_rate", "records_entered")
 _ALL = "all"
 
 
@@ -39,6 +40,28 @@ def draw(view: View, tables: bool) -> None:
             by_month,
             key="months",
             measures=(_RATE,),
+            tables=tables,
+        )
+    ui.section(t("How soon after it happened"))
+    left, right = ui.columns(1.2, 1)
+    with left:
+        layout.card(
+            view,
+            t("Late entry by kind of record"),
+            late_by_kind,
+            key="late_kinds",
+            measures=(_LATE,),
+            caption=t("Typed in more than seven days after the day the record tells of. Imports are left out."),
+            tables=tables,
+        )
+    with right:
+        layout.card(
+            view,
+            t("Late entry by month"),
+            late_by_month,
+            key="late_months",
+            measures=(_LATE,),
+            caption=t("The last days look better than they are: what comes in late is not there yet."),
             tables=tables,
         )
     ui.section(t("Who enters"))
@@ -67,6 +90,18 @@ def by_field(view: View) -> Drawing:
 def by_month(view: View) -> Drawing:
     """The share of fields that are filled, by the month in which the record was entered."""
     return rate_by_month(view, view.ask(_RATE, by=("month",)), _RATE)
+
+
+@remembered()
+def late_by_kind(view: View) -> Drawing:
+    """The share of late entries of each kind of record, the highest first."""
+    return rated(view, _LATE, "crm_table")
+
+
+@remembered()
+def late_by_month(view: View) -> Drawing:
+    """The share of late entries, by the month that the records tell of."""
+    return rate_by_month(view, view.ask(_LATE, by=("month",)), _LATE)
 
 
 @remembered()

@@ -52,7 +52,8 @@ class Picture:
     """How a table is drawn.
 
     Attributes:
-        kind: ``bars`` by a name, ``lines`` over months or days, ``points`` with intervals by a name.
+        kind: ``bars`` by a name, ``lines`` over months (over numbers if the unit of ``x`` is one), ``points`` with
+            intervals by a name.
         x, y: the columns drawn; of ``bars`` and ``points``, ``x`` holds the names.
         low, high: columns of an interval around ``y``.
         group: column whose values are drawn as lines of their own.

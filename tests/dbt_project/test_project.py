@@ -27,7 +27,8 @@ DICTIONARY = [
     "cost_per_contract", "return_on_expense", "roi", "fee_billed", "fee_collected", "fee_arrears",
     "target_contract_amount", "target_contracts", "target_collected_amount", "target_leads", "target_visits",
     "contract_amount_attainment", "contracts_attainment", "collected_amount_attainment", "leads_attainment",
-    "visits_attainment", "marketing_budget", "budget_used_rate", "annotations",
+    "visits_attainment", "marketing_budget", "budget_used_rate", "annotations", "records_entered", "late_entries",
+    "late_entry_rate",
 ]  # fmt: skip
 META = {"label_zh", "unit", "date_basis", "better", "owner"}
 UNITS = {"count", "currency", "percent", "per_100", "days", "hours", "minutes", "sqm", "ratio"}

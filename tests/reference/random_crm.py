@@ -89,9 +89,29 @@ class _Company:
         """Return a table with every column of the schema, its rows in no order."""
         columns = [column.name for column in metadata.tables[name].columns]
         stamps = {"created_at": self.begin, "updated_at": self.begin, "row_version": 1}
-        rows = [{**defaults(metadata.tables[name]), **stamps, **row} for row in self.rows[name]]
+        entered = random.Random(f"entry of {name} in {len(self.rows[name])} rows")
+        rows = [
+            {**defaults(metadata.tables[name]), **stamps, **self.stamp_of_entry(entered, row), **row}
+            for row in self.rows[name]
+        ]
         self.rng.shuffle(rows)
         return pd.DataFrame({column: pd.Series([row.get(column) for row in rows], dtype=object) for column in columns})
+
+    def stamp_of_entry(self, rng: random.Random, row: dict[str, Any]) -> dict[str, Any]:
+        """Return when a row was typed in: soon, late, on the edge of the seventh day; at times with all others."""
+        happened = next(
+            (
+                row[name]
+                for name in ("opened_at", "occurred_at", "received_at", "received_on", "incurred_on")
+                if name in row
+            ),
+            None,
+        )
+        if happened is None or rng.random() < 0.3:
+            return {}
+        if not isinstance(happened, dt.datetime):
+            happened = dt.datetime.combine(happened, dt.time(2))
+        return {"created_at": happened + rng.choice((0, 1, 7, 7.5, 8, 30)) * DAY}
 
     # Chance.
 

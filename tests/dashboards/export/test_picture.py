@@ -24,9 +24,11 @@ def test_a_picture_is_light_and_has_its_context_on_it(view, gateway):
     assert layout["font"]["color"] == COLOURS["light"].ink
     assert made["file_name"] == "Complaint rate by month 2026-06-30.png"
     assert made["caption"] == "Per 100."
-    assert made["lines"][0] == (
+    before, _, entry = made["lines"][0].partition(" · Data entry: ")
+    assert before == (
         f"Data as of: 1 Jul 2026, 00:00 · Period: 1 Jul 2025 – 30 Jun 2026 · Project: {gateway.values('project')[0]}"
     )
+    assert entry.startswith("high confidence: ")
     assert any(line.startswith("Complaint rate: ") and "complaint_rate" in line for line in made["lines"])
     assert made["lines"][-1] == f"Snapshot: {gateway.version}"
 

@@ -18,7 +18,17 @@
     ('severity', true, 'true'),
     ('unit_id', false, "phase = 'property'"),
 ] -%}
-{% set entered = [('customer', customer_fields), ('lead', lead_fields), ('demand', demand_fields)] -%}
+{% set lead_event_fields = [('reason_id', false, "event_kind = 'lost'")] -%}
+{% set deal_event_fields = [('reason_id', false, "event_kind = 'cancel'")] -%}
+{% set expense_fields = [('expense_category_id', false, 'true')] -%}
+{% set entered = [
+    ('customer', customer_fields),
+    ('lead', lead_fields),
+    ('lead_event', lead_event_fields),
+    ('deal_event', deal_event_fields),
+    ('demand', demand_fields),
+    ('expense', expense_fields),
+] -%}
 
 with lead as (
 
@@ -29,6 +39,30 @@ with lead as (
 customer as (
 
     select * from {{ ref('stg_customer') }}
+
+),
+
+lead_event as (
+
+    select * from {{ ref('stg_lead_event') }}
+
+),
+
+deal as (
+
+    select * from {{ ref('stg_deal') }}
+
+),
+
+deal_event as (
+
+    select * from {{ ref('stg_deal_event') }}
+
+),
+
+expense as (
+
+    select * from {{ ref('stg_expense') }}
 
 ),
 
@@ -98,6 +132,37 @@ entered_lead as (
         lead.*,
         cast({{ dbt.date_trunc('month', 'lead.opened_on') }} as date) as month_on
     from lead
+
+),
+
+entered_lead_event as (
+
+    select
+        lead_event.*,
+        lead.project_id,
+        cast({{ dbt.date_trunc('month', 'lead_event.occurred_on') }} as date) as month_on
+    from lead_event
+    inner join lead on lead_event.lead_id = lead.lead_id
+
+),
+
+entered_deal_event as (
+
+    select
+        deal_event.*,
+        deal.project_id,
+        cast({{ dbt.date_trunc('month', 'deal_event.occurred_on') }} as date) as month_on
+    from deal_event
+    inner join deal on deal_event.deal_id = deal.deal_id
+
+),
+
+entered_expense as (
+
+    select
+        expense.*,
+        cast({{ dbt.date_trunc('month', 'expense.incurred_on') }} as date) as month_on
+    from expense
 
 ),
 

@@ -21,7 +21,8 @@ localised as (
         {{ local_date('deal_event.occurred_at') }} as occurred_on,
         deal_event.amount,
         deal_event.employee_id,
-        deal_event.reason_id
+        deal_event.reason_id,
+        deal_event.created_at as entered_at
     from deal_event
     inner join refresh on deal_event.occurred_at <= refresh.as_of
 

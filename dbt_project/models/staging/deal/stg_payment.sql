@@ -19,7 +19,8 @@ counted as (
         payment.received_on,
         payment.amount,
         payment.kind as payment_kind,
-        payment.is_void
+        payment.is_void,
+        payment.created_at as entered_at
     from payment
     inner join refresh on payment.received_on <= refresh.as_of_on
 

@@ -29,7 +29,8 @@ counted as (
         source.responsible_employee_id,
         source.duplicate_of_id,
         case when source.withdrawn_at <= refresh.as_of then source.withdrawn_at end as withdrawn_at,
-        source.is_founded
+        source.is_founded,
+        source.created_at as entered_at
     from source
     cross join refresh
     where

@@ -19,7 +19,8 @@ counted as (
         source.occurred_at,
         {{ local_date('source.occurred_at') }} as occurred_on,
         source.employee_id,
-        source.to_employee_id
+        source.to_employee_id,
+        source.created_at as entered_at
     from source
     cross join refresh
     where

@@ -19,7 +19,8 @@ counted as (
         {{ local_date('source.occurred_at') }} as occurred_on,
         source.employee_id,
         source.was_reached,
-        source.satisfaction
+        source.satisfaction,
+        source.created_at as entered_at
     from source
     cross join refresh
     where

@@ -22,7 +22,9 @@ localised as (
         lead.employee_id,
         lead.opened_at,
         {{ local_date('lead.opened_at') }} as opened_on,
-        lead.intent_level
+        lead.intent_level,
+        lead.intended_area_sqm,
+        lead.created_at as entered_at
     from lead
     inner join refresh on lead.opened_at <= refresh.as_of
 

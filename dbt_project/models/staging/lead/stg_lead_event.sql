@@ -21,7 +21,8 @@ localised as (
         {{ local_date('lead_event.occurred_at') }} as occurred_on,
         lead_event.employee_id,
         lead_event.is_effective,
-        lead_event.reason_id
+        lead_event.reason_id,
+        lead_event.created_at as entered_at
     from lead_event
     inner join refresh on lead_event.occurred_at <= refresh.as_of
 

@@ -20,7 +20,9 @@ counted as (
         source.project_id,
         source.incurred_on,
         source.amount,
-        source.status
+        source.status,
+        source.employee_id,
+        source.created_at as entered_at
     from source
     cross join refresh
     where
