@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +13,16 @@ from loupan.mining.result import Evaluation, Field, Picture
 from loupan.snapshot import Snapshot
 
 if TYPE_CHECKING:
+    import duckdb
     import pandas as pd
 
 RUN_TABLE = "model_run"
 OK, ABSTAINED, FAILED = "ok", "abstained", "failed"
+# What a scope is bounded by, the column that names it in results, and where the names are.
+_NAMED = {
+    "project_id": ("project", "dim_project", "project_name"),
+    "employee_id": ("employee", "dim_employee", "employee_number"),
+}
 
 
 def output_table(model: str, output: str) -> str:
@@ -136,8 +143,31 @@ def read_output(snapshot: Snapshot, model: str, output: str, scope: Scope) -> pd
         relation = connection.table(f'"{table}"')
         if scope.is_everything:
             return relation.df()
-        bounds = [(name, values) for name, values in scope.reach or () if name in relation.columns]
+        bounds = [
+            bound for name, keys in scope.reach or () if (bound := _bound(connection, relation.columns, name, keys))
+        ]
         if not bounds:
             return None
-        conditions = " or ".join(f'list_contains(${i}, "{name}")' for i, (name, _) in enumerate(bounds, 1))
-        return connection.execute(f'from "{table}" where {conditions}', [list(values) for _, values in bounds]).df()
+        conditions = " or ".join(
+            f'list_contains(${i}, cast("{column}" as varchar))' for i, (column, _) in enumerate(bounds, 1)
+        )
+        return connection.execute(f'from "{table}" where {conditions}', [values for _, values in bounds]).df()
+
+
+def _bound(
+    connection: duckdb.DuckDBPyConnection, columns: Sequence[str], name: str, keys: Sequence[str]
+) -> tuple[str, list[str]] | None:
+    """Return the column of a table that a scope's keys bound, and its values that are within; None where it has none.
+
+    A table without the key itself is bounded by the name that stands for it; a name that several have bounds nothing.
+    """
+    if name in columns:
+        return name, list(keys)
+    column, mart, named_by = _NAMED.get(name, ("", "", ""))
+    if column not in columns:
+        return None
+    rows = connection.execute(
+        f'select "{named_by}" from {mart} group by 1 having bool_and(list_contains($1, cast("{name}" as varchar)))',  # noqa: S608 - names of our own tables
+        [list(keys)],
+    ).fetchall()
+    return column, [value for (value,) in rows if value is not None]

@@ -70,9 +70,9 @@ class Picture:
 class Output:
     """A table of results.
 
-    A reader who may see only some projects, people or departments sees the rows whose column ``project``, ``employee``
-    or ``department`` (names, staff numbers, names) is among those; a table without such a column is shown only to who
-    may see everything.
+    A reader who may see only some projects or people sees the rows whose column ``project_id`` or ``employee_id``
+    (keys), else ``project`` or ``employee`` (name, staff number), is among those; a table without such a column is shown
+    only to who may see everything.
 
     Attributes:
         name: small letters, digits and underscores; unique in the model.

@@ -24,6 +24,8 @@ SCHEMA = "mining"
 _POLL_SECONDS = 0.02
 # Importing pandas and DuckDB is no work of the first model's.
 _START_SECONDS = 60
+# Threads that wait for each other on a busy machine cost more than they bring, and sums would hang on their number.
+_ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
 def run_models(settings: Settings, models: Sequence[ModelFile], progress: Callable[[str], None]) -> list[ModelRun]:
@@ -116,7 +118,7 @@ def _work(job: Job, most_seconds: int, job_path: Path, progress: Callable[[str],
     while left:
         job_path.write_text(json.dumps({**asdict(job), "models": left}), encoding="utf-8")
         # The same packages as here, wherever they were found.
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), **_ONE_THREAD}
         worker = subprocess.Popen(  # noqa: S603 - our own module
             [sys.executable, "-m", "pipelines.mining.worker", str(job_path)],
             env=environment,

@@ -12,6 +12,7 @@ from babel.messages.pofile import denormalize, read_po
 import dashboards
 import data_entry
 import loupan
+import pipelines
 from data_entry.schema import labels
 from loupan.i18n import CATALOGUES, LANGUAGES, translator
 from loupan.settings import get_settings
@@ -19,7 +20,7 @@ from loupan.settings import get_settings
 
 def written_in_the_code():
     """The first arguments of t() and marked(), wherever they stand, also within f-strings."""
-    for package in (dashboards, data_entry, loupan):
+    for package in (dashboards, data_entry, loupan, pipelines):
         for path in Path(package.__file__).parent.rglob("*.py"):
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
                 if not (isinstance(node, ast.Call) and node.args):
