@@ -10,6 +10,7 @@ import pandas as pd
 
 from loupan.i18n import marked
 from loupan.mining import Abstain, Card, Evaluation, Feature, Field, Marts, Output, Picture, Result
+from loupan.statistics.foresight import compared
 from loupan.statistics.intervals import Floats, poisson_exact, wilson
 from loupan.statistics.warning import Judged, false_share, judged, onset, past_level
 
@@ -21,16 +22,16 @@ READS = (
 CARD = Card(
     title=marked("Complaints: themes and early warning"),
     purpose=marked(
-        "Shows customer service and the managers of a project which themes of complaint have begun to grow there, before "
-        "the yearly rate shows it."
+        "Shows customer service and the managers of a project which themes of complaint have begun to grow there, "
+        "before the yearly rate shows it."
     ),
     action=marked(
-        "Look at the complaints of the theme since the day named, find the common cause, and name who removes it. If the "
-        "next two scans still warn, the cause is not removed."
+        "Look at the complaints of the theme since the day named, find the common cause, and name who removes it. If "
+        "the next two scans still warn, the cause is not removed."
     ),
     data=marked(
-        "Valid complaints by project, phase and category, in periods of four weeks, up to two years back; customer-months "
-        "by how long the customer or owner has been there."
+        "Valid complaints by project, phase and category, in periods of four weeks, up to two years back; "
+        "customer-months by how long the customer or owner has been there."
     ),
     features=(
         Feature(marked("Category of the complaint, at every level"), marked("Chosen at entry.")),
@@ -45,14 +46,16 @@ CARD = Card(
     ),
     baseline=marked("The rate of the twelve weeks before."),
     fails=marked(
-        "Seasons are not taken out (two years cannot teach them), and neither is a company-wide change in how complaints "
-        "are entered. A theme that has always been high is not found: it has not grown."
+        "Seasons are not taken out (two years cannot teach them), and neither is a company-wide change in how "
+        "complaints are entered. A theme that has always been high is not found: it has not grown."
     ),
-    abstains=marked("When no project has a year of complaints before the last half year, or no theme has eight of them."),
+    abstains=marked(
+        "When no project has a year of complaints before the last half year, or no theme has eight of them."
+    ),
     method=marked(
-        "Quasi-Poisson level of each theme's past with the last half year kept out (Farrington 1996; Noufaily 2013), on "
-        "exposure standardised by time with us; the share of false alarms is kept to one in ten (Benjamini and Hochberg "
-        "1995); the beginning by a scan of runs (Kulldorff 1997)."
+        "Quasi-Poisson level of each theme's past with the last half year kept out (Farrington 1996; Noufaily 2013), "
+        "on exposure standardised by time with us; the share of false alarms is kept to one in ten (Benjamini and "
+        "Hochberg 1995); the beginning by a scan of runs (Kulldorff 1997)."
     ),
 )
 
@@ -62,6 +65,7 @@ _ALL = marked("All complaints")
 # How long somebody has been there, in months: the rate of complaints falls with it.
 _BANDS = {"sales": (0, 1, 2, 4, 7), "property": (0, 1, 3, 6, 12)}
 _ORIGINS = (3, 6, 9, 12)
+_LEAST_FORECASTS = 8
 
 _MONTHS = """
 with start as (
@@ -168,7 +172,7 @@ def run(marts: Marts) -> Result:
     alarmed = np.flatnonzero(tested & (chance <= _FALSE) & (scan.observed >= _LEAST_OBSERVED))
     alarmed = _carried(history, scan, alarmed)
     alerts = _alerts(history, scan, alarmed, chance)
-    measures = _evaluation(history)
+    measures, is_better = _evaluation(history)
     found = len(alerts)
     return Result(
         outputs=(
@@ -223,26 +227,25 @@ def run(marts: Marts) -> Result:
             ),
         ),
         evaluation=measures,
-        verdict=_verdict(measures),
+        verdict=_verdict(measures[0], is_better),
         values={"tested": int(tested.sum()), "found": found, "projects": int(alerts["project"].nunique())},
     )
 
 
-def _verdict(measures: tuple[Evaluation, ...]) -> str:
-    forecast = measures[0]
-    if forecast.model is None or forecast.baseline is None:
+def _verdict(forecast: Evaluation, is_better: bool) -> str:
+    if forecast.model is None:
         return marked(
-            "{tested} themes were tested, {found} have grown ({projects} projects). How well it foresees cannot be told "
-            "yet: the history is too short."
+            "{tested} themes were tested, {found} have grown ({projects} projects). How well it foresees cannot be "
+            "told yet: the history is too short."
         )
-    if forecast.high is not None and forecast.high < forecast.baseline:
+    if is_better:
         return marked(
-            "{tested} themes were tested, {found} have grown ({projects} projects). In earlier scans its expectation was "
-            "nearer to what came than the rate of the twelve weeks before."
+            "{tested} themes were tested, {found} have grown ({projects} projects). In earlier scans its expectation "
+            "was nearer to what came than the rate of the twelve weeks before."
         )
     return marked(
-        "{tested} themes were tested, {found} have grown ({projects} projects). In earlier scans its expectation was no "
-        "nearer to what came than the rate of the twelve weeks before: trust the limit, not the expected number."
+        "{tested} themes were tested, {found} have grown ({projects} projects). In earlier scans its expectation was "
+        "no nearer to what came than the rate of the twelve weeks before: trust the limit, not the expected number."
     )
 
 
@@ -306,7 +309,8 @@ def _exposure(history: History, end: pd.Timestamp) -> Floats:
     edges = end - pd.to_timedelta(_DAYS * np.arange(periods, -1, -1), unit="D")
     learnt_until = end - pd.Timedelta(days=_DAYS * _GUARD)
     months, ages = history.months, history.ages
-    month_end = (pd.to_datetime(months["month_on"]) + pd.offsets.MonthEnd(0)).clip(upper=pd.Timestamp(history.last_on))
+    month_end = pd.to_datetime(months["month_on"]) + pd.offsets.MonthEnd(0)
+    month_end = month_end.where(month_end <= pd.Timestamp(history.last_on), pd.Timestamp(history.last_on))
     result = np.zeros((len(history.cells), periods))
     for phase, bands in _BANDS.items():
         own, said = months[months["phase"] == phase], ages[ages["phase"] == phase]
@@ -393,9 +397,7 @@ def _course(history: History, scan: Scan, alarmed: np.ndarray, alerts: pd.DataFr
     rows = []
     periods = scan.exposure.shape[1]
     ends = pd.Timestamp(history.last_on) - pd.to_timedelta(_DAYS * np.arange(periods - 1, -1, -1), unit="D")
-    where = {
-        (history.cells["project_id"][c], history.cells["phase"][c], history.cells["theme"][c]): c for c in alarmed
-    }
+    where = {(history.cells["project_id"][c], history.cells["phase"][c], history.cells["theme"][c]): c for c in alarmed}
     for alert in alerts.itertuples(index=False):
         key = (alert.project_id, alert.phase, alert.theme)
         cell = where[key]
@@ -413,7 +415,7 @@ def _rolling(values: Floats) -> Floats:
     return np.convolve(values, np.ones(_WINDOW), "valid")
 
 
-def _evaluation(history: History) -> tuple[Evaluation, ...]:
+def _evaluation(history: History) -> tuple[tuple[Evaluation, ...], bool]:
     """Compare the expectations of earlier scans with what came, and count how often the limit was passed."""
     errors, naive, beyond, tested = [], [], 0, 0
     for origin in _ORIGINS:
@@ -428,26 +430,20 @@ def _evaluation(history: History) -> tuple[Evaluation, ...]:
         naive.append(np.abs(rate * scan.exposure[:, -_WINDOW:].sum(axis=1) - scan.observed)[top])
         beyond += int((scan.observed > scan.result.limit)[known].sum())
         tested += int(known.sum())
-    error, other = np.concatenate(errors), np.concatenate(naive)
-    model, baseline, low, high = (None,) * 4
-    if len(error) >= 8:
-        rng = np.random.default_rng(1)
-        means = error[rng.integers(0, len(error), (2_000, len(error)))].mean(axis=1)
-        low, high = (float(value) for value in np.quantile(means, (0.025, 0.975)))
-        model, baseline = float(error.mean()), float(other.mean())
+    title = marked("Complaints in twelve weeks by which the expectation of a project was wrong, in four earlier scans")
+    forecast, is_better = Evaluation(title, None, better="low"), False
+    if sum(map(len, errors)) >= _LEAST_FORECASTS:
+        found = compared(np.concatenate(errors), np.concatenate(naive))
+        forecast = Evaluation(title, found.model, found.baseline, found.low, found.high, "low")
+        is_better = found.is_better
     share_low, share_high = wilson(beyond, tested)
-    return (
-        Evaluation(
-            marked("Complaints in twelve weeks by which the expectation of a project was wrong, in four earlier scans"),
-            model, baseline, low, high, "low",
-        ),
-        Evaluation(
-            marked("Themes above the limit in those scans (2.5 % where nothing has grown)"),
-            beyond / tested if tested else None,
-            0.025 if tested else None,
-            float(share_low) if tested else None,
-            float(share_high) if tested else None,
-            "nominal",
-            "percent",
-        ),
-    )  # fmt: skip
+    beyond_limit = Evaluation(
+        marked("Themes above the limit in those scans (2.5 % where nothing has grown)"),
+        beyond / tested if tested else None,
+        0.025 if tested else None,
+        float(share_low) if tested else None,
+        float(share_high) if tested else None,
+        "nominal",
+        "percent",
+    )
+    return (forecast, beyond_limit), is_better

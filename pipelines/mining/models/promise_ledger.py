@@ -7,7 +7,8 @@ import pandas as pd
 
 from loupan.i18n import marked
 from loupan.mining import Abstain, Card, Evaluation, Feature, Field, Marts, Output, Picture, Result
-from loupan.statistics.intervals import ENOUGH, Floats, wilson
+from loupan.statistics.foresight import compared, log_losses
+from loupan.statistics.intervals import ENOUGH, wilson
 from loupan.statistics.shrinkage import beta_binomial
 
 READS = ("fct_promise", "dim_project", "dim_employee")
@@ -19,8 +20,9 @@ CARD = Card(
         "promises are due next, so that they are kept before somebody complains."
     ),
     action=marked(
-        "Settle the overdue promises first, then those due next: keep them, or agree on something else with the customer, "
-        "and mark the outcome. Where rates differ between people, talk about what may be promised, not about the person."
+        "Settle the overdue promises first, then those due next: keep them, or agree on something else with the "
+        "customer, and mark the outcome. Where rates differ between people, talk about what may be promised, not "
+        "about the person."
     ),
     data=marked("Promises recorded by the as-of with their outcome, and the valid complaints linked to them."),
     features=(
@@ -33,8 +35,8 @@ CARD = Card(
     excluded=marked("The words of a promise and the customer's name: they stay in the CRM."),
     baseline=marked("One common rate for everybody."),
     fails=marked(
-        "Only recorded promises are there: who records none looks faultless. An outcome has no date, so recent promises, "
-        "mostly open, count in no rate. A promise without a day is never overdue."
+        "Only recorded promises are there: who records none looks faultless. An outcome has no date, so recent "
+        "promises, mostly open, count in no rate. A promise without a day is never overdue."
     ),
     abstains=marked("When no promise is recorded."),
     method=marked(
@@ -107,17 +109,17 @@ def run(marts: Marts) -> Result:
 def _verdict(measure: Evaluation, is_better: bool) -> str:
     if measure.model is None:
         return marked(
-            "{kept} of {settled} settled promises were kept; {overdue} of the {waiting} others are overdue, {complained} "
-            "of all ended in a complaint. Too few are settled to compare people."
+            "{kept} of {settled} settled promises were kept; {overdue} of the {waiting} others are overdue, "
+            "{complained} of all ended in a complaint. Too few are settled to compare people."
         )
     if is_better:
         return marked(
-            "{kept} of {settled} settled promises were kept; {overdue} of the {waiting} others are overdue, {complained} "
-            "of all ended in a complaint. Who promised tells something about whether it is kept."
+            "{kept} of {settled} settled promises were kept; {overdue} of the {waiting} others are overdue, "
+            "{complained} of all ended in a complaint. Who promised tells something about whether it is kept."
         )
     return marked(
-        "{kept} of {settled} settled promises were kept; {overdue} of the {waiting} others are overdue, {complained} of "
-        "all ended in a complaint. Who promised tells nothing beyond the common rate: do not compare people."
+        "{kept} of {settled} settled promises were kept; {overdue} of the {waiting} others are overdue, {complained} "
+        "of all ended in a complaint. Who promised tells nothing beyond the common rate: do not compare people."
     )
 
 
@@ -214,7 +216,9 @@ def _complaints(promises: pd.DataFrame, marts: Marts) -> Output:
     rows = []
     if has.any():
         curve = SurvfuncRight(np.maximum(days, 1e-6), has.astype(int))
-        times, survival, errors = (np.asarray(x, float) for x in (curve.surv_times, curve.surv_prob, curve.surv_prob_se))
+        times, survival, errors = (
+            np.asarray(x, float) for x in (curve.surv_times, curve.surv_prob, curve.surv_prob_se)
+        )
         for day in _DAYS:
             under_watch = int((days >= day).sum())
             place = int(np.searchsorted(times, day, side="right")) - 1
@@ -258,16 +262,7 @@ def _evaluation(settled: pd.DataFrame) -> tuple[Evaluation, bool]:
     common = float(kept.mean())
     by_person = earlier.assign(kept=kept).groupby("employee_id")["kept"].agg(["sum", "count"])
     rates = pd.Series(beta_binomial(by_person["sum"], by_person["count"]).rate, by_person.index)
-    foreseen = later["employee_id"].map(rates).fillna(common).to_numpy(float)
+    foreseen = later["employee_id"].map(rates).fillna(common).to_numpy(np.float64)
     outcome = (later["state"] == "kept").to_numpy()
-    model, baseline = _log_loss(foreseen, outcome), _log_loss(np.full(len(outcome), common), outcome)
-    rng = np.random.default_rng(1)
-    draws = rng.integers(0, len(outcome), (2_000, len(outcome)))
-    low, high = np.quantile(model[draws].mean(axis=1), (0.025, 0.975))
-    worst = np.quantile((model - baseline)[draws].mean(axis=1), 0.975)
-    measure = Evaluation(title, float(model.mean()), float(baseline.mean()), float(low), float(high), "low")
-    return measure, bool(worst < 0)
-
-
-def _log_loss(foreseen: Floats, outcome: np.ndarray) -> Floats:
-    return np.asarray(-np.log(np.where(outcome, foreseen, 1 - foreseen)))
+    found = compared(log_losses(foreseen, outcome), log_losses(common, outcome))
+    return Evaluation(title, found.model, found.baseline, found.low, found.high, "low"), found.is_better
