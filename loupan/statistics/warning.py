@@ -12,6 +12,8 @@ from loupan.statistics.intervals import Floats
 
 # Above this Anscombe residual a period of the past counts less: it was an outbreak itself (Noufaily et al. 2013).
 _OUTBREAK = 2.58
+# Over these parts of its distribution the over-dispersion is averaged.
+_QUANTILES = (np.arange(12) + 0.5) / 12
 
 
 @dataclass(frozen=True)
@@ -22,11 +24,13 @@ class Level:
         rate: events per unit of exposure.
         factor: variance over what chance alone gives, never below 1.
         error: standard error of the logarithm of the rate.
+        periods: on how many periods they rest.
     """
 
     rate: Floats
     factor: Floats
     error: Floats
+    periods: Floats
 
 
 def past_level(counts: ArrayLike, exposure: ArrayLike) -> Level:
@@ -54,7 +58,7 @@ def past_level(counts: ArrayLike, exposure: ArrayLike) -> Level:
         rate, factor = _fitted(y, e, weights, periods)
         error = np.sqrt(factor / (rate * (weights * e).sum(axis=1)))
     known = periods >= 2
-    return Level(*(np.where(known, values, np.nan) for values in (rate, factor, error)))
+    return Level(*(np.where(known, values, np.nan) for values in (rate, factor, error)), periods.astype(float))
 
 
 def _fitted(y: Floats, e: Floats, weights: Floats, periods: NDArray[np.int64]) -> tuple[Floats, Floats]:
@@ -76,44 +80,54 @@ def _without_outbreaks(
     return np.asarray(raw * has.sum(axis=1, keepdims=True) / raw.sum(axis=1, keepdims=True))
 
 
-@dataclass(frozen=True)
-class Judged:
-    """The events of a window against what its past lets expect, arrays by series.
-
-    Attributes:
-        expected: events.
-        limit: the most that chance explains, at the level asked for.
-        p: probability of as many events or more if nothing has changed.
-    """
-
-    expected: Floats
-    limit: Floats
-    p: Floats
-
-
-def judged(level: Level, observed: ArrayLike, exposure: ArrayLike, confidence: float = 0.95) -> Judged:
-    """Compare the events of a window with the level of the past.
+def chance_of(level: Level, observed: ArrayLike, exposure: ArrayLike) -> Floats:
+    """Return how likely as many events in a window, or more, are if nothing has changed since the past.
 
     The count is negative binomial around the expected one (Noufaily et al. 2013, section 3.3), its variance that of
-    chance, over-dispersion and the error of the level together (Farrington et al. 1996, section 3.5).
+    chance, over-dispersion and the error of the level together (Farrington et al. 1996, section 3.5). Over-dispersion
+    is not known well from few periods: the probability is the mean over what it may be, its estimate being distributed
+    as χ² over its degrees of freedom (as in Student's t, for which the same mean is taken over the variance).
 
     Args:
         level: of each series.
         observed: events in the window, by series.
         exposure: what they arose from.
-        confidence: two-sided; the limit is its upper end.
+
+    Returns:
+        By series; NaN where the past or the window has no exposure.
     """
     y, e = np.asarray(observed, float), np.asarray(exposure, float)
     expected = level.rate * e
-    variance = level.factor * expected + (expected * level.error) ** 2
-    # As near to Poisson as numbers allow where nothing but chance is at work.
-    size = expected**2 / np.maximum(variance - expected, 1e-9 * np.maximum(expected, 1e-12))
-    with np.errstate(invalid="ignore"):
-        share = size / (size + expected)
-        limit = stats.nbinom.ppf((1 + confidence) / 2, size, share)
-        p = stats.nbinom.sf(y - 1, size, share)
-    known = np.isfinite(expected) & (e > 0)
-    return Judged(*(np.where(known, values, np.nan) for values in (expected, limit, p)))
+    freedom = np.maximum(level.periods - 1, 1.0)
+    p = np.zeros(np.broadcast(expected, y).shape)
+    for quantile in _QUANTILES:
+        factor = np.maximum(level.factor * freedom / stats.chi2.ppf(quantile, freedom), 1.0)
+        variance = factor * expected + (expected * level.error) ** 2
+        # As near to Poisson as numbers allow where nothing but chance is at work.
+        size = expected**2 / np.maximum(variance - expected, 1e-9 * np.maximum(expected, 1e-12))
+        with np.errstate(invalid="ignore"):
+            p += stats.nbinom.sf(y - 1, size, size / (size + expected)) / len(_QUANTILES)
+    return np.where(np.isfinite(expected) & (e > 0), p, np.nan)
+
+
+def upper_limit(level: Level, exposure: ArrayLike, confidence: float = 0.95) -> Floats:
+    """Return the most events that chance explains in a window: more are less likely than half of what is left.
+
+    Args:
+        level: of each series.
+        exposure: of the window, by series.
+        confidence: two-sided; the limit is its upper end.
+    """
+    e = np.asarray(exposure, float)
+    known = np.isfinite(chance_of(level, np.zeros(len(e)), e))
+    low, high = np.zeros(len(e)), 10 + 10 * np.nan_to_num(level.rate * e)
+    # The smallest count that is exceeded less often lies between the two, found by halving.
+    while (high - low > 1).any():
+        middle = np.floor((low + high) / 2)
+        is_enough = chance_of(level, middle + 1, e) <= (1 - confidence) / 2
+        low, high = np.where(is_enough, low, middle), np.where(is_enough, middle, high)
+    is_low = chance_of(level, low + 1, e) <= (1 - confidence) / 2
+    return np.where(known, np.where(is_low, low, high), np.nan)
 
 
 def false_share(p: ArrayLike) -> Floats:

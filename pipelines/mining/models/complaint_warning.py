@@ -12,7 +12,7 @@ from loupan.i18n import marked
 from loupan.mining import Abstain, Card, Evaluation, Feature, Field, Marts, Output, Picture, Result
 from loupan.statistics.foresight import compared
 from loupan.statistics.intervals import Floats, poisson_exact, wilson
-from loupan.statistics.warning import Judged, false_share, judged, onset, past_level
+from loupan.statistics.warning import Level, chance_of, false_share, onset, past_level, upper_limit
 
 READS = (
     "fct_demand", "fct_demand_category", "dim_demand_category", "fct_customer_month", "fct_lead", "fct_deal_chain",
@@ -143,16 +143,23 @@ class Scan:
     Attributes:
         observed: complaints in the window.
         exposure: cells × periods, as far as the scan looks; the latest last.
-        rate: complaints per unit of exposure in the past.
-        result: the window against the past.
+        level: of the past.
+        expected: complaints in the window, if nothing has changed.
+        window_p: probability of as many complaints in the window, or more, then.
         p: of the twelve weeks or of the last four, whichever is clearer, corrected for looking twice.
     """
 
     observed: Floats
     exposure: Floats
-    rate: Floats
-    result: Judged
+    level: Level
+    expected: Floats
+    window_p: Floats
     p: Floats
+
+    @property
+    def window(self) -> Floats:
+        """Exposure of the window."""
+        return np.asarray(self.exposure[:, -_WINDOW:].sum(axis=1))
 
 
 def run(marts: Marts) -> Result:
@@ -168,8 +175,7 @@ def run(marts: Marts) -> Result:
             ),
             n=int(history.counts[history.cells["category_id"].isna().to_numpy()].sum()),
         )
-    chance = false_share(scan.p)
-    alarmed = np.flatnonzero(tested & (chance <= _FALSE) & (scan.observed >= _LEAST_OBSERVED))
+    alarmed, chance = alarms(scan)
     alarmed = _carried(history, scan, alarmed)
     alerts = _alerts(history, scan, alarmed, chance)
     measures, is_better = _evaluation(history)
@@ -294,10 +300,17 @@ def scanned(history: History, origin: int = 0) -> Scan:
         & (exposure[:, -_WINDOW:] > 0).all(axis=1)
     )
     observed = counts[:, -_WINDOW:].sum(axis=1)
-    result = judged(level, observed, exposure[:, -_WINDOW:].sum(axis=1))
-    last = judged(level, counts[:, -1], exposure[:, -1])
-    p = np.where(is_tested, np.minimum(2 * np.fmin(result.p, last.p), 1.0), np.nan)
-    return Scan(observed, exposure, level.rate, result, p)
+    now = exposure[:, -_WINDOW:].sum(axis=1)
+    window_p = np.where(is_tested, chance_of(level, observed, now), np.nan)
+    p = np.minimum(2 * np.fmin(window_p, chance_of(level, counts[:, -1], exposure[:, -1])), 1.0)
+    return Scan(observed, exposure, level, level.rate * now, window_p, np.where(is_tested, p, np.nan))
+
+
+def alarms(scan: Scan) -> tuple[np.ndarray, Floats]:
+    """Return the cells that have grown, and of each cell the share of false alarms down to it."""
+    chance = false_share(scan.p)
+    # A handful is no theme, however rare it was (Farrington et al. 1996, section 3.8).
+    return np.flatnonzero((chance <= _FALSE) & (scan.observed >= _LEAST_OBSERVED)), chance
 
 
 def _exposure(history: History, end: pd.Timestamp) -> Floats:
@@ -348,7 +361,7 @@ def _carried(history: History, scan: Scan, alarmed: np.ndarray) -> np.ndarray:
         below = [c for c in alarmed if same[c] and cells["depth"][c] == cells["depth"][cell] + 1]
         below = [c for c in below if (history.counts[c] <= history.counts[cell]).all()]
         rest = scan.observed[cell] - scan.observed[below].sum()
-        left = max(scan.result.expected[cell] - scan.result.expected[below].sum(), 0.0)
+        left = max(scan.expected[cell] - scan.expected[below].sum(), 0.0)
         if not below or rest > left + 2 * np.sqrt(max(left, 1.0)):
             kept.append(cell)
     return np.array(kept, dtype=int)
@@ -356,8 +369,8 @@ def _carried(history: History, scan: Scan, alarmed: np.ndarray) -> np.ndarray:
 
 def _tested(history: History, scan: Scan, rows: np.ndarray, chance: Floats) -> pd.DataFrame:
     found = history.cells.loc[rows, ["project_id", "project", "phase", "theme", "depth"]].reset_index(drop=True)
-    found["observed"], found["expected"] = scan.observed[rows], scan.result.expected[rows]
-    found["upper"], found["chance"] = scan.result.limit[rows], chance[rows]
+    found["observed"], found["expected"] = scan.observed[rows], scan.expected[rows]
+    found["upper"], found["chance"] = upper_limit(scan.level, scan.window)[rows], chance[rows]
     return found.sort_values(["chance", "project", "phase", "depth", "theme"], kind="stable").reset_index(drop=True)
 
 
@@ -378,7 +391,7 @@ def _alerts(history: History, scan: Scan, alarmed: np.ndarray, chance: Floats) -
     ]
     since = []
     for cell in alerts["cell"]:
-        expected = scan.rate[cell] * scan.exposure[cell]
+        expected = scan.level.rate[cell] * scan.exposure[cell]
         begun = onset(history.counts[cell][-len(expected) :], expected)
         days = _DAYS * (len(expected) - begun) - 1
         since.append(pd.Timestamp(history.last_on) - pd.Timedelta(days=days))
@@ -401,7 +414,7 @@ def _course(history: History, scan: Scan, alarmed: np.ndarray, alerts: pd.DataFr
     for alert in alerts.itertuples(index=False):
         key = (alert.project_id, alert.phase, alert.theme)
         cell = where[key]
-        expected = _rolling(scan.rate[cell] * scan.exposure[cell])
+        expected = _rolling(scan.level.rate[cell] * scan.exposure[cell])
         observed = _rolling(history.counts[cell][-periods:])
         for month, y, mu in zip(ends[_WINDOW - 1 :].strftime("%Y-%m"), observed, expected, strict=True):
             if mu > 0:
@@ -426,9 +439,9 @@ def _evaluation(history: History) -> tuple[tuple[Evaluation, ...], bool]:
         before = slice(-2 * _WINDOW, -_WINDOW)
         counts = history.counts[:, : history.counts.shape[1] - origin]
         rate = counts[:, before].sum(axis=1) / np.maximum(scan.exposure[:, before].sum(axis=1), 1e-9)
-        errors.append(np.abs(scan.result.expected - scan.observed)[top])
+        errors.append(np.abs(scan.expected - scan.observed)[top])
         naive.append(np.abs(rate * scan.exposure[:, -_WINDOW:].sum(axis=1) - scan.observed)[top])
-        beyond += int((scan.observed > scan.result.limit)[known].sum())
+        beyond += int((scan.window_p[known] <= 0.025).sum())
         tested += int(known.sum())
     title = marked("Complaints in twelve weeks by which the expectation of a project was wrong, in four earlier scans")
     forecast, is_better = Evaluation(title, None, better="low"), False

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from loupan.statistics.warning import Level, false_share, judged, onset, past_level
+from loupan.statistics.warning import Level, chance_of, false_share, onset, past_level, upper_limit
 
 
 def test_the_level_is_that_of_a_quasi_poisson_regression():
@@ -41,19 +41,29 @@ def test_an_outbreak_of_the_past_hardly_moves_the_level():
     assert outbreak.sum() / 2600 > 0.07
 
 
+def level_of(rate, factor=1.0, error=0.0, periods=10**9):
+    return Level(*(np.array([value], float) for value in (rate, factor, error, periods)))
+
+
 def test_the_limit_is_poisson_where_only_chance_is_at_work():
-    level = Level(np.array([0.1]), np.array([1.0]), np.array([0.0]))
-    found = judged(level, [20], [120])
-    assert found.expected[0] == pytest.approx(12)
-    assert found.limit[0] == stats.poisson.ppf(0.975, 12)
-    assert found.p[0] == pytest.approx(stats.poisson.sf(19, 12), rel=1e-4)
+    level = level_of(0.1)
+    assert upper_limit(level, [120])[0] == stats.poisson.ppf(0.975, 12)
+    assert chance_of(level, [20], [120])[0] == pytest.approx(stats.poisson.sf(19, 12), rel=1e-4)
 
 
 def test_the_variance_is_that_of_chance_dispersion_and_level():
-    level = Level(np.array([0.1]), np.array([2.0]), np.array([0.1]))
     expected, variance = 10.0, 2 * 10 + (10 * 0.1) ** 2
     n = expected**2 / (variance - expected)
-    assert judged(level, [18], [100]).p[0] == pytest.approx(stats.nbinom.sf(17, n, n / (n + expected)))
+    found = chance_of(level_of(0.1, 2.0, 0.1), [18], [100])[0]
+    assert found == pytest.approx(stats.nbinom.sf(17, n, n / (n + expected)), rel=1e-3)
+
+
+def test_a_dispersion_known_from_few_periods_widens_the_limit_like_students_t():
+    # Of many events the count is normal, and its variance known from nine periods only: Student's t with 8 degrees.
+    few = chance_of(level_of(100.0, 4.0, periods=9), [10_000 + 2 * 200], [100])[0]
+    assert few == pytest.approx(stats.t.sf(2, 8), rel=0.1)
+    assert few > 1.5 * stats.norm.sf(2)
+    assert upper_limit(level_of(100.0, 4.0, periods=9), [100]) > upper_limit(level_of(100.0, 4.0), [100])
 
 
 def test_false_shares_of_benjamini_and_hochberg():
@@ -73,8 +83,9 @@ def test_the_onset_is_where_the_run_begins():
 
 def test_too_little_gives_no_number():
     assert np.isnan(past_level([[3, 0]], [[10, 0]]).rate).all()
-    none = judged(past_level([[0, 0, 0]], [[10, 10, 10]]), [0], [0])
-    assert np.isnan(none.p).all()
+    level = past_level([[0, 0, 0]], [[10, 10, 10]])
+    assert np.isnan(chance_of(level, [0], [0])).all()
+    assert np.isnan(upper_limit(level, [0])).all()
 
 
 @given(
@@ -85,7 +96,8 @@ def test_too_little_gives_no_number():
 )
 def test_any_counts_give_a_probability(counts, exposure, observed, now):
     level = past_level([counts], [[exposure] * len(counts)])
-    found = judged(level, [observed], [now])
-    assert 0 <= found.p[0] <= 1
-    assert found.limit[0] >= 0
+    assert 0 <= chance_of(level, [observed], [now])[0] <= 1 + 1e-9
+    limit = upper_limit(level, [now])
+    assert chance_of(level, limit + 1, [now])[0] <= 0.025
+    assert limit[0] == 0 or chance_of(level, limit, [now])[0] > 0.025
     assert level.factor[0] >= 1
