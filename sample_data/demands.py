@@ -140,13 +140,15 @@ def _draw_sales(company: Company, rng: np.random.Generator, count: int) -> _Part
     last = np.minimum(company.worked_until + 20 * ONE_DAY, clock.now - 1)
     for kind, share in KIND_SHARES["sales"].items():
         wanted = round(share * count)
-        candidates = rng.integers(0, len(leads.ids), 4 * wanted + 10)
+        # Many more than are wanted: of few, those of great weight would nearly all be taken, whatever their weight.
+        candidates = rng.integers(0, len(leads.ids), 20 * wanted + 10)
         moments = clock.spread(
             rng, leads.opened_at[candidates], np.maximum(last[candidates], leads.opened_at[candidates])
         )
-        weight = np.ones(len(candidates))
+        # As many for each day under watch: a lead of yesterday has not had the time to ask for as much as an old one.
+        weight = np.maximum((last - leads.opened_at)[candidates].astype(np.int64), 1) / ONE_DAY
         if kind == "complaint":
-            weight = np.exp(company.staff.complaint_effect[leads.owner[candidates, 0]])
+            weight = weight * np.exp(company.staff.complaint_effect[leads.owner[candidates, 0]])
             weight = weight * _multiplier(company, leads.estate[candidates], moments)
         chosen = _weighted_choice(rng, weight, wanted)
         lead.append(candidates[chosen])
