@@ -11,7 +11,7 @@ import pandas as pd
 from loupan.i18n import marked
 from loupan.mining import Abstain, Card, Evaluation, Feature, Field, Marts, Output, Picture, Result
 from loupan.statistics.foresight import compared
-from loupan.statistics.intervals import Floats, poisson_exact, wilson
+from loupan.statistics.intervals import Floats, wilson
 from loupan.statistics.warning import Level, chance_of, false_share, onset, past_level, upper_limit
 
 READS = (
@@ -198,8 +198,7 @@ def run(marts: Marts) -> Result:
                     "share": Field(marked("Share of the phase's complaints"), "percent"),
                     "chance": Field(marked("May be a false alarm"), "percent"),
                 },
-                Picture("points", "project+phase+theme", "ratio", "ratio_low", "ratio_high"),
-                marked("A point at 1 is what the past lets expect. Of such warnings one in ten may be false."),
+                note=marked("Of such warnings one in ten may be false."),
             ),
             Output(
                 "course",
@@ -376,8 +375,7 @@ def _tested(history: History, scan: Scan, rows: np.ndarray, chance: Floats) -> p
 
 def _alerts(history: History, scan: Scan, alarmed: np.ndarray, chance: Floats) -> pd.DataFrame:
     alerts = _tested(history, scan, alarmed, chance).assign(cell=_order(history, alarmed, chance))
-    low, high = poisson_exact(alerts["observed"], alerts["expected"])
-    alerts["ratio"], alerts["ratio_low"], alerts["ratio_high"] = alerts["observed"] / alerts["expected"], low, high
+    alerts["ratio"] = alerts["observed"] / alerts["expected"]
     totals = history.cells["category_id"].isna().to_numpy()
     of_phase = {
         (project, phase): total
