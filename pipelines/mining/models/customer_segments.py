@@ -262,7 +262,7 @@ def _segments(described: Described, segments: np.ndarray, best: Candidate) -> tu
         typical = _typical(described, own, segment)
         profiles.append(typical)
         likeness = best.stability[assigned[own][0]] if own.any() else np.nan
-        first = [*typical.head(2)[["feature", "value"]].to_numpy().ravel(), *[None] * 4][:4]
+        first = [*typical.head(2)[["trait", "value"]].to_numpy().ravel(), *[None] * 4][:4]
         rows.append(
             (
                 _letter(segment), int(own.sum()), own.mean(), float(low), float(high), *first, likeness,
@@ -270,7 +270,7 @@ def _segments(described: Described, segments: np.ndarray, best: Candidate) -> tu
             )
         )  # fmt: skip
     names = [
-        "segment", "customers", "share", "share_low", "share_high", "feature_1", "value_1", "feature_2", "value_2",
+        "segment", "customers", "share", "share_low", "share_high", "trait_1", "value_1", "trait_2", "value_2",
         "likeness", "measured", "conversion", "conversion_low", "conversion_high", "deals", "amount", "amount_low",
         "amount_high",
     ]  # fmt: skip
@@ -289,11 +289,11 @@ def _typical(described: Described, own: np.ndarray, segment: int) -> pd.DataFram
             low, high = wilson((here == number).sum(), len(here))
             if low > among_all:
                 rows.append((item.name, value, share, float(low), float(high), among_all, share / among_all))
-    names = ["feature", "value", "share", "low", "high", "among_all", "lift"]
+    names = ["trait", "value", "share", "low", "high", "among_all", "lift"]
     frame = pd.DataFrame(rows, columns=names).assign(segment=_letter(segment))
     return (
         frame.assign(more=frame["share"] - frame["among_all"])
-        .sort_values(["more", "feature", "value"], ascending=[False, True, True], kind="stable")
+        .sort_values(["more", "trait", "value"], ascending=[False, True, True], kind="stable")
         .drop(columns="more")
         .head(8)
     )
@@ -348,10 +348,10 @@ def _segment_output(frame: pd.DataFrame) -> Output:
         {
             "segment": Field(marked("Segment")),
             "customers": Field(marked("Customers"), "count"),
-            "share": Field(marked("Share"), "percent"),
-            "feature_1": Field(marked("Most typical")),
+            "share": Field(marked("Share of customers"), "percent"),
+            "trait_1": Field(marked("Most typical")),
             "value_1": Field(marked("Value")),
-            "feature_2": Field(marked("Next most typical")),
+            "trait_2": Field(marked("Next most typical")),
             "value_2": Field(marked("Its value")),
             "conversion": Field(marked("Sign in time"), "percent"),
             "conversion_low": Field(marked("From"), "percent"),
@@ -376,7 +376,7 @@ def _profile_output(profile: pd.DataFrame) -> Output:
         profile,
         {
             "segment": Field(marked("Segment")),
-            "feature": Field(marked("Characteristic")),
+            "trait": Field(marked("Characteristic")),
             "value": Field(marked("Value")),
             "share": Field(marked("In the segment"), "percent"),
             "low": Field(marked("From"), "percent"),
@@ -401,7 +401,7 @@ def _project_output(described: Described, segments: np.ndarray) -> Output:
             "project": Field(marked("Project")),
             "segment": Field(marked("Segment")),
             "customers": Field(marked("Customers"), "count"),
-            "share": Field(marked("Share"), "percent"),
+            "share": Field(marked("Share of customers"), "percent"),
         },
         note=marked("Each customer counts in the project of the first lead."),
     )
@@ -425,7 +425,7 @@ def _stability_output(tried: list[Candidate], best: Candidate) -> Output:
             "groups": Field(marked("Groups"), "count"),
             "gain": Field(marked("Better described than as one group (Schwarz)"), "count"),
             "likeness": Field(marked("Stability of the weakest group"), "ratio"),
-            "taken": Field(marked("Decision")),
+            "taken": Field(marked("Whether taken")),
         },
         note=marked(
             "Of the numbers whose weakest group reaches 0.75, the one that describes the customers best is taken."

@@ -79,7 +79,7 @@ def test_planted_segments_are_found_and_described(tmp_path):
     segments = found["segments"].set_index("segment")
     assert result.values["segments"] == 2
     assert segments["share"].tolist() == pytest.approx([0.6, 0.4], abs=0.06)
-    profile = found["profile"].set_index(["segment", "feature"])["value"]
+    profile = found["profile"].set_index(["segment", "trait"])["value"]
     assert profile["A", "Purpose"] == "Own home"
     assert profile["B", "Purpose"] == "Investment"
     assert profile["B", "Loan"] == "Yes"
@@ -126,7 +126,7 @@ def test_questions_with_several_answers_are_left_out(tmp_path):
     more = frames["fct_customer_answer"].query("feature_id == 1").head(3).assign(answer_number=2)
     frames["fct_customer_answer"] = pd.concat([frames["fct_customer_answer"], more], ignore_index=True)
     _, found = found_in(tmp_path, frames)
-    assert "Purpose" not in set(found["profile"]["feature"])
+    assert "Purpose" not in set(found["profile"]["trait"])
 
 
 def test_too_few_customers_are_told(tmp_path):
