@@ -239,21 +239,21 @@ def _warnings(view: View) -> Iterator[Finding]:
         return
     chosen = dict(view.where).get("project")
     # A project's clearest warning stands for it: the themes below it are on the page of models.
-    for alert in alerts.drop_duplicates("project_id").itertuples(index=False):
-        if chosen and alert.project not in chosen:
+    for alert in alerts.drop_duplicates("project_id").to_dict("records"):
+        if chosen and alert["project"] not in chosen:
             continue
         text = view.t(
             marked(
                 "{project}, {theme}: {observed} valid complaints in the last twelve weeks where {expected} were to be "
                 "expected, since about {day}."
             ),
-            project=alert.project,
-            theme=view.t(alert.theme),
-            observed=view.formats.value(alert.observed, "count"),
-            expected=view.formats.value(alert.expected, "count"),
-            day=view.formats.day(pd.Timestamp(alert.since_on).date()),
+            project=alert["project"],
+            theme=view.t(alert["theme"]),
+            observed=view.formats.value(alert["observed"], "count"),
+            expected=view.formats.value(alert["expected"], "count"),
+            day=view.formats.day(pd.Timestamp(alert["since_on"]).date()),
         )
-        yield Finding(3 + min(alert.ratio - 1, 2), text, "complaints", (("project", alert.project),))
+        yield Finding(3 + min(alert["ratio"] - 1, 2), text, "complaints", (("project", str(alert["project"])),))
 
 
 _SEARCHES: tuple[Callable[[View], Iterator[Finding]], ...] = (

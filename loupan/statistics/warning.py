@@ -58,7 +58,8 @@ def past_level(counts: ArrayLike, exposure: ArrayLike) -> Level:
         rate, factor = _fitted(y, e, weights, periods)
         error = np.sqrt(factor / (rate * (weights * e).sum(axis=1)))
     known = periods >= 2
-    return Level(*(np.where(known, values, np.nan) for values in (rate, factor, error)), periods.astype(float))
+    rate, factor, error = (np.where(known, values, np.nan) for values in (rate, factor, error))
+    return Level(rate, factor, error, periods.astype(float))
 
 
 def _fitted(y: Floats, e: Floats, weights: Floats, periods: NDArray[np.int64]) -> tuple[Floats, Floats]:

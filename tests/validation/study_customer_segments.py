@@ -9,7 +9,7 @@ from tests.validation.result import Result
 
 _METHOD = "Customer segments"
 _SIZES = (8, 4, 4, 3, 4, 4, 3, 2)
-_CASES, _MOST, _DRAWS = 600, 4, 8
+_CASES, _MOST, _DRAWS = 500, 4, 6
 
 
 def _customers(rng: np.random.Generator, classes: int, sharpness: float) -> tuple[np.ndarray, np.ndarray]:

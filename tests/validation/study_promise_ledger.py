@@ -11,6 +11,8 @@ from tests.validation.result import Result, coverage
 
 _METHOD = "Ledger of promises"
 _PEOPLE = 45
+# Of one company in so many it is asked how often real differences are seen: that is told, not demanded.
+_SOME = 4
 
 
 def study(seeds: int) -> list[Result]:
@@ -29,7 +31,8 @@ def study(seeds: int) -> list[Result]:
         shrunken_held += int(((found.low <= truth) & (truth <= found.high)).sum())
         trials += _PEOPLE
         squares += ((kept / settled - truth) ** 2).sum(), ((found.rate - truth) ** 2).sum()
-        shown += _says_people_differ(rng, truth, settled)
+        if seed % _SOME == 0:
+            shown += _says_people_differ(rng, truth, settled)
         falsely += _says_people_differ(rng, np.full(_PEOPLE, 0.76), settled)
     errors = np.sqrt(squares / trials)
     return [
@@ -46,7 +49,7 @@ def study(seeds: int) -> list[Result]:
             _METHOD,
             "People who do not differ: the verdict says that who promised tells something",
             "at most 2.5 %",
-            f"{falsely / seeds:.1%} (where people do differ: {shown / seeds:.1%})",
+            f"{falsely / seeds:.1%} (where people do differ: {shown / len(range(0, seeds, _SOME)):.0%})",
             falsely / seeds <= 0.025 + 3 * np.sqrt(0.025 * 0.975 / seeds),
         ),
     ]
