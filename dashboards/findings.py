@@ -15,6 +15,7 @@ from dashboards.fair_comparison import compared
 from dashboards.gateway import Period
 from dashboards.memory import remembered
 from dashboards.misleading import sentence
+from dashboards.results import rows_of
 from dashboards.view import View
 from loupan.formats import is_missing
 from loupan.i18n import marked
@@ -271,6 +272,30 @@ def _reversals(view: View) -> Iterator[Finding]:
             yield Finding(2 + pair.sure, sentence(view, found, pair), "staff", filters, unit == EMPLOYEE)
 
 
+def _warnings(view: View) -> Iterator[Finding]:
+    """Themes of complaint that have grown beyond a project's own past; it never looks at the period shown."""
+    alerts = rows_of(view.gateway, "complaint_warning", "alerts")
+    if alerts is None:
+        return
+    chosen = dict(view.where).get("project")
+    # A project's clearest warning stands for it: the themes below it are on the page of models.
+    for alert in alerts.drop_duplicates("project_id").to_dict("records"):
+        if chosen and alert["project"] not in chosen:
+            continue
+        text = view.t(
+            marked(
+                "{project}, {theme}: {observed} valid complaints in the last twelve weeks where {expected} were to be "
+                "expected, since about {day}."
+            ),
+            project=alert["project"],
+            theme=view.t(alert["theme"]),
+            observed=view.formats.value(alert["observed"], "count"),
+            expected=view.formats.value(alert["expected"], "count"),
+            day=view.formats.day(pd.Timestamp(alert["since_on"]).date()),
+        )
+        yield Finding(3 + min(alert["ratio"] - 1, 2), text, "complaints", (("project", str(alert["project"])),))
+
+
 _SEARCHES: tuple[Callable[[View], Iterator[Finding]], ...] = (
-    _rates, _signals, _targets, _plans, _budgets, _overdue, _arrears, _reversals,
+    _rates, _signals, _targets, _plans, _budgets, _overdue, _arrears, _reversals, _warnings,
 )  # fmt: skip

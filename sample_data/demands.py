@@ -11,7 +11,7 @@ from sample_data.clock import OFFICE_WEEKDAY_FACTOR
 from sample_data.company import Company
 from sample_data.deals import Deals
 from sample_data.master_data import SEVERITIES, DemandCategories, MasterData
-from sample_data.rows import NO_MOMENT, NONE, ONE_DAY, Array, text_where, where_known
+from sample_data.rows import NO_DAY, NO_MOMENT, NONE, ONE_DAY, Array, text_where, where_known
 from sample_data.world import World
 
 PROPERTY_SHARE = 0.55
@@ -32,6 +32,8 @@ RESPONSIBLE_SHARE, DUPLICATE_SHARE, WITHDRAWN_SHARE, FOUNDED_SHARE = 0.60, 0.03,
 # The estate (index in the first city company) whose complaints grow over the last year, up to this factor.
 WORSENING_ESTATE, FINAL_MULTIPLIER, WORSENING_MONTHS = 1, 3.0, 12
 PROMISE_SHARE, PROMISE_OPEN_SHARE, PROMISE_KEPT_SHARE, BROKEN_COMPLAINT_SHARE = 0.14, 0.15, 0.78, 0.65
+# Most promises name a day, some months ahead.
+PROMISE_DAY_SHARE, PROMISE_DAYS = 0.8, (60, 540)
 
 
 @dataclass
@@ -138,13 +140,15 @@ def _draw_sales(company: Company, rng: np.random.Generator, count: int) -> _Part
     last = np.minimum(company.worked_until + 20 * ONE_DAY, clock.now - 1)
     for kind, share in KIND_SHARES["sales"].items():
         wanted = round(share * count)
-        candidates = rng.integers(0, len(leads.ids), 4 * wanted + 10)
+        # Many more than are wanted: of few, those of great weight would nearly all be taken, whatever their weight.
+        candidates = rng.integers(0, len(leads.ids), 20 * wanted + 10)
         moments = clock.spread(
             rng, leads.opened_at[candidates], np.maximum(last[candidates], leads.opened_at[candidates])
         )
-        weight = np.ones(len(candidates))
+        # As many for each day under watch: a lead of yesterday has not had the time to ask for as much as an old one.
+        weight = np.maximum((last - leads.opened_at)[candidates].astype(np.int64), 1) / ONE_DAY
         if kind == "complaint":
-            weight = np.exp(company.staff.complaint_effect[leads.owner[candidates, 0]])
+            weight = weight * np.exp(company.staff.complaint_effect[leads.owner[candidates, 0]])
             weight = weight * _multiplier(company, leads.estate[candidates], moments)
         chosen = _weighted_choice(rng, weight, wanted)
         lead.append(candidates[chosen])
@@ -262,6 +266,9 @@ def _add_promises(company: Company, rng: np.random.Generator, demands: Demands, 
     of_demand[demands.promise[linked]] = demands.ids[linked]
     deal = promises.deal
     texts = world.words.all(v.PROMISES)
+    # Random numbers of their own: what was drawn before days were named stays as it is.
+    days = company.random("promise_day")
+    due_on = promises.made_at.astype("datetime64[D]") + days.integers(*PROMISE_DAYS, count)
     world.batch.add(
         "promise",
         world.clock.entered(rng, promises.made_at, late_share=0.15),
@@ -272,6 +279,7 @@ def _add_promises(company: Company, rng: np.random.Generator, demands: Demands, 
         employee_id=company.staff.ids[deals.owner[deal]],
         made_at=promises.made_at,
         text=texts[rng.integers(0, len(texts), count)],
+        due_on=np.where(days.random(count) < PROMISE_DAY_SHARE, due_on, NO_DAY),
         is_kept=promises.is_kept,
         demand_id=of_demand,
     )

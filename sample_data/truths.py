@@ -31,7 +31,8 @@ MODEL = {
         "hang on luck; it is to be expected from scale 1 on."
     ),
     "complaints": (
-        "The rate of sales-phase complaints about a lead is proportional to exp(staff_complaint of its owner at entry) "
+        "The rate of sales-phase complaints about a lead, per day it is looked after, is proportional to "
+        "exp(staff_complaint of its owner at entry) "
         "times the multiplier of the project in the month. The multiplier is 1, except in the worsening "
         "project, where it "
         "grows in equal steps over the last twelve months to final_multiplier, in both phases."

@@ -57,6 +57,8 @@ def drawn_as_told(view: View, output: PublishedOutput, rows: pd.DataFrame) -> Dr
         notes.append(view.t("The first {shown} of {all} rows; a file has all.", shown=MOST_ROWS, all=f"{len(rows):,}"))
     if output.picture is None:
         return Drawing(None, table=table, note=" ".join(notes), columns=columns)
+    for name in {output.picture.x, output.picture.group}:
+        rows = _joined(view, output, name, rows)
     draw = _over_time if output.picture.kind == "lines" else _by_name
     drawn, alt, left_out = draw(view, output, output.picture, rows)
     if left_out:
@@ -94,6 +96,15 @@ def _column(view: View, name: str, field: Field, values: pd.Series) -> Column:
 
 def _field(output: PublishedOutput, column: str) -> Field:
     return output.fields.get(column, Field(column.replace("_", " ").capitalize()))
+
+
+def _joined(view: View, output: PublishedOutput, name: str, rows: pd.DataFrame) -> pd.DataFrame:
+    """Add the column of names that several columns make together, as the reader is shown them."""
+    parts = name.split("+")
+    if len(parts) < 2:
+        return rows
+    texts = [_texts(view, part, _field(output, part), rows[part]) for part in parts]
+    return rows.assign(**{name: [" · ".join(each) for each in zip(*texts, strict=True)]})
 
 
 def _by_name(view: View, output: PublishedOutput, picture: Picture, rows: pd.DataFrame) -> tuple[Any, str, int]:

@@ -43,6 +43,12 @@ _RATES = {
     "follow_up_satisfaction": "follow_up_satisfaction",
     "reply_timeliness_rate": "reply_timeliness_rate",
 }
+_PROMISES = {
+    "promises_kept_rate": marked("Of those recorded as kept or broken, by the day of the promise."),
+    "promise_complaint_rate": marked(
+        "Of all promises, by the day of the promise; the ledger on the page Models lists those to be kept."
+    ),
+}
 # What is counted by category, with the URL parameter that says which category is looked into.
 _ABOUT = {
     "valid_complaints": marked("What complaints are about"),
@@ -152,6 +158,27 @@ def draw(view: View, tables: bool) -> None:
                     caption=t(_HANDLING[metric]),
                     tables=tables,
                 )
+    _promises(view, tables)
+
+
+def _promises(view: View, tables: bool) -> None:
+    """Draw how many promises were kept, and how many ended in a complaint."""
+    if not all(map(view.gateway.has, _PROMISES)):
+        return
+    ui.section(view.t("Promises of the sales period"))
+    for column, (metric, caption) in zip(ui.columns(1, 1), _PROMISES.items(), strict=True):
+        with column:
+            layout.card(
+                view,
+                view.heading(view.label(metric), "project"),
+                by_cut,
+                metric,
+                "project",
+                key=metric,
+                measures=(metric,),
+                caption=view.t(caption),
+                tables=tables,
+            )
 
 
 @remembered()

@@ -312,8 +312,11 @@ def _promises(desk: Desk, found: Profile, *, may_add: bool) -> None:
     for promise in found.promises:
         with st.container(horizontal=True, vertical_alignment="center", key=f"lp_promise_{promise.id}"):
             text = promise.text if found.row.is_known else None
+            when = parts.moment(desk, promise.made_at)
+            if promise.due_on is not None:
+                when = t("{made}, to be kept by {day}", made=when, day=parts.day(desk, promise.due_on))
             st.html(
-                f"<p>{html.escape(text or NO_DATA)}<br><small>{parts.moment(desk, promise.made_at)}</small></p>",
+                f"<p>{html.escape(text or NO_DATA)}<br><small>{html.escape(when)}</small></p>",
                 width="stretch",
             )
             if desk.actor.may("update", "promise"):
@@ -343,9 +346,10 @@ def _promise(desk: Desk, found: Profile) -> None:
         if sale.deal.customer_id == found.customer.id
     }
     deal_id = parts.choose(desk, t("Deal it belongs to"), own, "promise_deal") if own else None
+    due_on = st.date_input(t("To be kept by"), value=None, key="promise_due", format="YYYY-MM-DD")
     parts.submit(
         desk, t("Save"),
-        lambda work: promises.record(work, customer_id=found.customer.id, text=text, deal_id=deal_id),
+        lambda work: promises.record(work, customer_id=found.customer.id, text=text, deal_id=deal_id, due_on=due_on),
         key="promise_save",
     )  # fmt: skip
 

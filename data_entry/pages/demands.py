@@ -562,6 +562,8 @@ def _draw_promises(desk: Desk, demand: Demand, promised: list[promises.Kept]) ->
                     "{name}, {moment}", name=promise.who or t("Somebody"), moment=parts.moment(desk, promise.made_at)
                 )
                 ui.message(who)
+            if promise.due_on is not None:
+                ui.message(t("To be kept by {day}", day=parts.day(desk, promise.due_on)))
             if promise.demand_id == demand.id:
                 ui.message(t("This demand followed from it."))
             if may_mark:
@@ -593,11 +595,18 @@ def record_promise(desk: Desk, customer_id: int, unit_id: int | None = None) -> 
         text = st.text_area(t("What was promised"), key=f"{key}_text", height=110)
         employee_id = forms.pick(desk, "employee", t("Who promised"), desk.actor.employee_id, key=f"{key}_who")
         moment = _when(desk, key)
+        due_on = st.date_input(t("To be kept by"), None, key=f"{key}_due", format="YYYY-MM-DD")
         if st.button(t("Save"), type="primary", key=f"{key}_save", shortcut="Ctrl+Enter"):
             _do(
                 desk,
                 lambda work: promises.record(
-                    work, customer_id=customer_id, text=text, unit_id=unit_id, employee_id=employee_id, made_at=moment
+                    work,
+                    customer_id=customer_id,
+                    text=text,
+                    unit_id=unit_id,
+                    employee_id=employee_id,
+                    made_at=moment,
+                    due_on=due_on,
                 ),
                 t("The promise is recorded."),
             )

@@ -83,13 +83,15 @@ class FollowUp(Record):
 class Promise(Record):
     """Something promised to a customer in the sales period."""
 
-    ingested = False
     customer_id: Mapped[int] = col.ref("customer", "Customer.")
     deal_id: Mapped[int | None] = col.ref("deal", "Deal it belongs to.", required=False)
     unit_id: Mapped[int | None] = col.ref("unit", "Unit it concerns.", required=False)
     employee_id: Mapped[int | None] = col.ref("employee", "Employee who promised.", required=False, label="Promised by")
     made_at: Mapped[dt.datetime] = col.moment("When.", required=True, label="Promised at")
     text: Mapped[str | None] = col.text("What was promised.", None, personal=True, label="Content")
+    due_on: Mapped[dt.date | None] = col.day(
+        "Day by which it is to be kept; empty if none was named.", label="To be kept by"
+    )
     is_kept: Mapped[bool | None] = col.flag("Whether it was kept; empty while open.")
     demand_id: Mapped[int | None] = col.ref("demand", "Demand that followed from it.", required=False)
 

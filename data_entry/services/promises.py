@@ -30,6 +30,7 @@ class Kept:
     who: str | None
     is_kept: bool | None
     demand_id: int | None
+    due_on: dt.date | None
 
 
 def record(
@@ -41,6 +42,7 @@ def record(
     deal_id: int | None = None,
     unit_id: int | None = None,
     employee_id: int | None = None,
+    due_on: dt.date | None = None,
 ) -> Promise:
     """Record what was promised to a customer.
 
@@ -48,6 +50,7 @@ def record(
         made_at: UTC; now if None.
         unit_id: that of the deal if None.
         employee_id: who promised; whoever records it if None.
+        due_on: by when it is to be kept; None if no day was named.
     """
     work.require("create", "promise")
     given = Given()
@@ -58,7 +61,10 @@ def record(
         deal_id=given.key("deal_id", deal_id, required=False),
         unit_id=given.key("unit_id", unit_id, required=False),
         employee_id=given.key("employee_id", employee_id, required=False) or work.actor.employee_id,
+        due_on=None if due_on is None else given.day("due_on", due_on),
     )
+    if row.due_on is not None and row.due_on < work.local(row.made_at).date():
+        given.wrong("due_on", marked("This day lies before the promise."))
     given.check()
     work.get(Customer, row.customer_id)
     if row.deal_id is not None:
@@ -119,6 +125,7 @@ def about(work: Work, *, customer_id: int | None = None, unit_id: int | None = N
             Employee.name,
             Promise.is_kept,
             Promise.demand_id,
+            Promise.due_on,
         )
         .outerjoin(Employee, Employee.id == Promise.employee_id)
         .where(sa.or_(*same), Promise.deleted_at.is_(None), reach(work.actor, "read", "promise"))

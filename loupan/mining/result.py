@@ -54,7 +54,8 @@ class Picture:
     Attributes:
         kind: ``bars`` by a name, ``lines`` over months (over numbers if the unit of ``x`` is one), ``points`` with
             intervals by a name.
-        x, y: the columns drawn; of ``bars`` and ``points``, ``x`` holds the names.
+        x, y: the columns drawn; of ``bars`` and ``points``, ``x`` holds the names. Several columns that name a row
+            together are joined by ``+``, here and in ``group``: ``project+theme``.
         low, high: columns of an interval around ``y``.
         group: column whose values are drawn as lines of their own.
     """
@@ -157,7 +158,7 @@ def check(result: object) -> Result:
         drawn = output.picture
         wanted = [*output.fields]
         if drawn is not None:
-            wanted += filter(None, (drawn.x, drawn.y, drawn.low, drawn.high, drawn.group))
+            wanted += filter(None, (*drawn.x.split("+"), drawn.y, drawn.low, drawn.high, *drawn.group.split("+")))
         if missing := sorted({*wanted} - {*columns}):
             raise UnsoundResult(
                 f"output {output.name!r} has no column {', '.join(missing)}; it has {', '.join(columns)}"

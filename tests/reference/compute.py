@@ -20,6 +20,7 @@ from tests.reference.identity import journeys, survivors
 from tests.reference.leads import Leads
 from tests.reference.marketing import Marketing
 from tests.reference.planning import Planning
+from tests.reference.promises import Promises
 
 
 class Reference:
@@ -40,10 +41,12 @@ class Reference:
         lead_metrics = leads.metrics()
         cohort = lead_metrics["leads"]
         assert isinstance(cohort, Metric)
+        demands = Demands(crm, survivor_of, leads)
         self._metrics: dict[str, Metric | Ratio] = {
             **lead_metrics,
             **deals.metrics(),
-            **Demands(crm, survivor_of, leads).metrics(),
+            **demands.metrics(),
+            **Promises(crm, survivor_of, demands).metrics(),
             **Marketing(crm, survivor_of, deals, leads, cohort).metrics(),
             **Fees(crm, survivor_of).metrics(),
             **Entry(crm).metrics(),

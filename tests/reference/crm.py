@@ -28,6 +28,7 @@ HAPPENED = {
     "demand": "received_at",
     "demand_event": "occurred_at",
     "follow_up": "occurred_at",
+    "promise": "made_at",
     "expense": "incurred_on",
     "survey_response": "submitted_at",
     "fee_payment": "received_on",

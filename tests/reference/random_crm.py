@@ -80,6 +80,7 @@ class _Company:
             self.deal(customer["id"], self.one("project")["id"], None, self.moment())
         self.touchpoints()
         self.demands()
+        self.promises()
         self.surveys()
         self.fees()
         self.delete_some()
@@ -580,6 +581,26 @@ class _Company:
                 satisfaction=self.rng.choice((1, 2, 3, 4, 5, None)) if was_reached else None,
             )
 
+    def promises(self) -> None:
+        """Promises with and without a deal, a unit and a day; kept, broken and open; some with a demand linked."""
+        for _ in range(self.customer_count):
+            customer = self.one("customer")
+            deal = self.maybe(0.5, lambda: self.one("deal")) if self.rows["deal"] else None
+            demand = self.maybe(0.6, lambda: self.one("demand"))
+            # At times the promise was made at the very moment of the demand, or after it.
+            made_at = demand["received_at"] if demand and self.chance(0.5) else self.moment()
+            self.add(
+                "promise",
+                customer_id=deal["customer_id"] if deal else customer["id"],
+                deal_id=deal and deal["id"],
+                unit_id=self.one_id("unit", 0.5),
+                employee_id=self.one_id("employee", 0.8),
+                made_at=made_at,
+                due_on=self.maybe(0.6, self.day),
+                is_kept=self.rng.choice((None, True, False)),
+                demand_id=demand and demand["id"],
+            )
+
     def surveys(self) -> None:
         """Surveys with questions of every kind, of known and unknown customers."""
         for number in range(1, 3):
@@ -635,7 +656,8 @@ class _Company:
         """Delete some rows softly, each with all that hangs on it."""
         for table, share in (
             ("customer", 0.04), ("lead", 0.05), ("lead_event", 0.05), ("touchpoint", 0.05), ("payment", 0.05),
-            ("demand", 0.05), ("demand_event", 0.03), ("follow_up", 0.05), ("expense", 0.1), ("payment_due", 0.05),
+            ("demand", 0.05), ("demand_event", 0.03), ("follow_up", 0.05), ("promise", 0.05),
+            ("expense", 0.1), ("payment_due", 0.05),
             ("survey_response", 0.05), ("survey_answer", 0.03), ("fee_bill", 0.05), ("fee_payment", 0.05),
             ("target", 0.05), ("annotation", 0.1), ("feature_value", 0.05),
         ):  # fmt: skip

@@ -461,16 +461,22 @@ class TestCategories:
             categories.split(work, categories.DEMANDS, k.leak, ["Wall"])
 
 
+LATER_ON = dt.date(2030, 1, 1)
+
+
 class TestPromises:
     def test_recorded_in_sales_shown_beside_the_later_complaint(self, company):
         k = company.key
         with company.writing("sales", -100) as work:
-            promise = promises.record(work, customer_id=k.wang, text="A lawn of 500 m²", deal_id=k.deal)
+            promise = promises.record(
+                work, customer_id=k.wang, text="A lawn of 500 m²", deal_id=k.deal, due_on=LATER_ON
+            )
             assert (promise.unit_id, promise.employee_id) == (k.unit_101, k.sales)
         key = enter(company)
         with company.writing("property") as work:
             [shown] = promises.about(work, customer_id=k.wang, unit_id=k.unit_101)
             assert (shown.text, shown.who, shown.is_kept) == ("A lawn of 500 m²", "Sales", None)
+            assert shown.due_on == LATER_ON
             promises.link(work, promise.id, key)
             promises.mark(work, promise.id, False)
         with company.reading("service") as work:
@@ -488,6 +494,8 @@ class TestPromises:
                 promises.record(work, customer_id=k.wang, text=" ")
             with pytest.raises(Invalid):
                 promises.record(work, customer_id=k.wang, text="x", made_at=NOW)
+            with pytest.raises(Invalid):
+                promises.record(work, customer_id=k.wang, text="x", due_on=work.today - dt.timedelta(days=1))
         strangers = enter(small, customer_id=k.li, unit_id=None)
         with small.writing("service") as work:
             with pytest.raises(Refused, match="before"):

@@ -1,0 +1,57 @@
+"""Whether one way to foresee is better than another, case by case on the same cases."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from loupan.statistics.intervals import Floats
+
+_DRAWS = 1_000
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Mean errors of two ways to foresee the same cases.
+
+    Attributes:
+        model, baseline: mean error of either.
+        low, high: 95 % interval of the model's.
+        is_better: whether the model's is lower beyond chance: the whole interval of the difference lies below 0.
+    """
+
+    model: float
+    baseline: float
+    low: float
+    high: float
+    is_better: bool
+
+
+def log_losses(chance: ArrayLike, outcome: ArrayLike) -> Floats:
+    """Return −log of the chance given to what came, by case (Good 1952, JRSS B 14:107).
+
+    Args:
+        chance: foreseen, between 0 and 1 and neither of them; one for all, or one per case.
+        outcome: whether it came.
+    """
+    came = np.asarray(outcome, bool)
+    foreseen = np.broadcast_to(np.asarray(chance, np.float64), came.shape)
+    return np.asarray(-np.log(np.where(came, foreseen, 1 - foreseen)))
+
+
+def compared(model: ArrayLike, baseline: ArrayLike, seed: int = 1) -> Compared:
+    """Compare the errors of two ways by drawing cases anew, in pairs (percentile bootstrap, Efron 1979).
+
+    Args:
+        model, baseline: errors by case, of the same cases in the same order; at least one.
+        seed: of the draws.
+    """
+    own, other = np.asarray(model, np.float64), np.asarray(baseline, np.float64)
+    rng = np.random.default_rng(seed)
+    # How often each case is drawn: two products instead of two large tables of drawn errors.
+    weights = rng.multinomial(len(own), np.full(len(own), 1 / len(own)), _DRAWS) / len(own)
+    low, high = np.quantile(weights @ own, (0.025, 0.975))
+    worst = np.quantile(weights @ (own - other), 0.975)
+    return Compared(float(own.mean()), float(other.mean()), float(low), float(high), bool(worst < 0))
