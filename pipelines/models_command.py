@@ -13,6 +13,7 @@ from loupan.settings import get_settings
 
 app = typer.Typer(help="List the models, and try one.")
 _SHOWN = 20
+_TEMPLATE = Path(__file__).with_name("mining") / "model_template.txt"
 
 
 @app.command("list")
@@ -37,6 +38,26 @@ def list_models(output_format: Format = OutputFormat.TABLE) -> None:
         ),
         output_format,
     )
+
+
+@app.command("new")
+def new_model(name: Annotated[str, typer.Argument(help="Small letters, digits and underscores.")]) -> None:
+    """Put a file to begin a model with into the folder of the company's own models."""
+    from loupan.mining.result import NAME
+
+    if not NAME.fullmatch(name):
+        raise LoupanError(f"{name!r} is no name for a model: use small letters, digits and underscores, 41 at most")
+    path = get_settings().models_dir / f"{name}.py"
+    if path.exists():
+        raise LoupanError(f"{path} is there already; choose another name, or remove it")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(_TEMPLATE.read_text(encoding="utf-8"), encoding="utf-8")
+    except OSError as error:
+        raise LoupanError(
+            f"{path} cannot be written: {error}. Check LOUPAN_MODEL_DIR and who may write there."
+        ) from error
+    typer.echo(f"{path}\nTry it with `loupan models run {path}`; the next refresh publishes what it gives back.")
 
 
 @app.command("run")

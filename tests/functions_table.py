@@ -77,6 +77,7 @@ FUNCTIONS: dict[str, dict[str, str]] = {
         "6.iv": "Cost: expense, return on expense",
         "6.v": "Sales: over time, per employee, class, source, feature",
         "6.vi": "Staff quality",
+        "6.vii": "Own models: statistics and data mining that somebody can act on",
     },
     "7 Office": {
         "7.a": "Documents and report approval",
@@ -94,6 +95,7 @@ STATISTICS = {
     "6.iv": ("campaign-return",),
     "6.v": ("sales", "property-fees"),
     "6.vi": ("staff",),
+    "6.vii": ("models", "lead-list"),
 }
 
 

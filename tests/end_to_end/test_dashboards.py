@@ -91,6 +91,7 @@ def test_the_pages_of_the_data_open(open_page, address):
         "lineage?metric=conversion_rate": ("en", "light", 390, "lead.opened_at"),
         "quarantine": ("zh", "light", 1440, "没有被隔离的行"),
         "completeness": ("en", "dark", 1440, "Completeness of each field"),
+        "models?model=promise_ledger": ("zh", "dark", 390, "承诺"),
     }
     for path, (language, theme, width, words) in looks.items():
         page = open_page(address, f"{path}{'&' if '?' in path else '?'}lang={language}", theme=theme, width=width)
@@ -210,6 +211,35 @@ def test_a_filter_changes_the_numbers_and_the_url(open_page, address, metrics):
     assert sorted(row["Conversion rate"].strip("()") for row in rows if row["Conversion rate"] != "–") == sorted(
         wanted.values()
     )
+
+
+@pytest.mark.function("6.vii")
+def test_a_model_says_what_it_found_how_well_it_does_and_when_not_to_trust_it(open_page, address, metrics):
+    page = open_page(address, "models?lang=en")
+    page.get_by_role("combobox", name="Model").click()
+    page.get_by_role("option", name="Weight of each source in the Markov chain").click()
+    page.wait_for_url(re.compile("model=attribution_spread|models"))
+    settle(page)
+    page.locator(".st-key-lp_switch_result_by_source").get_by_role("button").click()
+    settle(page)
+    found = table_of(page, "result_by_source")
+    assert set(found) <= set(metrics.dimension_values("source"))
+    assert all(row["Share of contracts that would be lost"].endswith("%") for row in found.values())
+    page.get_by_text("Model card").click()
+    page.get_by_text("Removal effect in a first-order Markov chain").wait_for()
+    states = table_of(page, "models")
+    assert states["Weight of each source in the Markov chain"]["State"] == "Fresh: made with the last refresh"
+    assert len(states) > 8
+
+
+def test_people_projects_and_sources_are_compared_like_for_like(open_page, address):
+    page = open_page(address, "staff?lang=en&period=36m")
+    page.locator("[data-testid=stMain]").get_by_text("How the comparison is made fair").first.wait_for()
+    page.get_by_role("radio", name="Projects").or_(page.get_by_role("button", name="Projects")).first.click()
+    page.wait_for_url(re.compile("unit=project"))
+    settle(page)
+    assert page.locator("[data-testid=stException], [data-testid=stAlertContentError]").count() == 0
+    page.wait_for_selector(".js-plotly-plot .main-svg")
 
 
 def test_filters_survive_language_and_page(open_page, address, metrics):

@@ -35,6 +35,18 @@ def test_the_worked_example_of_the_documentation_runs(tmp_path: Path) -> None:
     assert "project,leads,visits_per_lead" in out
 
 
+def test_the_file_to_begin_with_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("LOUPAN_MODEL_DIR", str(tmp_path))
+    get_settings.cache_clear()
+    out = ask("new", "my_model")
+    assert str(tmp_path / "my_model.py") in out
+    assert "by_project: 3 rows" in ask("run", str(tmp_path / "my_model.py"))
+    with pytest.raises(LoupanError, match="is there already"):
+        ask("new", "my_model")
+    with pytest.raises(LoupanError, match="is no name for a model"):
+        ask("new", "../evil")
+
+
 def test_what_is_wrong_with_a_file_is_said(tmp_path: Path) -> None:
     file = tmp_path / "bad.py"
     file.write_text("1 / 0", encoding="utf-8")
