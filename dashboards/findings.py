@@ -284,11 +284,12 @@ def _warnings(view: View) -> Iterator[Finding]:
             continue
         text = view.t(
             marked(
-                "{project}, {theme}: {observed} valid complaints in the last twelve weeks where {expected} were to be "
+                "{project}, {theme}: {observed} valid complaints in the last {weeks} weeks where {expected} were to be "
                 "expected, since about {day}."
             ),
             project=alert["project"],
             theme=view.t(alert["theme"]),
+            weeks=alert["weeks"],
             observed=view.formats.value(alert["observed"], "count"),
             expected=view.formats.value(alert["expected"], "count"),
             day=view.formats.day(pd.Timestamp(alert["since_on"]).date()),

@@ -14,6 +14,7 @@ ALERTS = pd.DataFrame(
         "project": ["North", "North", "Lake"],
         "phase": ["sales", "sales", "property"],
         "theme": ["All complaints", "Noise", "Leak"],
+        "weeks": [12, 4, 28],
         "observed": [40.0, 20.0, 12.0],
         "expected": [10.0, 5.0, 6.0],
         "ratio": [4.0, 4.0, 2.0],
@@ -31,7 +32,7 @@ def warned(monkeypatch):
 def test_each_project_is_warned_of_once(view, warned):
     found = list(findings._warnings(view))
     assert [finding.filters for finding in found] == [(("project", "North"),), (("project", "Lake"),)]
-    assert "North, All complaints: 40 valid complaints" in found[0].text
+    assert "North, All complaints: 40 valid complaints in the last 12 weeks" in found[0].text
     assert found[0].weight > found[1].weight
 
 

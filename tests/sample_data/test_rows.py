@@ -16,6 +16,7 @@ from tests.sample_data.conftest import AS_OF, HISTORY_ENDS, Company
 MAY_LIE_AHEAD = {
     ("activity", "end_on"), ("activity", "start_on"), ("building", "handover_on"), ("care_occasion", "occurs_on"),
     ("demand", "due_at"), ("fee_bill", "due_on"), ("lead", "next_step_on"), ("payment_due", "due_on"),
+    ("promise", "due_on"),
     ("plan", "end_on"), ("plan", "start_on"), ("survey", "closes_on"), ("target", "month_on"), ("task", "due_at"),
 }  # fmt: skip
 

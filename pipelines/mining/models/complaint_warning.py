@@ -59,8 +59,14 @@ CARD = Card(
     ),
 )
 
-_DAYS, _WINDOW, _GUARD, _PAST, _LEAST_PAST = 28, 3, 7, 26, 13
-_LEAST_COMPLAINTS, _LEAST_OBSERVED, _FALSE = 8, 5, 0.10
+_DAYS, _GUARD, _PAST, _LEAST_PAST = 28, 7, 26, 13
+# How many periods are looked at together: a leap shows soonest in the last one, slow growth in all that no past is
+# learnt from.
+_WINDOWS = (1, 3, 7)
+_COURSE = _WINDOWS.index(3)
+_WINDOW = _WINDOWS[_COURSE]
+# Each of the two families, projects as a whole and their themes, may have this share of false alarms.
+_LEAST_COMPLAINTS, _LEAST_OBSERVED, _FALSE = 8, 5, 0.05
 _ALL = marked("All complaints")
 # How long somebody has been there, in months: the rate of complaints falls with it.
 _BANDS = {"sales": (0, 1, 2, 4, 7), "property": (0, 1, 3, 6, 12)}
@@ -138,15 +144,16 @@ class History:
 
 @dataclass(frozen=True)
 class Scan:
-    """One scan, arrays by cell: NaN where a cell is not tested.
+    """One scan, arrays by cell, or cells × the windows of `_WINDOWS`; NaN where a cell is not tested.
 
     Attributes:
-        observed: complaints in the window.
+        observed: complaints in each window.
         exposure: cells × periods, as far as the scan looks; the latest last.
         level: of the past.
-        expected: complaints in the window, if nothing has changed.
-        window_p: probability of as many complaints in the window, or more, then.
-        p: of the twelve weeks or of the last four, whichever is clearer, corrected for looking twice.
+        expected: complaints in each window, if nothing has changed.
+        window_p: probability of as many complaints in each window, or more, then.
+        p: of the clearest window, corrected for the choice.
+        chance: share of false alarms among all cells of the family that are as clear.
     """
 
     observed: Floats
@@ -155,11 +162,16 @@ class Scan:
     expected: Floats
     window_p: Floats
     p: Floats
+    chance: Floats
 
     @property
-    def window(self) -> Floats:
-        """Exposure of the window."""
-        return np.asarray(self.exposure[:, -_WINDOW:].sum(axis=1))
+    def clearest(self) -> np.ndarray:
+        """The window that speaks most clearly, by its place."""
+        return np.asarray(np.where(np.isnan(self.window_p), np.inf, self.window_p).argmin(axis=1))
+
+    def at_clearest(self, values: Floats) -> Floats:
+        """Return of cells × windows what stands in each cell's clearest window."""
+        return np.asarray(values[np.arange(len(values)), self.clearest])
 
 
 def run(marts: Marts) -> Result:
@@ -175,21 +187,20 @@ def run(marts: Marts) -> Result:
             ),
             n=int(history.counts[history.cells["category_id"].isna().to_numpy()].sum()),
         )
-    alarmed, chance = alarms(scan)
-    alarmed = _carried(history, scan, alarmed)
-    alerts = _alerts(history, scan, alarmed, chance)
+    alerts = _alerts(history, scan, _carried(history, scan, alarms(scan)))
     measures, is_better = _evaluation(history)
     found = len(alerts)
     return Result(
         outputs=(
             Output(
                 "alerts",
-                marked("Themes that have grown, last twelve weeks"),
+                marked("Themes that have grown"),
                 alerts,
                 {
                     "project": Field(marked("Project")),
                     "phase": Field(marked("Phase")),
                     "theme": Field(marked("Theme")),
+                    "weeks": Field(marked("In the last weeks"), "count"),
                     "observed": Field(marked("Complaints counted"), "count"),
                     "expected": Field(marked("Expected"), "number"),
                     "upper": Field(marked("Most that chance explains"), "count"),
@@ -203,7 +214,7 @@ def run(marts: Marts) -> Result:
             Output(
                 "course",
                 marked("How the warned themes came about"),
-                _course(history, scan, alarmed, alerts),
+                _course(history, scan, alerts),
                 {
                     "project": Field(marked("Project")),
                     "phase": Field(marked("Phase")),
@@ -219,11 +230,12 @@ def run(marts: Marts) -> Result:
             Output(
                 "tested",
                 marked("All themes tested"),
-                _tested(history, scan, np.flatnonzero(tested), chance),
+                _tested(history, scan, np.flatnonzero(tested)),
                 {
                     "project": Field(marked("Project")),
                     "phase": Field(marked("Phase")),
                     "theme": Field(marked("Theme")),
+                    "weeks": Field(marked("In the last weeks"), "count"),
                     "observed": Field(marked("Complaints counted"), "count"),
                     "expected": Field(marked("Expected"), "number"),
                     "upper": Field(marked("Most that chance explains"), "count"),
@@ -296,20 +308,26 @@ def scanned(history: History, origin: int = 0) -> Scan:
     is_tested = (
         (past_counts.sum(axis=1) >= _LEAST_COMPLAINTS)
         & ((past_exposure > 0).sum(axis=1) >= _LEAST_PAST)
-        & (exposure[:, -_WINDOW:] > 0).all(axis=1)
+        & (exposure[:, -_GUARD:] > 0).all(axis=1)
     )
-    observed = counts[:, -_WINDOW:].sum(axis=1)
-    now = exposure[:, -_WINDOW:].sum(axis=1)
-    window_p = np.where(is_tested, chance_of(level, observed, now), np.nan)
-    p = np.minimum(2 * np.fmin(window_p, chance_of(level, counts[:, -1], exposure[:, -1])), 1.0)
-    return Scan(observed, exposure, level, level.rate * now, window_p, np.where(is_tested, p, np.nan))
+    observed, now = _in_windows(counts), _in_windows(exposure)
+    window_p = np.column_stack([chance_of(level, y, e) for y, e in zip(observed.T, now.T, strict=True)])
+    window_p[~is_tested] = np.nan
+    p = np.minimum(len(_WINDOWS) * window_p.min(axis=1), 1.0)
+    # A project as a whole is one of few: it is not made to compete with the many themes.
+    is_whole = history.cells["category_id"].isna().to_numpy()
+    chance = np.where(is_whole, false_share(np.where(is_whole, p, np.nan)), false_share(np.where(is_whole, np.nan, p)))
+    return Scan(observed, exposure, level, level.rate[:, None] * now, window_p, p, chance)
 
 
-def alarms(scan: Scan) -> tuple[np.ndarray, Floats]:
-    """Return the cells that have grown, and of each cell the share of false alarms down to it."""
-    chance = false_share(scan.p)
+def _in_windows(values: Floats) -> Floats:
+    return np.column_stack([values[:, -window:].sum(axis=1) for window in _WINDOWS])
+
+
+def alarms(scan: Scan) -> np.ndarray:
+    """Return the cells that have grown."""
     # A handful is no theme, however rare it was (Farrington et al. 1996, section 3.8).
-    return np.flatnonzero((chance <= _FALSE) & (scan.observed >= _LEAST_OBSERVED)), chance
+    return np.flatnonzero((scan.chance <= _FALSE) & (scan.at_clearest(scan.observed) >= _LEAST_OBSERVED))
 
 
 def _exposure(history: History, end: pd.Timestamp) -> Floats:
@@ -359,33 +377,38 @@ def _carried(history: History, scan: Scan, alarmed: np.ndarray) -> np.ndarray:
         same = (cells["project_id"] == cells["project_id"][cell]) & (cells["phase"] == cells["phase"][cell])
         below = [c for c in alarmed if same[c] and cells["depth"][c] == cells["depth"][cell] + 1]
         below = [c for c in below if (history.counts[c] <= history.counts[cell]).all()]
-        rest = scan.observed[cell] - scan.observed[below].sum()
-        left = max(scan.expected[cell] - scan.expected[below].sum(), 0.0)
+        window = scan.clearest[cell]
+        rest = scan.observed[cell, window] - scan.observed[below, window].sum()
+        left = max(scan.expected[cell, window] - scan.expected[below, window].sum(), 0.0)
         if not below or rest > left + 2 * np.sqrt(max(left, 1.0)):
             kept.append(cell)
     return np.array(kept, dtype=int)
 
 
-def _tested(history: History, scan: Scan, rows: np.ndarray, chance: Floats) -> pd.DataFrame:
-    found = history.cells.loc[rows, ["project_id", "project", "phase", "theme", "depth"]].reset_index(drop=True)
-    found["observed"], found["expected"] = scan.observed[rows], scan.expected[rows]
-    found["upper"], found["chance"] = upper_limit(scan.level, scan.window)[rows], chance[rows]
-    return found.sort_values(["chance", "project", "phase", "depth", "theme"], kind="stable").reset_index(drop=True)
+def _tested(history: History, scan: Scan, rows: np.ndarray) -> pd.DataFrame:
+    found = history.cells.loc[rows, ["project_id", "project", "phase", "category_id", "theme", "depth"]].copy()
+    limits = np.column_stack([upper_limit(scan.level, exposure) for exposure in _in_windows(scan.exposure).T])
+    found["cell"] = rows
+    found["weeks"] = (np.array(_WINDOWS) * _DAYS // 7)[scan.clearest[rows]]
+    for name, values in (("observed", scan.observed), ("expected", scan.expected), ("upper", limits)):
+        found[name] = scan.at_clearest(values)[rows]
+    found["chance"] = scan.chance[rows]
+    order = ["chance", "project", "phase", "depth", "theme", "category_id"]
+    return found.sort_values(order, kind="stable").drop(columns=["category_id", "depth"]).reset_index(drop=True)
 
 
-def _alerts(history: History, scan: Scan, alarmed: np.ndarray, chance: Floats) -> pd.DataFrame:
-    alerts = _tested(history, scan, alarmed, chance).assign(cell=_order(history, alarmed, chance))
+def _alerts(history: History, scan: Scan, alarmed: np.ndarray) -> pd.DataFrame:
+    alerts = _tested(history, scan, alarmed)
     alerts["ratio"] = alerts["observed"] / alerts["expected"]
-    totals = history.cells["category_id"].isna().to_numpy()
-    of_phase = {
-        (project, phase): total
-        for project, phase, total in zip(
-            history.cells["project_id"][totals], history.cells["phase"][totals], scan.observed[totals], strict=True
-        )
+    cells = history.cells
+    wholes = {
+        (cells["project_id"][c], cells["phase"][c]): c for c in np.flatnonzero(cells["category_id"].isna().to_numpy())
     }
     alerts["share"] = [
-        observed / of_phase[project, phase]
-        for observed, project, phase in zip(alerts["observed"], alerts["project_id"], alerts["phase"], strict=True)
+        observed / scan.observed[wholes[project, phase], scan.clearest[cell]]
+        for observed, project, phase, cell in zip(
+            alerts["observed"], alerts["project_id"], alerts["phase"], alerts["cell"], strict=True
+        )
     ]
     since = []
     for cell in alerts["cell"]:
@@ -394,29 +417,23 @@ def _alerts(history: History, scan: Scan, alarmed: np.ndarray, chance: Floats) -
         days = _DAYS * (len(expected) - begun) - 1
         since.append(pd.Timestamp(history.last_on) - pd.Timedelta(days=days))
     alerts["since_on"] = pd.to_datetime(pd.Series(since, dtype="datetime64[ns]"))
-    return alerts.drop(columns=["cell", "depth"])
+    return alerts
 
 
-def _order(history: History, alarmed: np.ndarray, chance: Floats) -> np.ndarray:
-    """Return the cells in the order in which `_tested` lists them."""
-    cells = history.cells.loc[alarmed, ["project", "phase", "depth", "theme"]].assign(chance=chance[alarmed])
-    return cells.sort_values(["chance", "project", "phase", "depth", "theme"], kind="stable").index.to_numpy()
-
-
-def _course(history: History, scan: Scan, alarmed: np.ndarray, alerts: pd.DataFrame) -> pd.DataFrame:
+def _course(history: History, scan: Scan, alerts: pd.DataFrame) -> pd.DataFrame:
     """Return, of each alerted theme, twelve weeks up to the last period that ends in each month."""
     rows = []
     periods = scan.exposure.shape[1]
     ends = pd.Timestamp(history.last_on) - pd.to_timedelta(_DAYS * np.arange(periods - 1, -1, -1), unit="D")
-    where = {(history.cells["project_id"][c], history.cells["phase"][c], history.cells["theme"][c]): c for c in alarmed}
-    for alert in alerts.itertuples(index=False):
-        key = (alert.project_id, alert.phase, alert.theme)
-        cell = where[key]
+    for alert in alerts.to_dict("records"):
+        cell = int(alert["cell"])
         expected = _rolling(scan.level.rate[cell] * scan.exposure[cell])
         observed = _rolling(history.counts[cell][-periods:])
         for month, y, mu in zip(ends[_WINDOW - 1 :].strftime("%Y-%m"), observed, expected, strict=True):
             if mu > 0:
-                rows.append((*key, alert.project, month, y, mu, y / mu))
+                rows.append(
+                    (alert["project_id"], alert["phase"], alert["theme"], alert["project"], month, y, mu, y / mu)
+                )
     names = ["project_id", "phase", "theme", "project", "month", "observed", "expected", "ratio"]
     frame = pd.DataFrame(rows, columns=names)
     return frame.drop_duplicates([*names[:3], "month"], keep="last").reset_index(drop=True)
@@ -437,9 +454,10 @@ def _evaluation(history: History) -> tuple[tuple[Evaluation, ...], bool]:
         before = slice(-2 * _WINDOW, -_WINDOW)
         counts = history.counts[:, : history.counts.shape[1] - origin]
         rate = counts[:, before].sum(axis=1) / np.maximum(scan.exposure[:, before].sum(axis=1), 1e-9)
-        errors.append(np.abs(scan.expected - scan.observed)[top])
-        naive.append(np.abs(rate * scan.exposure[:, -_WINDOW:].sum(axis=1) - scan.observed)[top])
-        beyond += int((scan.window_p[known] <= 0.025).sum())
+        came, now = scan.observed[:, _COURSE], _in_windows(scan.exposure)[:, _COURSE]
+        errors.append(np.abs(scan.expected[:, _COURSE] - came)[top])
+        naive.append(np.abs(rate * now - came)[top])
+        beyond += int((scan.window_p[known, _COURSE] <= 0.025).sum())
         tested += int(known.sum())
     title = marked("Complaints in twelve weeks by which the expectation of a project was wrong, in four earlier scans")
     forecast, is_better = Evaluation(title, None, better="low"), False

@@ -82,7 +82,7 @@ def test_the_project_that_has_grown_is_warned_of(tmp_path):
     assert set(alerts["project"]) == {"Lake"}
     every = alerts[alerts["theme"] == "All complaints"].iloc[0]
     assert every["observed"] > every["upper"] > every["expected"]
-    assert every["expected"] == pytest.approx(10 * 84 / 30.4, rel=0.25)
+    assert every["expected"] == pytest.approx(10 * 7 * every["weeks"] / 30.4, rel=0.25)
     assert pd.Timestamp(every["since_on"]) == pytest.approx(pd.Timestamp("2026-01-01"), abs=pd.Timedelta(days=45))
     assert set(found["course"]["project_id"]) == {2}
 
@@ -121,7 +121,8 @@ def test_the_past_is_learnt_without_the_last_half_year(tmp_path):
     one = outputs(warned(tmp_path / "a", frames(complaints(grown=1))))["tested"]
     other = outputs(warned(tmp_path / "b", frames(complaints(grown=4))))["tested"]
     merged = one.merge(other, on=["project", "phase", "theme"], suffixes=("", "_grown"))
-    assert merged["expected"].tolist() == pytest.approx(merged["expected_grown"].tolist(), rel=0.15)
+    weekly, grown = (merged[f"expected{end}"] / merged[f"weeks{end}"] for end in ("", "_grown"))
+    assert weekly.tolist() == pytest.approx(grown.tolist(), rel=0.15)
 
 
 def test_too_short_a_history_is_told(tmp_path):
