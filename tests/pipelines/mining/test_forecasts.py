@@ -12,7 +12,7 @@ from loupan.mining import Abstain
 from loupan.mining.result import check
 from pipelines.mining.models import collections_forecast, sales_forecast
 from pipelines.mining.monthly import complete_months
-from tests.pipelines.mining.marts import written
+from tests.pipelines.mining.literal import written
 
 AS_OF = dt.date(2026, 6, 30)
 PROJECTS = pd.DataFrame({"project_id": [1, 2, 3], "project_name": ["Oak", "Elm", "Ash"]})

@@ -11,7 +11,7 @@ import pytest
 from loupan.mining import Abstain
 from loupan.mining.result import check
 from pipelines.mining.models import sell_through
-from tests.pipelines.mining.marts import written
+from tests.pipelines.mining.literal import written
 
 AS_OF = dt.date(2026, 6, 30)
 PROJECTS = pd.DataFrame({"project_id": [1, 2], "project_name": ["Oak", "Elm"]})
