@@ -77,6 +77,7 @@ class Settings(BaseSettings):
         None, description="Folder of the company's own models; models in data_dir where it is not set."
     )
     model_seconds: int = Field(120, ge=1, le=24 * 3600, description="How long one model may run before it is stopped.")
+    without_models: str = Field("", description="Models that do not run, with commas; * for all.")
     dbt_project_dir: Path = Field(REPOSITORY / "dbt_project", description="Folder of the dbt project.")
 
     @field_validator("data_dir", "dbt_project_dir", "backup_dir", "model_dir")
@@ -156,6 +157,11 @@ class Settings(BaseSettings):
     def models_dir(self) -> Path:
         """Folder of the company's own models, one Python file each."""
         return self.model_dir or self.data_dir / "models"
+
+    def runs_model(self, name: str) -> bool:
+        """Say whether a model is to run."""
+        without = {part.strip() for part in self.without_models.split(",")}
+        return not without & {name, "*"}
 
     @property
     def model_memory_dir(self) -> Path:

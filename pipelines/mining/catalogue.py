@@ -50,7 +50,7 @@ class ModelFile:
 
 
 def model_files(settings: Settings) -> tuple[ModelFile, ...]:
-    """Return all models by name, ours first; files whose names begin with ``_`` are no models."""
+    """Return the models that are to run by name, ours first; files whose names begin with ``_`` are no models."""
     ours = [ModelFile(path.stem, path, False) for path in sorted(_OURS.glob("*.py")) if path.stem != "__init__"]
     taken = {model.name for model in ours}
     own = [
@@ -59,4 +59,4 @@ def model_files(settings: Settings) -> tuple[ModelFile, ...]:
         for path in sorted(settings.models_dir.glob("*.py"))
         if not path.stem.startswith("_") and NAME.fullmatch(path.stem)
     ]
-    return (*ours, *own)
+    return tuple(model for model in (*ours, *own) if settings.runs_model(model.name))

@@ -197,6 +197,14 @@ def test_own_models_stand_beside_ours_and_cannot_take_their_names(settings: Sett
     assert found["good"]
 
 
+def test_models_can_be_switched_off(settings: Settings) -> None:
+    names = [model.name for model in model_files(settings)]
+    one, another, *others = names
+    off = settings.model_copy(update={"without_models": f"{one}, {another}"})
+    assert [model.name for model in model_files(off)] == others
+    assert model_files(settings.model_copy(update={"without_models": "*"})) == ()
+
+
 def test_every_model_of_ours_names_its_marts() -> None:
     for model in model_files(Settings()):
         assert model.reads(), model.name
