@@ -37,7 +37,7 @@ def draw(view: View, tables: bool) -> None:
     """Draw the page."""
     t, run = view.t, model_run(view.gateway, MODEL)
     if run is None:
-        ui.message(t("What is published was made by a version without models; the next refresh makes them."))
+        ui.message(t("No model has run for what is published: all are off, or it was made by an earlier version."))
         return
     models.say_state(view, run)
     if run.status != OK:

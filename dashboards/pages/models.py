@@ -39,9 +39,7 @@ def draw(view: View, tables: bool) -> None:
     """Draw the page."""
     t, runs = view.t, model_runs(view.gateway)
     if not runs:
-        ui.message(
-            t("No model has run for what is published: all are switched off, or it was made by an earlier version.")
-        )
+        ui.message(t("No model has run for what is published: all are off, or it was made by an earlier version."))
         return
     names = {run.name: t(run.card.title) if run.card else run.name for run in runs}
     chosen = filters.selection("model", list(names), runs[0].name, t("Model"), names.__getitem__)
