@@ -174,7 +174,7 @@ def test_a_chart_turns_into_a_table_with_the_numbers_of_the_gateway(open_page, a
 def test_tables_can_be_had_everywhere(open_page, address, metrics):
     page = open_page(address, "campaign-return?lang=en&tables=1&model=linear")
     page.locator(".lp-table table").first.wait_for()
-    assert page.locator(".lp-table table").count() == 8
+    assert page.locator(".lp-table table").count() == 9
     assert page.locator(".js-plotly-plot").count() == 0
     returns = table_of(page, "returns")
     by_model = {"attribution_model": ["linear"]}

@@ -186,7 +186,7 @@ def _companies(seeds: int) -> list[Result]:
         ),
         Result(
             _METHOD,
-            "The same of complaints in the sales phase per lead that is worked on, which of others do not change",
+            "The same of complaints in the sales phase per lead and day of work, which of others do not change",
             "in that project in at least 80% of companies, in others in no more than 12%",
             str(in_sales),
             in_sales.power >= 0.8 and float(np.mean(in_sales.others)) <= 0.12,
@@ -251,19 +251,18 @@ def complaints_by_month(company: Company) -> pd.DataFrame:
 
 
 def sales_complaints_by_month(company: Company) -> pd.DataFrame:
-    """Return complaints of the sales phase, and leads worked on (``exposure``), of each project and month.
+    """Return complaints of the sales phase, and lead-days (``exposure``), of each project and month.
 
-    A lead counts with that share of the time it is worked on which lies in the month: so the generator draws them.
+    A lead counts for each day of the month on which it is worked on: so the generator draws them.
     """
     leads, now = company.leads, company.world.clock.now
     last = np.minimum(company.worked_until + np.timedelta64(20, "D"), now - 1)
     last = np.maximum(last, leads.opened_at + 1)
-    worked = (last - leads.opened_at).astype(float)
 
     def exposure(project: int, month: np.datetime64) -> float:
         begins, ends = (moment.astype("datetime64[s]") for moment in (month, month + 1))
         within = (np.minimum(last, ends) - np.maximum(leads.opened_at, begins)).astype(float)
-        return float((np.clip(within, 0, None) / worked)[leads.estate == project].sum())
+        return float(np.clip(within, 0, None)[leads.estate == project].sum()) / 86_400
 
     return _by_month(company, ~company.demands.is_property & (company.demands.promise < 0), exposure)
 
