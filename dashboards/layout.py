@@ -23,7 +23,7 @@ from loupan import ui
 from loupan.errors import LoupanError
 from loupan.i18n import Translator
 from loupan.i18n.codes import dimension_title
-from loupan.ui.drawing import Drawing, Finished
+from loupan.ui.drawing import WORDS, Drawing, Finished
 
 LOG = logging.getLogger(__name__)
 _PLOTLY = {"displayModeBar": False, "scrollZoom": False}
@@ -111,7 +111,9 @@ def card(
             if drawing.is_empty:
                 no_data(view, measures)
             elif as_table or drawing.figure is None:
-                ui.table(drawing.table, title)
+                # Of a table without numbers of its own, everything is words.
+                words = {c.title for c in drawing.columns if c.unit == WORDS}
+                ui.table(drawing.table, title, is_words=not drawing.columns and drawing.figure is None, words=words)
             else:
                 _chart(view, drawing, drawing.figure, f"{title}. {drawing.alt}", key, is_large=mode == screen.FULL)
             if drawing.signals and not drawing.is_empty:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -107,19 +107,23 @@ def message(text: str) -> None:
     st.html(f"<p class='lp-note'>{html.escape(text)}</p>")
 
 
-def table(frame: pd.DataFrame, title: str, *, is_words: bool = False) -> None:
+def table(frame: pd.DataFrame, title: str, *, is_words: bool = False, words: Container[str] = ()) -> None:
     """Show text as a table that screen readers can walk through; the first column heads the rows.
 
     Args:
         frame: what every cell shows.
         title: names the table.
         is_words: the cells are words and stand to the left, not numbers to the right.
+        words: the columns whose cells do, where not all do.
     """
-    head_cells = "".join(f"<th scope='col'>{html.escape(str(c))}</th>" for c in frame.columns)
+    marks = [" class='lp-word'" if str(column) in words else "" for column in frame.columns]
+    head_cells = "".join(
+        f"<th scope='col'{mark}>{html.escape(str(c))}</th>" for c, mark in zip(frame.columns, marks, strict=True)
+    )
     rows = "".join(
         "<tr>"
         + f"<th scope='row'>{html.escape(str(row[0]))}</th>"
-        + "".join(f"<td>{html.escape(str(cell))}</td>" for cell in row[1:])
+        + "".join(f"<td{mark}>{html.escape(str(cell))}</td>" for cell, mark in zip(row[1:], marks[1:], strict=True))
         + "</tr>"
         for row in frame.itertuples(index=False)
     )
