@@ -50,7 +50,8 @@ class Formats:
 
         Args:
             value: the number as the gateway returns it; percentages as fractions of 1.
-            unit: a metric's unit (count, currency, percent, per_100, days, hours, minutes, sqm, ratio).
+            unit: a metric's unit (count, currency, percent, per_100, days, hours, minutes, sqm, ratio), or ``decimal``
+                for an expected number, with one decimal.
         """
         if value is None or is_missing(value):
             return NO_DATA
@@ -63,6 +64,8 @@ class Formats:
                 text = f"{'−' if number < 0 else ''}{self.currency_sign}{self._scaled(abs(number))}"
             case "count":
                 text = _plain(number, 0) if abs(number) < _COUNTED_IN_FULL_BELOW else self._scaled(number)
+            case "decimal":
+                text = _plain(number, 1)
             case "days":
                 text = t("{number} days", number=_plain(number, 0 if number >= 10 else 1))
             case "hours":
@@ -108,6 +111,10 @@ class Formats:
         """Write an interval, such as ``8.9%–10.6%``."""
         if is_missing(low) or is_missing(high):
             return NO_DATA
+        if float(low or 0) < 0:
+            # A minus beside the dash reads as one more of them.
+            t = translator(self.language)
+            return t("{low} to {high}", low=self.value(low, unit), high=self.value(high, unit))
         return f"{self.value(low, unit)}–{self.value(high, unit)}"
 
     def period_label(self, label: str) -> str:

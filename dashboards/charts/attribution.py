@@ -95,6 +95,8 @@ def credited(view: View, found: Credit | None, metric: str, cut: str, model: str
         "marker": {
             "color": [colours.faint if value == UNATTRIBUTED else colours.main for value in shown.index],
             "cornerradius": 3,
+            # The lines are to be seen on them.
+            "opacity": 0.55,
         },
         "customdata": texts,
         "hovertemplate": HOVER,
@@ -103,7 +105,7 @@ def credited(view: View, found: Credit | None, metric: str, cut: str, model: str
         view.theme,
         [
             bars,
-            _spans(view.t("With chance, 95%"), lowest, highest, colours.muted, 1.5),
+            _spans(view.t("With chance, 95%"), lowest, highest, colours.ink, 1.5),
             _spans(view.t("Range over models"), floor, top, colours.accent, 4),
         ],
         ROW * len(names) + AXIS_ROOM + 24,
@@ -195,7 +197,7 @@ def returned(view: View, cut: str) -> Drawing:
     drawn = figure(
         view.theme,
         [
-            _spans(view.t("With chance, 95%"), lowest, highest, colours.muted, 1.5),
+            _spans(view.t("With chance, 95%"), lowest, highest, colours.ink, 1.5),
             _spans(view.t("Range over models"), least, most, colours.accent, 6),
             marks,
         ],

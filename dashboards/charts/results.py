@@ -50,7 +50,14 @@ def drawn_as_told(view: View, output: PublishedOutput, rows: pd.DataFrame) -> Dr
     columns = [_column(view, name, field, rows[name]) for name, field in output.fields.items()]
     shown = rows.head(MOST_ROWS)
     table = pd.DataFrame(
-        {view.t(field.label): _texts(view, name, field, shown[name]) for name, field in output.fields.items()}
+        {
+            # A date stands in one line.
+            view.t(field.label): [
+                text.replace(" ", "\u00a0") if field.unit == "date" else text
+                for text in _texts(view, name, field, shown[name])
+            ]
+            for name, field in output.fields.items()
+        }
     )
     notes = [view.t(output.note)] if output.note else []
     if len(rows) > MOST_ROWS:
@@ -139,8 +146,11 @@ def _by_name(view: View, output: PublishedOutput, picture: Picture, rows: pd.Dat
         "customdata": texts,
         "hovertemplate": HOVER,
     }
+    # Of how many times as much something is, 1 says nothing: there the bars begin.
+    base = 1.0 if picture.kind == "bars" and field.unit == "ratio" else 0.0
     if picture.kind == "bars":
         trace |= {"type": "bar", "orientation": "h", "marker": {"color": colours.main, "cornerradius": 3}}
+        trace |= {"base": base, "x": (values - base).tolist()}
     else:
         trace |= {"type": "scatter", "mode": "markers", "marker": {"color": colours.main, "size": 10}}
     if has_interval:
@@ -154,13 +164,15 @@ def _by_name(view: View, output: PublishedOutput, picture: Picture, rows: pd.Dat
             "color": colours.accent if picture.kind == "bars" else colours.main,
         }
     ends = np.array([np.nanmin([low.min(), values.min()]), np.nanmax([high.max(), values.max()])])
-    start = min(0.0, ends[0]) if picture.kind == "bars" or ends[0] >= 0 else ends[0]
+    start = min(base, ends[0]) if picture.kind == "bars" or ends[0] >= 0 else ends[0]
+    named = _field(output, picture.x)
     drawn = figure(
         view.theme,
         [trace],
         ROW * len(names) + AXIS_ROOM,
-        xaxis=value_axis(formats, unit, float(start), float(ends[1]), view.theme, is_tight=True),
-        yaxis=label_axis(names),
+        xaxis=value_axis(formats, unit, float(start), float(ends[1]), view.theme, is_tight=True) | _title(view, field),
+        # Names say what they are, numbers do not.
+        yaxis=label_axis(names, **({} if named.unit == "text" else _title(view, named))),
     )
     top = int(values.to_numpy().argmax())
     alt = view.t(
@@ -170,6 +182,10 @@ def _by_name(view: View, output: PublishedOutput, picture: Picture, rows: pd.Dat
         value=formats.value(values.iloc[top], unit),
     )
     return drawn, alt, int(rows[picture.y].notna().sum()) - len(data)
+
+
+def _title(view: View, field: Field) -> dict[str, Any]:
+    return {"title": {"text": safe(view.t(field.label))}}
 
 
 def _over_time(view: View, output: PublishedOutput, picture: Picture, rows: pd.DataFrame) -> tuple[Any, str, int]:
@@ -200,7 +216,8 @@ def _over_time(view: View, output: PublishedOutput, picture: Picture, rows: pd.D
         traces,
         300,
         xaxis=_number_axis(view, across, places[0], places[-1]) if is_number else month_axis(formats, places),
-        yaxis=value_axis(formats, unit, min(0.0, values.min()), max(0.0, values.max()), view.theme),
+        yaxis=value_axis(formats, unit, min(0.0, values.min()), max(0.0, values.max()), view.theme)
+        | _title(view, field),
     )
     last = rows[rows[picture.y].notna()].iloc[-1]
     if is_number:
@@ -223,7 +240,7 @@ def _over_time(view: View, output: PublishedOutput, picture: Picture, rows: pd.D
 
 def _number_axis(view: View, field: Field, low: float, high: float) -> dict[str, Any]:
     axis = value_axis(view.formats, _UNITS.get(field.unit, field.unit), low, high, view.theme, is_tight=True)
-    return axis | {"showgrid": False}
+    return axis | {"showgrid": False} | _title(view, field)
 
 
 def _line(

@@ -115,12 +115,7 @@ def evaluation(view: View, model: str) -> Drawing:
             {
                 t("Measure"): [t(line.measure) for line in run.evaluation],
                 t("Model"): [_written(view, line, line.model) for line in run.evaluation],
-                t("95% interval"): [
-                    NO_DATA
-                    if line.low is None
-                    else f"{_written(view, line, line.low)}–{_written(view, line, line.high)}"
-                    for line in run.evaluation
-                ],
+                t("95% interval"): [view.formats.interval(line.low, line.high, _unit(line)) for line in run.evaluation],
                 t("Baseline"): [_written(view, line, line.baseline) for line in run.evaluation],
                 t("Better is"): [_BETTER[line.better](t) for line in run.evaluation],
             }
@@ -135,8 +130,12 @@ _BETTER = {
 }
 
 
+def _unit(line: Evaluation) -> str:
+    return "ratio" if line.unit == "number" else line.unit
+
+
 def _written(view: View, line: Evaluation, value: float | None) -> str:
-    return view.formats.value(value, "ratio" if line.unit == "number" else line.unit)
+    return view.formats.value(value, _unit(line))
 
 
 @remembered()

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MOST_ROWS = 1_000_000
-Unit = Literal["text", "count", "number", "percent", "currency", "ratio", "days", "date", "month"]
+Unit = Literal["text", "count", "number", "decimal", "percent", "currency", "ratio", "days", "date", "month"]
 NAME = re.compile(r"[a-z][a-z0-9_]{0,40}")
 
 

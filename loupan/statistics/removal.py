@@ -101,11 +101,13 @@ class Spread:
     Attributes:
         effects: removal effects.
         credit: contracts credited.
+        effect_error: standard error of each removal effect.
         weight_error: standard error that the credit owes to the weights being estimates; 0 where they add none.
     """
 
     effects: Floats
     credit: Floats
+    effect_error: Floats
     weight_error: Floats
 
 
@@ -138,14 +140,16 @@ def spread(journeys: Journeys, folds: int = 20) -> Spread:
     effects = removal_effects(total)
     given = credits(journeys, effects)
     whole = given.sum(axis=0)
-    anew, as_they_are = np.empty((folds, journeys.channels)), np.empty((folds, journeys.channels))
+    anew, as_they_are, effects_anew = (np.empty((folds, journeys.channels)) for _ in range(3))
     for left_out in range(folds):
         stays = fold != left_out
         scale = len(stays) / max(int(stays.sum()), 1)
-        anew[left_out] = scale * credits(journeys, removal_effects(total - counts[left_out]))[stays].sum(axis=0)
+        effects_anew[left_out] = removal_effects(total - counts[left_out])
+        anew[left_out] = scale * credits(journeys, effects_anew[left_out])[stays].sum(axis=0)
         as_they_are[left_out] = scale * given[stays].sum(axis=0)
 
     def variance(values: Floats) -> Floats:
         return np.asarray((folds - 1) / folds * ((values - values.mean(axis=0)) ** 2).sum(axis=0))
 
-    return Spread(effects, whole, np.sqrt(np.maximum(variance(anew) - variance(as_they_are), 0.0)))
+    added = np.maximum(variance(anew) - variance(as_they_are), 0.0)
+    return Spread(effects, whole, np.sqrt(variance(effects_anew)), np.sqrt(added))

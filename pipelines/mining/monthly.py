@@ -302,7 +302,11 @@ METHOD_FIELDS = {
     "taken": Field(marked("Taken now for")),
 }
 METHODS_TITLE = marked("Methods tried, by their errors in the past")
-METHODS_NOTE = marked("A scaled error of 1 is as far off as the same month a year before was; smaller is better.")
+METHODS_NOTE = marked(
+    "A scaled error of 1 is the usual difference to the same month a year before, in the months learnt from; smaller "
+    "is better. How well it does, further down, is worse than the best line here: there the method had to be chosen "
+    "before."
+)
 COVERAGE_TITLE = marked("Did intervals of the past hold what came?")
 COVERAGE_NOTE = marked(
     "Held far less often than promised: trust the intervals less. Few past forecasts: the share is rough."

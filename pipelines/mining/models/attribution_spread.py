@@ -13,7 +13,7 @@ READS = ("fct_channel_path", "dim_source")
 LEAST_CONTRACTS = 30
 
 CARD = Card(
-    title=marked("Weight of each source in the Markov chain"),
+    title=marked("What each source adds"),
     purpose=marked(
         "Shows marketing how much would be lost without a source, and how far that may be trusted. The page Campaign "
         "return widens its intervals by it."
@@ -60,15 +60,17 @@ def run(marts: Marts) -> Result:
                 {
                     "source": Field(marked("Source")),
                     "removal_effect": Field(marked("Share of contracts that would be lost"), "percent"),
-                    "credit": Field(marked("Contracts credited, of all time"), "number"),
+                    "removal_low": Field(marked("From"), "percent"),
+                    "removal_high": Field(marked("To"), "percent"),
+                    "credit": Field(marked("Contracts credited, of all time"), "decimal"),
                     "relative_error": Field(marked("Error of its weight"), "percent"),
                 },
-                Picture("bars", "source", "removal_effect"),
+                Picture("bars", "source", "removal_effect", "removal_low", "removal_high"),
                 marked("The shares do not add up: most contracts have met several sources."),
             ),
         ],
         verdict=marked("It rests on {sold} contracts and {paths} people who decided."),
-        values={"sold": int(sold), "paths": int(touches["channel_path_id"].nunique())},
+        values={"sold": f"{sold:,}", "paths": f"{touches['channel_path_id'].nunique():,}"},
     )
 
 
@@ -90,6 +92,8 @@ def _weights(touches: pd.DataFrame) -> pd.DataFrame:
             "source": labels,
             "market_type": touches.loc[~touches["source"].duplicated(), "market_type"].to_numpy(),
             "removal_effect": found.effects,
+            "removal_low": np.clip(found.effects - 1.96 * found.effect_error, 0, 1),
+            "removal_high": np.clip(found.effects + 1.96 * found.effect_error, 0, 1),
             "credit": found.credit,
             "relative_error": np.divide(
                 found.weight_error, found.credit, out=np.full(len(labels), np.nan), where=found.credit > 0

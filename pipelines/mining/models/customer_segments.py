@@ -361,7 +361,7 @@ def _segment_output(frame: pd.DataFrame) -> Output:
             "amount_high": Field(marked("Average to"), "currency"),
             "likeness": Field(marked("Stability (1 = always comes back)"), "ratio"),
         },
-        Picture("points", "segment", "share", "share_low", "share_high"),
+        Picture("points", "segment+trait_1+value_1", "conversion", "conversion_low", "conversion_high"),
         marked(
             "Who signs in time is counted on customers later than those learnt from: a contract in the 90 days after "
             "the first two weeks. Fewer than 30 give no number."

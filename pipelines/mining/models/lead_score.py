@@ -559,7 +559,7 @@ def _list(scored: pd.DataFrame) -> Output:
             "employee": Field(marked("Looked after by")),
             "lead_id": Field(marked("Lead")),
             "chance": Field(marked("Chance to sign in 60 days"), "percent"),
-            "days_quiet": Field(marked("Days since the last contact"), "number"),
+            "days_quiet": Field(marked("Days since the last contact"), "days"),
             "reason_1": Field(marked("Moves it most")),
             "times_1": Field(marked("Odds times"), "ratio"),
             "reason_2": Field(marked("Moves it second most")),

@@ -239,7 +239,7 @@ def _excess(found: pd.DataFrame) -> Output:
             "group": Field(marked("Where it stands out")),
             "kind": Field(marked("Reason of loss")),
             "observed": Field(marked("Losses for it"), "count"),
-            "expected": Field(marked("To be expected"), "number"),
+            "expected": Field(marked("To be expected"), "decimal"),
             "times": Field(marked("Times as often"), "ratio"),
             "low": Field(marked("At least (95%)"), "ratio"),
             "high": Field(marked("At most (95%)"), "ratio"),

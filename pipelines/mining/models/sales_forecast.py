@@ -107,16 +107,16 @@ def run(marts: Marts) -> Result:
             ),
             Output(
                 "contracts", marked("Contracts of the company, recorded and expected"),
-                monthly.course(contracts, "contracts"), monthly.course_fields("contracts", _CONTRACTS, "number"),
+                monthly.course(contracts, "contracts"), monthly.course_fields("contracts", _CONTRACTS, "decimal"),
                 Picture("lines", "month", "contracts", "low95", "high95", "series"),
             ),
             Output(
                 "by_project", marked("Contracts expected of each project, all months ahead together"), by_project,
                 {
                     "project": Field(marked("Project")),
-                    "contracts": Field(_CONTRACTS, "number"),
-                    "contracts_low": Field(marked("Contracts, 95% from"), "number"),
-                    "contracts_high": Field(marked("Contracts, 95% to"), "number"),
+                    "contracts": Field(_CONTRACTS, "decimal"),
+                    "contracts_low": Field(marked("Contracts, 95% from"), "decimal"),
+                    "contracts_high": Field(marked("Contracts, 95% to"), "decimal"),
                     "amount": Field(_AMOUNT, "currency"),
                     "amount_low": Field(marked("Amount, 95% from"), "currency"),
                     "amount_high": Field(marked("Amount, 95% to"), "currency"),
@@ -129,9 +129,9 @@ def run(marts: Marts) -> Result:
                 {
                     "project": Field(marked("Project")),
                     "month": Field(marked("Month"), "month"),
-                    "contracts": Field(_CONTRACTS, "number"),
-                    "contracts_low80": Field(marked("Contracts, 80% from"), "number"),
-                    "contracts_high80": Field(marked("Contracts, 80% to"), "number"),
+                    "contracts": Field(_CONTRACTS, "decimal"),
+                    "contracts_low80": Field(marked("Contracts, 80% from"), "decimal"),
+                    "contracts_high80": Field(marked("Contracts, 80% to"), "decimal"),
                     "amount": Field(_AMOUNT, "currency"),
                     "amount_low80": Field(marked("Amount, 80% from"), "currency"),
                     "amount_high80": Field(marked("Amount, 80% to"), "currency"),
