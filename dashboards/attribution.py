@@ -18,6 +18,8 @@ MODEL, _GROUP = "attribution_model", "resampling_group"
 MODELS = ("first", "last", "last_non_direct", "linear", "position", "time_decay", "markov", "shapley")
 UNATTRIBUTED = "unattributed"
 _SPREAD = "attribution_spread"
+# What begins and ends, and so can be paid back.
+_BEGIN = ("plan", "activity")
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +104,8 @@ class Return:
         roi, low, high: return on investment by model, with its bootstrap interval; empty where a project's margin is
             not known.
         payback: months from the first expense of the period until margin covers expense, by model; None where it does
-            not within the period.
+            not within the period. Empty for what runs all the time, such as a source: there, what the first months
+            bring was paid for before.
     """
 
     name: str
@@ -165,6 +168,7 @@ def returns(view: View, cut: str) -> tuple[Return, ...]:
                 payback={
                     model: _payback(by_month, monthly.get((name, model))) if knows else None
                     for model in contracts.models
+                    if cut in _BEGIN
                 },
             )
         )
@@ -175,6 +179,15 @@ def _by_model(part: pd.DataFrame, name: str, models: list[str]) -> dict[str, flo
     """Return a value's row; a value that is credited with nothing has none."""
     row = part.loc[name].to_dict() if name in part.index else {}
     return {model: float(row.get(model, 0.0)) for model in models}
+
+
+def unplaced(view: View, cut: str) -> float:
+    """Return the share of the expense that names no value of a dimension: it stands against none of them."""
+    spent = view.ask("marketing_expense", by=(cut,), without=(cut,))
+    if spent.empty or "marketing_expense" not in spent:
+        return 0.0
+    amounts = spent["marketing_expense"].astype(float)
+    return float(amounts[spent[cut].isna()].sum() / amounts.sum()) if amounts.sum() else 0.0
 
 
 def _without_margin(view: View, cut: str) -> set[str]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from dashboards.attribution import UNATTRIBUTED, Credit, Return, returns
+from dashboards.attribution import UNATTRIBUTED, Credit, Return, returns, unplaced
 from dashboards.charts.comparison import AXIS_ROOM, ROW
 from dashboards.names import names_of
 from dashboards.view import View
@@ -160,7 +160,11 @@ def returned(view: View, cut: str) -> Drawing:
                 _range(view, list(one.cost_per_contract.values()), "currency") for one in found
             ],
             view.label("roi"): [_range(view, list(one.roi.values()), unit) for one in found],
-            view.t("Months until it is paid back"): [_months(view, one) for one in found],
+            **(
+                {view.t("Months until it is paid back"): [_months(view, one) for one in found]}
+                if found[0].payback
+                else {}
+            ),
             view.t("Breaks even at an expense of"): [
                 _range(view, [one.expense * (1 + rate) for rate in one.roi.values()], "currency") for one in found
             ],
@@ -220,6 +224,12 @@ def returned(view: View, cut: str) -> Drawing:
         unsure=len(unsure),
     )
     note = view.t("Right of the dotted line the margin of what is credited is more than it cost.")
+    if share := unplaced(view, cut):
+        note += " " + view.t(
+            "{share} of the expense names no {dimension}: it stands against none of them, which flatters all.",
+            share=formats.value(share, "percent"),
+            dimension=view.within(view.title(cut)),
+        )
     return Drawing(drawn, alt, table, f"{note} {view.left_out(len(found) - len(known))}".strip(), columns)
 
 
@@ -248,12 +258,10 @@ def _columns(view: View, cut: str, names: list[str], found: tuple[Return, ...], 
                 [one.high.get(model) for one in found],
                 "ratio",
             ),
-            Column(
-                view.t("Months until it is paid back, {model}", model=label),
-                [one.payback[model] for one in found],
-                "count",
-            ),
         ]
+        if found[0].payback:
+            title_of_months = view.t("Months until it is paid back, {model}", model=label)
+            columns.append(Column(title_of_months, [one.payback[model] for one in found], "count"))
     return [*columns, Column(view.t("What it depends on"), verdicts)]
 
 

@@ -63,6 +63,7 @@ def draw(view: View, tables: bool) -> None:
             evaluation,
             run.name,
             key="evaluation",
+            caption="" if view.gateway.scope.is_everything else t("Of the whole company."),
             tables=True,
             is_switchable=False,
         )
@@ -83,6 +84,9 @@ def say_state(view: View, run: ModelRun) -> None:
     """Say what became of a model in the last refresh: its verdict on itself, or why it has no result."""
     t = view.t
     said = t(run.message, **run.values) if run.values else t(run.message)
+    if said and not view.gateway.scope.is_everything:
+        # The tables below are the reader's, what a model says of itself is not.
+        said = t("Of the whole company: {said}", said=said)
     if run.status == OK:
         if said:
             st.info(ui.plain(said), icon=":material/verified:")

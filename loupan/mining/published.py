@@ -85,7 +85,7 @@ class ModelRun:
         }
         return (
             self.name, self.is_own, self.status, self.message, self.seconds, self.trained_as_of,
-            json.dumps(told, ensure_ascii=False),
+            json.dumps(told, ensure_ascii=False, default=lambda value: value.item()),
         )  # fmt: skip
 
     @classmethod

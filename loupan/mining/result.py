@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 from loupan.errors import LoupanError
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 MOST_ROWS = 1_000_000
 Unit = Literal["text", "count", "number", "decimal", "percent", "currency", "ratio", "days", "date", "month"]
+Kind = Literal["bars", "lines", "points"]
 NAME = re.compile(r"[a-z][a-z0-9_]{0,40}")
 
 
@@ -60,7 +61,7 @@ class Picture:
         group: column whose values are drawn as lines of their own.
     """
 
-    kind: Literal["bars", "lines", "points"]
+    kind: Kind
     x: str
     y: str
     low: str = ""
@@ -132,37 +133,93 @@ class Result:
 
 
 def check(result: object) -> Result:
-    """Return a result that can be published.
+    """Return a result that can be published and shown.
 
     Raises:
         UnsoundResult: naming what is wrong with it.
     """
-    import pandas as pd
-
     if not isinstance(result, Result):
         raise UnsoundResult(f"run() gave {type(result).__name__}; give back a loupan.mining.Result")
+    if wrong := [type(line).__name__ for line in result.evaluation if not isinstance(line, Evaluation)]:
+        raise UnsoundResult(f"the evaluation holds {', '.join(wrong)}; give loupan.mining.Evaluation")
+    if wrong := [type(output).__name__ for output in result.outputs if not isinstance(output, Output)]:
+        raise UnsoundResult(f"the outputs hold {', '.join(wrong)}; give loupan.mining.Output")
     names = [output.name for output in result.outputs]
     if len(set(names)) < len(names):
         raise UnsoundResult(f"two outputs have the same name: {', '.join(names)}")
+    check_message(result.verdict, result.values)
     for output in result.outputs:
-        if not NAME.fullmatch(output.name):
-            raise UnsoundResult(f"output {output.name!r}: use small letters, digits and underscores, 41 at most")
-        frame = output.frame
-        if not isinstance(frame, pd.DataFrame):
-            raise UnsoundResult(f"output {output.name!r} holds {type(frame).__name__}; give a pandas DataFrame")
-        columns = [str(column) for column in frame.columns]
-        if wrong := [column for column in columns if not NAME.fullmatch(column)]:
-            raise UnsoundResult(f"output {output.name!r}: columns {wrong} need names of small letters and underscores")
-        if len(set(columns)) < len(columns):
-            raise UnsoundResult(f"output {output.name!r}: two columns have the same name")
-        drawn = output.picture
-        wanted = [*output.fields]
-        if drawn is not None:
-            wanted += filter(None, (*drawn.x.split("+"), drawn.y, drawn.low, drawn.high, *drawn.group.split("+")))
-        if missing := sorted({*wanted} - {*columns}):
-            raise UnsoundResult(
-                f"output {output.name!r} has no column {', '.join(missing)}; it has {', '.join(columns)}"
-            )
-        if len(frame) > MOST_ROWS:
-            raise UnsoundResult(f"output {output.name!r} has {len(frame):,} rows; at most {MOST_ROWS:,} are published")
+        _check_output(output)
     return result
+
+
+def check_message(template: object, values: object) -> None:
+    """Say whether a message can be put together.
+
+    Raises:
+        UnsoundResult: if it is no text, or its places and values do not fit.
+    """
+    try:
+        str(template).format(**values) if values else None  # type: ignore[arg-type]
+    except (TypeError, ValueError, LookupError) as error:
+        raise UnsoundResult(f"the text {template!r} does not fit its values {values!r}: {error}") from error
+    if not isinstance(template, str):
+        raise UnsoundResult(f"{template!r} is no text")
+
+
+def _check_output(output: Output) -> None:
+    import pandas as pd
+
+    told, frame = f"output {output.name!r}", output.frame
+    if not isinstance(output.name, str) or not NAME.fullmatch(output.name) or "__" in output.name:
+        raise UnsoundResult(f"{told}: use small letters, digits and single underscores, 41 at most")
+    if not isinstance(frame, pd.DataFrame):
+        raise UnsoundResult(f"{told} holds {type(frame).__name__}; give a pandas DataFrame")
+    if not isinstance(output.title, str) or not isinstance(output.note, str):
+        raise UnsoundResult(f"{told}: title and note are texts")
+    columns = [str(column) for column in frame.columns]
+    if not columns:
+        raise UnsoundResult(f"{told} has no columns; give them also where there are no rows")
+    if wrong := [column for column in columns if not NAME.fullmatch(column)]:
+        raise UnsoundResult(f"{told}: columns {wrong} need names of small letters and underscores")
+    if len(set(columns)) < len(columns):
+        raise UnsoundResult(f"{told}: two columns have the same name")
+    if len(frame) > MOST_ROWS:
+        raise UnsoundResult(f"{told} has {len(frame):,} rows; at most {MOST_ROWS:,} are published")
+    _check_shown(output, told, columns)
+
+
+def _check_shown(output: Output, told: str, columns: list[str]) -> None:
+    """Refuse what could not be shown, now rather than on the page."""
+    units = get_args(Unit)
+    for name, shown in output.fields.items():
+        if not isinstance(shown, Field) or not isinstance(shown.label, str) or shown.unit not in units:
+            raise UnsoundResult(f"{told}: {name!r} is shown as {shown!r}; give a Field with one of {', '.join(units)}")
+    drawn = output.picture
+    wanted = [*output.fields]
+    if drawn is not None:
+        if not isinstance(drawn, Picture) or drawn.kind not in get_args(Kind):
+            raise UnsoundResult(f"{told}: its picture is {drawn!r}; give a Picture of {', '.join(get_args(Kind))}")
+        wanted += filter(None, (*drawn.x.split("+"), drawn.y, drawn.low, drawn.high, *drawn.group.split("+")))
+    if missing := sorted({*wanted} - {*columns}):
+        raise UnsoundResult(f"{told} has no column {', '.join(missing)}; it has {', '.join(columns)}")
+    if drawn is not None and drawn.kind == "lines":
+        places = [*drawn.x.split("+"), *filter(None, drawn.group.split("+"))]
+        if output.frame.duplicated(places).any():
+            raise UnsoundResult(f"{told}: its lines have two values at one place; name the lines with group")
+    for name, shown in output.fields.items():
+        _check_values(output.frame[name].dropna(), shown.unit, f"{told}: column {name!r}")
+
+
+def _check_values(values: pd.Series, unit: str, told: str) -> None:
+    import pandas as pd
+
+    try:
+        if unit == "month" and not values.astype(str).str.fullmatch(r"\d{4}-(0[1-9]|1[0-2])").all():
+            raise ValueError("has others than months written like 2026-06")
+        if unit == "date":
+            pd.to_datetime(values)
+        elif unit not in ("text", "month"):
+            values.astype(float)
+    except (TypeError, ValueError) as error:
+        raise UnsoundResult(f"{told} is shown as {unit}: {error}") from error

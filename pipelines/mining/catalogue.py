@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import re
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 from loupan.errors import LoupanError
@@ -31,6 +33,11 @@ class ModelFile:
         Raises:
             UnusableModel: if it cannot be read, is no Python, or has no literal ``READS``.
         """
+        if not NAME.fullmatch(self.path.stem) or "__" in self.path.stem:
+            raise UnusableModel(
+                f"{self.path} cannot be a model by its name: use small letters, digits and single underscores, at most "
+                "41 characters"
+            )
         try:
             tree = ast.parse(self.path.read_text(encoding="utf-8"), str(self.path))
         except (OSError, UnicodeDecodeError, SyntaxError, ValueError) as error:
@@ -52,11 +59,13 @@ class ModelFile:
 def model_files(settings: Settings) -> tuple[ModelFile, ...]:
     """Return the models that are to run by name, ours first; files whose names begin with ``_`` are no models."""
     ours = [ModelFile(path.stem, path, False) for path in sorted(_OURS.glob("*.py")) if path.stem != "__init__"]
-    taken = {model.name for model in ours}
-    own = [
-        # A name taken twice would let one model's results stand as the other's.
-        ModelFile(f"own_{path.stem}" if path.stem in taken else path.stem, path, True)
-        for path in sorted(settings.models_dir.glob("*.py"))
-        if not path.stem.startswith("_") and NAME.fullmatch(path.stem)
-    ]
-    return tuple(model for model in (*ours, *own) if settings.runs_model(model.name))
+    found = {model.name: model for model in ours}
+    for path in sorted(settings.models_dir.glob("*.py")):
+        if path.stem.startswith("_"):
+            continue
+        # Also what cannot be used is told of, under a name that can. A name taken twice would let one model's results
+        # stand as the other's.
+        plain = path.stem if NAME.fullmatch(path.stem) else re.sub(r"[^a-z0-9]+", "_", f"unusable {path.stem}".lower())
+        name = next(f"{'own_' * i}{plain}" for i in count() if f"{'own_' * i}{plain}" not in found)
+        found[name] = ModelFile(name, path, True)
+    return tuple(model for model in found.values() if settings.runs_model(model.name))

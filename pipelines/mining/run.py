@@ -5,11 +5,13 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -55,8 +57,7 @@ def run_models(settings: Settings, models: Sequence[ModelFile], progress: Callab
         runs, out = _run(
             settings, models, warehouse, "marts", as_of.replace(tzinfo=dt.UTC), as_of_on, Path(folder), progress
         )
-        _store(warehouse, runs, out)
-    return runs
+        return _store(warehouse, runs, out)
 
 
 def try_model(settings: Settings, path: Path) -> tuple[ModelRun, dict[str, pd.DataFrame]]:
@@ -176,11 +177,14 @@ def _work(job: Job, most_seconds: int, job_path: Path, progress: Callable[[str],
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
+            # With all that a model may start.
+            start_new_session=True,
         )
         try:
             ended = _watch(worker, Path(job.out), left, most_seconds, progress)
         finally:
-            worker.kill()
+            with suppress(ProcessLookupError):
+                os.killpg(worker.pid, signal.SIGKILL)
             worker.wait()
         runs |= ended
         left = [model for model in left if model[0] not in runs]
@@ -226,14 +230,23 @@ def _watch(
     return runs
 
 
-def _store(warehouse: duckdb.DuckDBPyConnection, runs: Sequence[ModelRun], out: Path) -> None:
+def _store(warehouse: duckdb.DuckDBPyConnection, runs: Sequence[ModelRun], out: Path) -> list[ModelRun]:
+    """Store runs and tables; a model whose tables cannot be stored has failed. Returns what became of each."""
     warehouse.execute(
         f"create table {SCHEMA}.{RUN_TABLE} (name varchar primary key, is_own boolean, status varchar, "
         "message varchar, seconds double, trained_as_of varchar, told varchar)"
     )
+    stored = []
     for run in runs:
-        for output in run.outputs:
-            path = str(out / run.name / f"{output.name}.parquet").replace("'", "''")
-            table = output_table(run.name, output.name)
-            warehouse.execute(f"create table {SCHEMA}.\"{table}\" as from read_parquet('{path}')")
+        tables = [output_table(run.name, output.name) for output in run.outputs]
+        try:
+            for output, table in zip(run.outputs, tables, strict=True):
+                path = str(out / run.name / f"{output.name}.parquet").replace("'", "''")
+                warehouse.execute(f"create table {SCHEMA}.\"{table}\" as from read_parquet('{path}')")
+        except duckdb.Error as error:
+            for table in tables:
+                warehouse.execute(f'drop table if exists {SCHEMA}."{table}"')
+            run = _failure(run.name, run.is_own, f"its results cannot be stored: {error}", run.seconds)  # noqa: PLW2901
         warehouse.execute(f"insert into {SCHEMA}.{RUN_TABLE} values (?, ?, ?, ?, ?, ?, ?)", run.as_row())  # noqa: S608
+        stored.append(run)
+    return stored

@@ -73,12 +73,14 @@ def run_model(job: Job, name: str, path: Path, is_own: bool, reads: list[str]) -
         else:
             result = check(module.run(marts))
         outputs = _write(result, Path(job.out) / name)
-        run = replace(
-            run, status=OK, message=result.verdict, values=dict(result.values),
-            evaluation=tuple(result.evaluation), outputs=outputs,
+        run = _readable(
+            replace(
+                run, status=OK, message=result.verdict, values=dict(result.values),
+                evaluation=tuple(result.evaluation), outputs=outputs,
+            )
         )  # fmt: skip
     except Abstain as abstained:
-        run = replace(run, status=ABSTAINED, message=abstained.reason, values=abstained.values)
+        run = _readable(replace(run, status=ABSTAINED, message=abstained.reason, values=abstained.values))
     except LoupanError as error:
         run = replace(run, message=str(error)[:_MOST_OF_MESSAGE])
     # SystemExit and its like as well: the models after this one are still to be run.
@@ -88,6 +90,12 @@ def run_model(job: Job, name: str, path: Path, is_own: bool, reads: list[str]) -
         LOG.exception("Model %s failed", name)
         run = replace(run, message=_told(error, path)[:_MOST_OF_MESSAGE])
     return replace(run, seconds=round(time.monotonic() - began, 3))
+
+
+def _readable(run: ModelRun) -> ModelRun:
+    """Return a run as it will be read, numbers of NumPy as Python's own: what cannot be read has failed."""
+    told = json.dumps(run.as_row(), default=lambda value: value.item())
+    return ModelRun.of_row(tuple(json.loads(told)))
 
 
 def _told(error: BaseException, path: Path) -> str:

@@ -3,8 +3,9 @@
 import pandas as pd
 import pytest
 
-from dashboards.attribution import MODELS, Return, _payback, credit, returns
+from dashboards.attribution import MODELS, Return, _payback, credit, returns, unplaced
 from dashboards.charts.attribution import _verdict
+from dashboards.pages import campaign_return
 
 pytestmark = pytest.mark.slow
 
@@ -47,6 +48,19 @@ def test_returns_are_the_metrics_own(view):
         assert (one.cost_per_contract["linear"] is None) == pd.isna(cost)
         if not pd.isna(cost):
             assert one.cost_per_contract["linear"] == pytest.approx(float(cost)), name
+
+
+def test_only_what_begins_and_ends_is_paid_back(view):
+    assert all(one.payback == {} for one in returns(view, "source"))
+    assert any(months for one in returns(view, "plan") for months in one.payback.values())
+
+
+def test_expense_that_names_no_source_is_told(view):
+    asked = view.ask("marketing_expense", by=("source",))
+    unnamed = asked.loc[asked["source"].isna(), "marketing_expense"].astype(float).sum()
+    share = unplaced(view, "source")
+    assert share == pytest.approx(unnamed / asked["marketing_expense"].astype(float).sum())
+    assert ("names no source" in campaign_return.returned(view, "source").note) == (share > 0)
 
 
 MONTHS = pd.Index(["2026-01", "2026-03"])

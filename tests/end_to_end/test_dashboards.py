@@ -217,18 +217,18 @@ def test_a_filter_changes_the_numbers_and_the_url(open_page, address, metrics):
 def test_a_model_says_what_it_found_how_well_it_does_and_when_not_to_trust_it(open_page, address, metrics):
     page = open_page(address, "models?lang=en")
     page.get_by_role("combobox", name="Model").click()
-    page.get_by_role("option", name="What each source adds").click()
+    page.get_by_role("option", name="What leads through each source").click()
     page.wait_for_url(re.compile("model=attribution_spread|models"))
     settle(page)
     page.locator(".st-key-lp_switch_result_by_source").get_by_role("button").click()
     settle(page)
     found = table_of(page, "result_by_source")
     assert set(found) <= set(metrics.dimension_values("source"))
-    assert all(row["Share of contracts that would be lost"].endswith("%") for row in found.values())
+    assert all(row["Share of contracts whose recorded way leads through it"].endswith("%") for row in found.values())
     page.get_by_text("Model card").click()
     page.get_by_text("Removal effect in a first-order Markov chain").wait_for()
     states = table_of(page, "models")
-    assert states["What each source adds"]["State"] == "Fresh: made with the last refresh"
+    assert states["What leads through each source"]["State"] == "Fresh: made with the last refresh"
     assert len(states) > 8
 
 

@@ -13,14 +13,14 @@ READS = ("fct_channel_path", "dim_source")
 LEAST_CONTRACTS = 30
 
 CARD = Card(
-    title=marked("What each source adds"),
+    title=marked("What leads through each source"),
     purpose=marked(
-        "Shows marketing how much would be lost without a source, and how far that may be trusted. The page Campaign "
-        "return widens its intervals by it."
+        "Shows marketing how much of what leads to contracts passes through each source, and how sure that is. The "
+        "page Campaign return widens its intervals by it."
     ),
     action=marked(
-        "Do not shift money between sources whose intervals overlap. To learn more about a source, leave it out for a "
-        "month in one estate."
+        "A small share with little room says that a source matters little on recorded paths. What stopping it would "
+        "cost only a trial tells: leave it out for a month in one estate."
     ),
     data=marked("The sources met by everybody who has decided, for or against; the undecided are left out."),
     baseline=marked("Each source weighs the same (the model Linear)."),
@@ -55,11 +55,13 @@ def run(marts: Marts) -> Result:
         [
             Output(
                 "by_source",
-                marked("What would be lost without a source"),
+                marked("How much leads through each source"),
                 _weights(touches),
                 {
                     "source": Field(marked("Source")),
-                    "removal_effect": Field(marked("Share of contracts that would be lost"), "percent"),
+                    "removal_effect": Field(
+                        marked("Share of contracts whose recorded way leads through it"), "percent"
+                    ),
                     "removal_low": Field(marked("From"), "percent"),
                     "removal_high": Field(marked("To"), "percent"),
                     "credit": Field(marked("Contracts credited, of all time"), "decimal"),

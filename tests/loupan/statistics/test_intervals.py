@@ -25,10 +25,19 @@ def test_nothing_observed_gives_no_interval():
     assert all(np.isnan(bound[0]) for bound in (*wilson([0], [0]), *poisson_exact([0], [0])))
 
 
-def test_chance_alone_is_seldom_called_excessive():
+@pytest.mark.parametrize("units", [12, 42, 150])
+def test_chance_alone_is_called_excessive_once_in_twenty(units):
     rng = np.random.default_rng(1)
-    verdicts = [dispersion(rng.standard_normal(60)).is_excessive for _ in range(400)]
-    assert np.mean(verdicts) < 0.05
+    found = [dispersion(rng.standard_normal(units)) for _ in range(2000)]
+    assert np.mean([one.is_excessive for one in found]) == pytest.approx(0.05, abs=0.015)
+
+
+@pytest.mark.parametrize("ratio", [1.69, 2.25])
+def test_the_factor_is_the_ratio_of_variances(ratio):
+    rng = np.random.default_rng(1)
+    found = [dispersion(np.sqrt(ratio) * rng.standard_normal(42)) for _ in range(1000)]
+    assert np.mean([one.factor for one in found]) == pytest.approx(ratio, rel=0.05)
+    assert np.mean([one.is_excessive for one in found]) > 0.6
 
 
 def test_real_differences_are_called_excessive():

@@ -1,6 +1,7 @@
 """Models run apart from the refresh: whatever one does, the others run, and what it leaves is told."""
 
 import json
+import time
 from pathlib import Path
 
 import duckdb
@@ -10,7 +11,7 @@ from loupan.metrics import EVERYTHING, Scope
 from loupan.mining.published import ABSTAINED, FAILED, OK, published_runs, read_output
 from loupan.settings import Settings
 from loupan.snapshot import publish
-from pipelines.mining.catalogue import ModelFile, model_files
+from pipelines.mining.catalogue import ModelFile, UnusableModel, model_files
 from pipelines.mining.run import run_models
 
 HEAD = """
@@ -83,7 +84,35 @@ BROKEN = {
     "bad_field": HEAD + "import pandas as pd\n"
     "def run(marts): return Result([Output('a', 'A', pd.DataFrame({'a': [1]}), {'b': Field('B')})])",
 }  # fmt: skip
+TABLE = HEAD + "import pandas as pd\nimport numpy as np\n"
+BROKEN |= {
+    "no_field": TABLE + "def run(marts): return Result([Output('a', 'A', pd.DataFrame({'a': [1]}), {'a': 'text'})])",
+    "no_unit": TABLE + "def run(marts):\n"
+    "    return Result([Output('a', 'A', pd.DataFrame({'a': [1]}), {'a': Field('A', 'euros')})])",
+    "no_kind": TABLE + "def run(marts):\n"
+    "    return Result([Output('a', 'A', pd.DataFrame({'a': [1]}), {'a': Field('A')}, Picture('pie', 'a', 'a'))])",
+    "no_number": TABLE + "def run(marts):\n"
+    "    return Result([Output('a', 'A', pd.DataFrame({'a': ['x']}), {'a': Field('A', 'count')})])",
+    "no_month": TABLE + "def run(marts):\n"
+    "    return Result([Output('a', 'A', pd.DataFrame({'a': ['Jan']}), {'a': Field('A', 'month')})])",
+    "no_columns": TABLE + "def run(marts): return Result([Output('a', 'A', pd.DataFrame())])",
+    "two_values": TABLE + "def run(marts):\n"
+    "    frame = pd.DataFrame({'m': ['2026-01', '2026-01'], 'v': [1, 2]})\n"
+    "    fields = {'m': Field('M', 'month'), 'v': Field('V', 'count')}\n"
+    "    return Result([Output('a', 'A', frame, fields, Picture('lines', 'm', 'v'))])",
+    "no_place": TABLE + "def run(marts): return Result([], verdict='{a} of {b}', values={'a': 1})",
+    "no_evaluation": TABLE + "def run(marts): return Result([], evaluation=['good'])",
+}  # fmt: skip
 SAID = {
+    "no_field": "is shown as 'text'; give a Field",
+    "no_unit": "give a Field with one of text, count",
+    "no_kind": "give a Picture of bars, lines, points",
+    "no_number": "column 'a' is shown as count",
+    "no_month": "others than months written like 2026-06",
+    "no_columns": "has no columns",
+    "two_values": "two values at one place",
+    "no_place": "does not fit its values",
+    "no_evaluation": "the evaluation holds str",
     "crashes": "its process ended (code 7)",
     "exits": "SystemExit",
     "raises": "ZeroDivisionError: division by zero (raises.py, line 6)",
@@ -109,6 +138,34 @@ def test_a_broken_model_is_told_and_the_others_run(settings: Settings) -> None:
         assert said in runs[name].message, name
         assert not runs[name].outputs, name
     assert stored(settings, "from mining.model__last__leads") == [("Bay", 2), ("Hill", 1)]
+
+
+def test_numbers_of_numpy_are_numbers(settings: Settings) -> None:
+    text = TABLE + (
+        "from loupan.mining import Evaluation\n"
+        "def run(marts):\n"
+        "    return Result([], [Evaluation('m', np.float32(0.5), np.int64(1))], '{n} leads', {'n': np.int64(3)})"
+    )
+    run = run_all(settings, numbers=text)["numbers"]
+    assert (run.status, run.said(), run.evaluation[0].baseline) == (OK, "3 leads", 1)
+
+
+def test_what_a_model_starts_ends_with_it(settings: Settings) -> None:
+    text = HEAD + (
+        "import os, time\n"
+        "def run(marts):\n"
+        "    child = os.fork()\n"
+        "    if child == 0:\n"
+        "        time.sleep(600)\n"
+        "    raise ValueError(f'child {child}')"
+    )
+    run = run_all(settings, forks=text)["forks"]
+    child = int(run.message.split("child ")[1].split()[0])
+    for _ in range(100):
+        if not Path(f"/proc/{child}").exists():
+            break
+        time.sleep(0.05)
+    assert not Path(f"/proc/{child}").exists() or "Z" in Path(f"/proc/{child}/stat").read_text().split()[2]
 
 
 def test_a_model_that_hangs_is_stopped(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -190,11 +247,16 @@ def test_results_are_published_and_read_within_a_scope(settings: Settings, tmp_p
 def test_own_models_stand_beside_ours_and_cannot_take_their_names(settings: Settings) -> None:
     ours = {model.name for model in model_files(settings)}
     assert ours
-    for name in ("_draft", "Bad-Name", "good", min(ours)):
-        (settings.models_dir / f"{name}.py").write_text("", encoding="utf-8")
-    found = {model.name: model.is_own for model in model_files(settings)}
-    assert found.keys() - ours == {"good", f"own_{min(ours)}"}
-    assert found["good"]
+    for name in ("_draft", "Bad-Name", "客户", "good", min(ours), f"own_{min(ours)}"):
+        (settings.models_dir / f"{name}.py").write_text("READS = ()", encoding="utf-8")
+    found = {model.name: model for model in model_files(settings)}
+    assert found.keys() - ours == {
+        "good", f"own_{min(ours)}", f"own_own_{min(ours)}", "unusable_bad_name", "unusable_",
+    }  # fmt: skip
+    assert found["good"].is_own
+    for name in ("unusable_bad_name", "unusable_"):
+        with pytest.raises(UnusableModel, match="cannot be a model by its name"):
+            found[name].reads()
 
 
 def test_models_can_be_switched_off(settings: Settings) -> None:
