@@ -275,10 +275,10 @@ def _spread_note(view: View, dimension: str, spread: Dispersion, *, has_outside:
         )
         return words.format(factor=view.formats.value(spread.factor, "ratio"))
     if not is_people:
-        return view.t("The spread between them, apart from any points outside, is no more than chance gives.")
+        return view.t("Apart from any points outside, no spread between them beyond chance could be shown.")
     if has_outside:
-        return view.t("Apart from the points outside, the spread between people is no more than chance gives.")
-    return view.t("The spread between people is no more than chance gives.")
+        return view.t("Apart from the points outside, no spread between people beyond chance could be shown.")
+    return view.t("No spread between people beyond chance could be shown.")
 
 
 def _level(y: float, colour: str) -> dict[str, Any]:

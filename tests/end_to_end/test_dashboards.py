@@ -224,7 +224,7 @@ def test_a_model_says_what_it_found_how_well_it_does_and_when_not_to_trust_it(op
     settle(page)
     found = table_of(page, "result_by_source")
     assert set(found) <= set(metrics.dimension_values("source"))
-    assert all(row["Share of contracts whose recorded way leads through it"].endswith("%") for row in found.values())
+    assert all(row["Share of recorded ways to a contract"].endswith("%") for row in found.values())
     page.get_by_text("Model card").click()
     page.get_by_text("Removal effect in a first-order Markov chain").wait_for()
     states = table_of(page, "models")

@@ -59,9 +59,7 @@ def run(marts: Marts) -> Result:
                 _weights(touches),
                 {
                     "source": Field(marked("Source")),
-                    "removal_effect": Field(
-                        marked("Share of contracts whose recorded way leads through it"), "percent"
-                    ),
+                    "removal_effect": Field(marked("Share of recorded ways to a contract"), "percent"),
                     "removal_low": Field(marked("From"), "percent"),
                     "removal_high": Field(marked("To"), "percent"),
                     "credit": Field(marked("Contracts credited, of all time"), "decimal"),
