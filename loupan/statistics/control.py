@@ -266,8 +266,16 @@ def _short_term_deviation(x: Floats) -> float | None:
 
 
 def _correlation(x: Floats) -> tuple[float, bool]:
-    """Return the correlation of neighbours, and whether it is above what chance gives (Bartlett 1946: 2 ÷ √n)."""
-    apart = x - np.nanmean(x)
+    """Return the correlation of neighbours, and whether it is above what chance gives (Bartlett 1946: 2 ÷ √n).
+
+    Around a straight line: of a level that rises, as in a company's first years, neighbours are alike for that alone,
+    and limits widened for it would hold everything.
+    """
+    place, is_known = np.arange(len(x), dtype=float), np.isfinite(x)
+    if is_known.sum() < 3:
+        return 0.0, False
+    slope, level = np.polyfit(place[is_known], x[is_known], 1)
+    apart = x - (level + slope * place)
     squares = float(np.nansum(apart**2))
     if not squares > 0:
         return 0.0, False
