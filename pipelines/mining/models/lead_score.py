@@ -467,6 +467,7 @@ def judged(tested: pd.DataFrame) -> tuple[tuple[Evaluation, ...], str, dict[str,
     is_better = bounds[-2][1] < 0 and bounds[-1][0] > 0
     values: dict[str, str | int | float] = {
         "n": f"{len(tested):,}", "lift": f"{found[1]:.1f}", "baseline_lift": f"{base.lift():.1f}",
+        "is_better": int(is_better),
     }  # fmt: skip
     return tuple(lines), _BEATS if is_better else _DOES_NOT, values
 
@@ -622,8 +623,13 @@ def _reason_columns() -> list[str]:
 
 
 def _reasons(deviations: pd.DataFrame) -> pd.DataFrame:
-    """Return the reasons that move each lead's log-odds most, and by how much they multiply the odds."""
-    values = deviations.to_numpy()
+    """Return the reasons that move each lead's log-odds most, and by how much they multiply the odds.
+
+    What a salesperson decides on is no reason in favour: "no call yet" would read as advice not to call.
+    """
+    told_of = deviations.copy()
+    told_of[CALLS] = told_of[CALLS].clip(upper=0)
+    values = told_of.to_numpy()
     order = np.argsort(-np.abs(values), axis=1, kind="stable")[:, :_REASONS_TOLD]
     names = deviations.columns.to_numpy(object)
     told = pd.DataFrame(index=deviations.index)
