@@ -56,9 +56,8 @@ CARD = Card(
         "Whom to call first: for every open lead the chance that it signs its first contract within 60 days. For sales."
     ),
     action=marked(
-        "Work from the top of the page Whom to call. The chance orders work; it is no reason to give a customer up, "
-        "and "
-        "says nothing about how well anybody sells."
+        "Salespeople find it on the page Whom to call and work from its top. The chance orders work; it is no reason "
+        "to give a customer up, and says nothing about how well anybody sells."
     ),
     data=marked(
         "All leads that were open at 24 past moments, 30 days apart, each as it stood then, and whether it signed "
@@ -567,9 +566,9 @@ def _list(scored: pd.DataFrame) -> Output:
             "times_2": Field(marked("Odds times (second)"), "ratio"),
         },
         note=marked(
-            "In order of chance × how long nothing was heard, up to a week. The page Whom to call says it in words. "
-            "Odds times: how much the reason multiplies the odds, beside the average open lead that was heard of in "
-            "the last 60 days."
+            "In order of chance × how long nothing was heard, up to a week; the page Whom to call puts those first who "
+            "are to be called today. Odds times: how much the reason multiplies the odds, beside the average open lead "
+            "that was heard of in the last 60 days. Calls made count, but are told only where they speak against it."
         ),
     )
 
