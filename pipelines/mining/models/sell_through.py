@@ -232,7 +232,8 @@ def _types(cells: pd.DataFrame, stock: np.ndarray, pace: Pace, standing: np.ndar
         },
         Picture("points", "name", "left", "left_low", "left_high"),
         marked(
-            "At the pace of now. In the table, months of stock are what is on offer, divided by the sales a month of now."
+            "At the pace of now. In the table, months of stock are what is on offer, divided by the sales a month of "
+            "now."
         ),
     )  # fmt: skip
 
