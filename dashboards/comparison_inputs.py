@@ -18,7 +18,7 @@ class Input:
 
     Attributes:
         dimension: of the measure.
-        reason: why it is nothing that the people compared decide on, and why it moves the measure.
+        reason: why it moves the measure, in words that fit people, projects and sources alike.
     """
 
     dimension: str
@@ -47,11 +47,9 @@ class Measure:
         return tuple(i for i in self.inputs if i.dimension in known and i.dimension != unit)
 
 
-_PLACE = Input(
-    PROJECT, marked("Who works where is decided by the company; price, place and stock are nobody's own doing.")
-)
-_CLASS = Input("customer_class", marked("Which kind of customer comes is not chosen by who serves them."))
-_AGE = Input("age_band", marked("How old the customers are is not chosen by who serves them."))
+_PLACE = Input(PROJECT, marked("Price, place and stock differ between projects and move every result there."))
+_CLASS = Input("customer_class", marked("Some kinds of customer buy, and complain, more readily than others anyway."))
+_AGE = Input("age_band", marked("Customers of different ages buy, and complain, differently anyway."))
 _TIME = Input("quarter", marked("Deadlines, handovers and seasons change over time for everybody."))
 _DEMAND = (
     _PLACE,
@@ -68,15 +66,15 @@ MEASURES = {
             "conversion_rate",
             (EMPLOYEE, PROJECT, SOURCE),
             (
-                Input(SOURCE, marked("Leads are handed out; some sources bring people who are readier to buy.")),
+                Input(SOURCE, marked("Some sources bring people who are readier to buy.")),
                 _PLACE,
                 Input("month", marked("Leads of recent months have had less time to sign; launches bring waves.")),
                 _CLASS,
                 _AGE,
             ),
             marked(
-                "Not taken out: the intention noted for a lead, because the person compared notes it; and how fast and "
-                "how often a lead was called, because that is the work itself."
+                "Not taken out: the intention noted for a lead, because it is the judgement of whoever follows it up; "
+                "and how fast and how often a lead was called, because that is the work itself."
             ),
         ),
         Measure(SALES, (EMPLOYEE,)),

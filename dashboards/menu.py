@@ -56,7 +56,7 @@ DASHBOARDS: dict[str, tuple[Dashboard, ...]] = {
         Dashboard(
             "lead-list",
             marked("Whom to call"),
-            marked("Your open leads, those first where a call is worth most, and why"),
+            marked("Open leads, those to call today first, and why"),
             ":material/call:",
             lead_list.draw,
             has_filters=False,

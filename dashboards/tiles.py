@@ -15,7 +15,7 @@ from dashboards.export.exhibit import Exhibit
 from dashboards.export.key_figures import key_figures
 from dashboards.layout import guarded
 from dashboards.memory import remembered
-from dashboards.view import YEAR_BEFORE, View
+from dashboards.view import TO_DATE_METRICS, YEAR_BEFORE, View
 from loupan.formats import is_missing
 from loupan.metrics import Metric
 from loupan.ui.palette import COLOURS
@@ -69,8 +69,12 @@ def _change(view: View, change: str | None, value: float | None, before: float |
             reason = view.t("as of the data's date")
         elif view.comparison is None:
             reason = view.t("not compared")
+        elif not view.is_maturing(metric.name):
+            reason = view.t("no comparison")
+        elif metric.name in TO_DATE_METRICS:
+            reason = view.t("cohorts still maturing")
         else:
-            reason = view.t("cohorts still maturing") if view.is_maturing(metric.name) else view.t("no comparison")
+            reason = view.t("late entries still to come")
         return f"<p class='lp-change'><span>{html.escape(reason)}</span></p>"
     against = view.t("vs last year") if view.compare == YEAR_BEFORE else view.t("vs prior period")
     colours = COLOURS[view.theme]

@@ -34,6 +34,9 @@ _UNTIL_CANCELLED = frozenset({"cancel_rate"})
 # What becomes of a demand is known after a while; its month is compared when that is over.
 _HANDLED_AFTER = timedelta(days=60)
 _HANDLING = frozenset({"follow_up_rate", "reopen_rate", "resolution_hours", "resolution_rate"})
+# What was typed in late counts on the day it tells of: the last month seems in time until most of it has come in.
+_ENTERED_AFTER = timedelta(days=30)
+_ENTERED_LATE = frozenset({"late_entries", "late_entry_rate"})
 # How pandas counts the gateway's periods, and how the gateway labels them; a week by its Monday.
 _GRAINS = {
     "day": ("D", "%Y-%m-%d"),
@@ -237,13 +240,17 @@ class View:
         return f"{self.as_of_on - MATURE_AFTER:%Y-%m}"
 
     def is_maturing(self, metric: str) -> bool:
-        """Say whether a metric is a cohort's state to date, and the period has cohorts that are still young."""
+        """Say whether the period ends with what is bound to change: cohorts still young, late entries still to come."""
+        if metric in _ENTERED_LATE:
+            return self.period.end > self.settled_until(metric)
         return metric in TO_DATE_METRICS and f"{self.period.end:%Y-%m}" >= self.young_from
 
     def settled_until(self, metric: str) -> date:
         """Return the last day on which a period may end to be set beside earlier ones: it has had its time."""
         if metric in TO_DATE_METRICS or metric in _UNTIL_CANCELLED:
             return date.fromisoformat(f"{self.young_from}-01") - timedelta(days=1)
+        if metric in _ENTERED_LATE:
+            return self.as_of_on - _ENTERED_AFTER
         return self.as_of_on - (_HANDLED_AFTER if metric in _HANDLING else timedelta())
 
     def is_over(self, label: str, grain: str = "month") -> bool:

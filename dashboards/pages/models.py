@@ -159,7 +159,7 @@ def overview(view: View) -> Drawing:
             {
                 t("Model"): [t(run.card.title) if run.card else run.name for run in runs],
                 t("State"): [t(_STATES[run.status]) for run in runs],
-                t("Whose"): [t("The company's own") if run.is_own else t("Loupan's") for run in runs],
+                t("Made by"): [t("The company's own") if run.is_own else t("Loupan's") for run in runs],
                 t("Has learnt up to"): [*map(learnt, runs)],
                 t("Seconds"): [f"{run.seconds:,.1f}" for run in runs],
             }

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from dashboards import findings as found_things
+from dashboards import tiles
 from dashboards.charts import periods
 from dashboards.charts.limits import with_signals
 from dashboards.control import MOST, Control, basis, control_of, controls_by, controls_of, in_table, told
@@ -111,6 +112,17 @@ def test_months_that_are_not_whole_are_not_judged(use):
     assert all(cases[month] >= 30 for month in judged)
     assert rate.refusal == Refusal.FEW_POINTS
     assert "30 cases" in basis(view, rate)
+
+
+def test_a_month_whose_late_entries_are_still_to_come_is_not_judged(use):
+    use(sample_installation())
+    view = view_of()
+    found = control_of(view, "late_entry_rate")
+    assert np.isnan(found.values[-1])
+    assert "late entries still to come" in tiles._figure(view, "late_entry_rate")
+    earlier = view_of(6, last=company_date(view.gateway) - timedelta(days=62))
+    assert earlier.is_maturing("late_entry_rate") is False
+    assert "still to come" not in tiles._figure(earlier, "late_entry_rate")
 
 
 def test_what_is_no_course_has_no_limits(use):

@@ -199,6 +199,23 @@ def test_an_empty_crm_has_nobody_to_call(use):
     assert rows == []
 
 
+def test_who_is_to_be_called_today_stands_first():
+    leads = pd.DataFrame(
+        {"chance": [0.69, 0.004, 0.11, 0.3, 0.05], "days_quiet": [3, 40, 9, 6, 12]}, index=[10, 11, 12, 13, 14]
+    )
+    told = lead_list.by_what_to_do(leads)
+    assert told.index.tolist() == [12, 14, 10, 13, 11]
+    assert told["to_do"].tolist() == [0, 0, 1, 1, 2]
+
+
+def test_one_day_is_told_as_one():
+    t, word = translator("en"), lead_list.WORDS[lead_score.CONTACT]
+    told = {days: word(t, {"days_quiet": days}) for days in (0.3, 1.2, 2.0)}
+    assert told == {
+        0.3: "last contact less than a day ago", 1.2: "last contact 1 day ago", 2.0: "last contact 2 days ago"
+    }  # fmt: skip
+
+
 def test_every_reason_of_the_model_has_words():
     assert set(lead_list.WORDS) == set(lead_score.REASONS)
     lead = {**LEAD, "project": "North"}

@@ -110,7 +110,7 @@ def run(marts: Marts) -> Result:
                 "coming_due": Field(marked("Owed and due later"), "currency"),
             },
             Picture("points", "project", "collected", "collected_low", "collected_high"),
-            marked("Overdue and owed: at the end of the last complete month."),
+            marked("The table also tells what is overdue and owed at the end of the last complete month."),
         ),
         Output(
             "by_project_and_month", marked("Expected by project and month"),

@@ -56,9 +56,8 @@ CARD = Card(
         "Whom to call first: for every open lead the chance that it signs its first contract within 60 days. For sales."
     ),
     action=marked(
-        "Work from the top of the page Whom to call. The chance orders work; it is no reason to give a customer up, "
-        "and "
-        "says nothing about how well anybody sells."
+        "Salespeople find it on the page Whom to call and work from its top. The chance orders work; it is no reason "
+        "to give a customer up, and says nothing about how well anybody sells."
     ),
     data=marked(
         "All leads that were open at 24 past moments, 30 days apart, each as it stood then, and whether it signed "
@@ -467,6 +466,7 @@ def judged(tested: pd.DataFrame) -> tuple[tuple[Evaluation, ...], str, dict[str,
     is_better = bounds[-2][1] < 0 and bounds[-1][0] > 0
     values: dict[str, str | int | float] = {
         "n": f"{len(tested):,}", "lift": f"{found[1]:.1f}", "baseline_lift": f"{base.lift():.1f}",
+        "is_better": int(is_better),
     }  # fmt: skip
     return tuple(lines), _BEATS if is_better else _DOES_NOT, values
 
@@ -566,9 +566,9 @@ def _list(scored: pd.DataFrame) -> Output:
             "times_2": Field(marked("Odds times (second)"), "ratio"),
         },
         note=marked(
-            "In order of chance × how long nothing was heard, up to a week. The page Whom to call says it in words. "
-            "Odds times: how much the reason multiplies the odds, beside the average open lead that was heard of in "
-            "the last 60 days."
+            "In order of chance × how long nothing was heard, up to a week; the page Whom to call puts those first who "
+            "are to be called today. Odds times: how much the reason multiplies the odds, beside the average open lead "
+            "that was heard of in the last 60 days. Calls made count, but are told only where they speak against it."
         ),
     )
 
@@ -622,8 +622,13 @@ def _reason_columns() -> list[str]:
 
 
 def _reasons(deviations: pd.DataFrame) -> pd.DataFrame:
-    """Return the reasons that move each lead's log-odds most, and by how much they multiply the odds."""
-    values = deviations.to_numpy()
+    """Return the reasons that move each lead's log-odds most, and by how much they multiply the odds.
+
+    What a salesperson decides on is no reason in favour: "no call yet" would read as advice not to call.
+    """
+    told_of = deviations.copy()
+    told_of[CALLS] = told_of[CALLS].clip(upper=0)
+    values = told_of.to_numpy()
     order = np.argsort(-np.abs(values), axis=1, kind="stable")[:, :_REASONS_TOLD]
     names = deviations.columns.to_numpy(object)
     told = pd.DataFrame(index=deviations.index)

@@ -162,7 +162,7 @@ def _likely(promises: pd.DataFrame) -> pd.DataFrame:
 
 
 def _rates(name: str, column: str, title: str, promises: pd.DataFrame) -> Output:
-    """Count what became of promises by project or person, in the order of names: nobody is ranked."""
+    """Count what became of promises by project or person, in the order of names or staff numbers: nobody is ranked."""
     key = f"{column}_id"
     table = promises.dropna(subset=[key]).groupby([key, column], sort=True)
     counts = table["state"].value_counts().unstack(fill_value=0).reindex(
@@ -199,8 +199,8 @@ def _rates(name: str, column: str, title: str, promises: pd.DataFrame) -> Output
         },
         Picture("points", column, "likely_rate", "likely_low", "likely_high"),
         marked(
-            "In the order of names. Rates of their own are shown from 30 on; the likely rate takes luck out by pulling "
-            "small numbers towards the common rate."
+            "In the order of names or staff numbers. Rates of their own are shown from 30 on; the likely rate takes "
+            "luck out by pulling small numbers towards the common rate."
         ),
     )
 

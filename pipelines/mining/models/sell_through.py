@@ -231,7 +231,10 @@ def _types(cells: pd.DataFrame, stock: np.ndarray, pace: Pace, standing: np.ndar
             "standing": Field(marked("Sold in the last year")),
         },
         Picture("points", "name", "left", "left_low", "left_high"),
-        marked("At the pace of now. Months of stock: what is on offer, divided by the sales a month of now."),
+        marked(
+            "At the pace of now. In the table, months of stock are what is on offer, divided by the sales a month of "
+            "now."
+        ),
     )  # fmt: skip
 
 
