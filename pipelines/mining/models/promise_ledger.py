@@ -119,7 +119,8 @@ def _verdict(measure: Evaluation, is_better: bool) -> str:
         )
     return marked(
         "{kept} of {settled} settled promises were kept; {overdue} of the {waiting} others are overdue, {complained} "
-        "of all ended in a complaint. Who promised tells nothing beyond the common rate: do not compare people."
+        "of all ended in a complaint. No difference between people could be shown; these promises are too few to rule "
+        "one out."
     )
 
 
