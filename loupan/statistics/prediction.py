@@ -146,7 +146,9 @@ def calibration_line(outcome: ArrayLike, log_odds: ArrayLike) -> Line:
     return Line(float(beta[0] - slope * centre), slope)
 
 
-def reliability(outcome: ArrayLike, chance: ArrayLike, groups: int = 10) -> pd.DataFrame:
+def reliability(
+    outcome: ArrayLike, chance: ArrayLike, groups: int = 10, clusters: ArrayLike | None = None
+) -> pd.DataFrame:
     """Return how often cases came, by groups of cases of like chance.
 
     Args:
@@ -154,9 +156,12 @@ def reliability(outcome: ArrayLike, chance: ArrayLike, groups: int = 10) -> pd.D
         chance: predicted; shape (n,).
         groups: of about equal sums of chances, since equal numbers would make most groups of those without any; cases
             of one chance stay together, so there may be fewer.
+        clusters: whose case each is, if there are several of one; shape (n,).
 
     Returns:
         expected (mean chance), observed, low, high (95 % Wilson interval of what came), cases; from low to high chance.
+        With clusters, cases count in the interval for as many as they are worth: divided by the design effect (Kish
+        1965; Korn & Graubard 1998, Survey Methodology 24:193).
     """
     y, p = np.asarray(outcome, float), np.asarray(chance, float)
     if not len(p):
@@ -166,7 +171,8 @@ def reliability(outcome: ArrayLike, chance: ArrayLike, groups: int = 10) -> pd.D
     at = np.searchsorted(promised, promised[-1] * np.arange(1, groups) / groups)
     edges = np.unique(rising[at])
     group = np.searchsorted(edges, p, side="left")
-    frame = pd.DataFrame({"group": group, "chance": p, "outcome": y}).groupby("group")
+    cases = pd.DataFrame({"group": group, "chance": p, "outcome": y})
+    frame = cases.groupby("group")
     table = pd.DataFrame(
         {
             "expected": frame["chance"].mean(),
@@ -174,9 +180,20 @@ def reliability(outcome: ArrayLike, chance: ArrayLike, groups: int = 10) -> pd.D
             "cases": frame.size(),
             "came": frame["outcome"].sum(),
         }
-    ).reset_index(drop=True)
-    table["low"], table["high"] = wilson(table["came"], table["cases"])
+    )
+    effect = 1.0 if clusters is None else _design_effect(cases.assign(cluster=np.asarray(clusters)))
+    table["low"], table["high"] = wilson(table["came"] / effect, table["cases"] / effect)
+    table = table.reset_index(drop=True)
     return table[["expected", "observed", "low", "high", "cases"]]
+
+
+def _design_effect(cases: pd.DataFrame) -> pd.Series:
+    """Return by group how many times as uncertain a share is as if cases of one cluster had nothing in common; >= 1."""
+    share = cases.groupby("group")["outcome"].transform("mean")
+    off = cases.assign(off=cases["outcome"] - share).groupby(["group", "cluster"])["off"].sum()
+    between = (off**2).groupby("group").sum()
+    within = (share * (1 - share)).groupby(cases["group"]).sum()
+    return (between / within.where(within > 0)).fillna(1.0).clip(lower=1.0)
 
 
 def resampled(

@@ -321,16 +321,21 @@ COVERAGE_FIELDS = {
 }
 
 
-_HELD = (
+HELD = (
     marked("Months of the company held by 80% intervals; promised 80%"),
     marked("Months of the company held by 95% intervals; promised 95%"),
 )
 
 
-def coverage_lines(forecast: Forecast) -> list[Evaluation]:
-    """Return how often intervals held the company's months, all months ahead together."""
+def coverage_lines(forecast: Forecast, names: Sequence[str] = HELD) -> list[Evaluation]:
+    """Return how often intervals held the company's months, all months ahead together.
+
+    Args:
+        forecast: of one measure.
+        names: of the lines, one for each of `LEVELS`.
+    """
     lines = []
-    for level, measure in zip(LEVELS, _HELD, strict=True):
+    for level, measure in zip(LEVELS, names, strict=True):
         held, count = np.sum(forecast.covered(WHOLE, level), axis=0)
         if not count:
             continue
@@ -339,6 +344,18 @@ def coverage_lines(forecast: Forecast) -> list[Evaluation]:
         low, high = wilson(held / count * worth, worth)
         lines.append(Evaluation(measure, float(held / count), None, float(low), float(high), "nominal", "percent"))
     return lines
+
+
+def share_held(forecast: Forecast) -> str:
+    """Return, in words, how many of the company's past months 80 % intervals held; a dash if there are none."""
+    held, count = np.sum(forecast.covered(WHOLE, LEVELS[0]), axis=0)
+    return f"{100 * held / count:.0f}%" if count else "–"
+
+
+def is_better_for_projects(forecast: Forecast) -> bool:
+    """Return whether single projects were foretold with smaller errors than by the mean of twelve months."""
+    own, mean = forecast.mase(PARTS), forecast.mase(PARTS, MEAN)
+    return own is None or mean is None or own < mean
 
 
 def error_line(forecast: Forecast, series: slice, baseline: str, measure: str) -> Evaluation:

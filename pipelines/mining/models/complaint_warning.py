@@ -54,8 +54,9 @@ CARD = Card(
     ),
     method=marked(
         "Quasi-Poisson level of each theme's past with the last half year kept out (Farrington 1996; Noufaily 2013), "
-        "on exposure standardised by time with us; the share of false alarms is kept to one in ten (Benjamini and "
-        "Hochberg 1995); the beginning by a scan of runs (Kulldorff 1997)."
+        "on exposure standardised by time with us; the share of false warnings is kept to one in twenty among projects "
+        "as a whole and to one in twenty among themes, one in ten in all (Benjamini and Hochberg 1995); "
+        "the beginning by a scan of runs (Kulldorff 1997)."
     ),
 )
 
@@ -68,6 +69,7 @@ _WINDOW = _WINDOWS[_COURSE]
 # Each of the two families, projects as a whole and their themes, may have this share of false alarms.
 _LEAST_COMPLAINTS, _LEAST_OBSERVED, _FALSE = 8, 5, 0.05
 _ALL = marked("All complaints")
+_GROWN, _NOT_GROWN = marked("Grown"), marked("No more than chance")
 # How long somebody has been there, in months: the rate of complaints falls with it.
 _BANDS = {"sales": (0, 1, 2, 4, 7), "property": (0, 1, 3, 6, 12)}
 _ORIGINS = (3, 6, 9, 12)
@@ -203,12 +205,15 @@ def run(marts: Marts) -> Result:
                     "weeks": Field(marked("In the last weeks"), "count"),
                     "observed": Field(marked("Complaints counted"), "count"),
                     "expected": Field(marked("Expected"), "decimal"),
-                    "upper": Field(marked("Most that chance explains"), "count"),
+                    "upper": Field(marked("Usual upper end, of this theme alone"), "count"),
                     "ratio": Field(marked("Times as many as expected"), "ratio"),
                     "since_on": Field(marked("Since about"), "date"),
                     "share": Field(marked("Share of the phase's complaints"), "percent"),
                 },
-                note=marked("Of such warnings one in ten may be false."),
+                note=marked(
+                    "Of such warnings one in ten may be false: one in twenty of those of projects as a whole, one in "
+                    "twenty of those of themes."
+                ),
             ),
             Output(
                 "course",
@@ -229,7 +234,7 @@ def run(marts: Marts) -> Result:
             Output(
                 "tested",
                 marked("All themes tested"),
-                _tested(history, scan, np.flatnonzero(tested)),
+                _all_tested(history, scan, np.flatnonzero(tested)),
                 {
                     "project": Field(marked("Project")),
                     "phase": Field(marked("Phase")),
@@ -237,8 +242,13 @@ def run(marts: Marts) -> Result:
                     "weeks": Field(marked("In the last weeks"), "count"),
                     "observed": Field(marked("Complaints counted"), "count"),
                     "expected": Field(marked("Expected"), "decimal"),
-                    "upper": Field(marked("Most that chance explains"), "count"),
+                    "upper": Field(marked("Usual upper end, of this theme alone"), "count"),
+                    "state": Field(marked("Result")),
                 },
+                note=marked(
+                    "A theme above its usual upper end has not grown for that alone: of many themes a few are above by "
+                    "chance. The result allows for how many are tested."
+                ),
             ),
         ),
         evaluation=measures,
@@ -260,7 +270,8 @@ def _verdict(forecast: Evaluation, is_better: bool) -> str:
         )
     return marked(
         "{tested} themes were tested, {found} have grown ({projects} projects). In earlier scans its expectation was "
-        "no nearer to what came than the rate of the twelve weeks before: trust the limit, not the expected number."
+        "no nearer to what came than the rate of the twelve weeks before: trust whether a theme has grown, "
+        "not the expected number."
     )
 
 
@@ -395,6 +406,11 @@ def _tested(history: History, scan: Scan, rows: np.ndarray) -> pd.DataFrame:
     return found.sort_values(order, kind="stable").drop(columns=["category_id", "depth"]).reset_index(drop=True)
 
 
+def _all_tested(history: History, scan: Scan, rows: np.ndarray) -> pd.DataFrame:
+    found = _tested(history, scan, rows)
+    return found.assign(state=np.where(found["cell"].isin(alarms(scan)), _GROWN, _NOT_GROWN))
+
+
 def _alerts(history: History, scan: Scan, alarmed: np.ndarray) -> pd.DataFrame:
     alerts = _tested(history, scan, alarmed)
     alerts["ratio"] = alerts["observed"] / alerts["expected"]
@@ -465,7 +481,7 @@ def _evaluation(history: History) -> tuple[tuple[Evaluation, ...], bool]:
         is_better = found.is_better
     share_low, share_high = wilson(beyond, tested)
     beyond_limit = Evaluation(
-        marked("Themes above the limit in those scans (2.5 % where nothing has grown)"),
+        marked("Themes above their usual upper end in those scans (2.5 % where nothing has grown)"),
         beyond / tested if tested else None,
         0.025 if tested else None,
         float(share_low) if tested else None,

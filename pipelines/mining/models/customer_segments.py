@@ -14,7 +14,7 @@ from loupan.statistics.foresight import compared, log_losses
 from loupan.statistics.intervals import ENOUGH, wilson
 from loupan.statistics.segments import STABLE, UNKNOWN, Candidate, candidates, chosen
 
-READS = ("fct_lead", "fct_visit", "fct_customer_answer", "fct_deal_chain", "dim_customer", "dim_source", "dim_project")
+READS = ("fct_lead", "fct_customer_answer", "fct_deal_chain", "dim_customer", "dim_source", "dim_project")
 
 CARD = Card(
     title=marked("Customer segments"),
@@ -29,7 +29,6 @@ CARD = Card(
     data=marked("Each customer's first lead, of the last three years, and what was recorded about the customer."),
     features=(
         Feature(marked("Market type, intention, customer class"), marked("Recorded when the lead was opened.")),
-        Feature(marked("Visits in the first two weeks"), marked("Known two weeks after the lead was opened.")),
         Feature(
             marked("Answers to the company's own questions"),
             marked("What a customer wants, e.g. purpose, layout, budget. Questions with several answers are left out."),
@@ -37,7 +36,8 @@ CARD = Card(
     ),
     excluded=marked(
         "Gender, age, education, occupation, income and personality: a customer must not be treated by them. The "
-        "answers to own questions are used as they are; a question that asks for such a thing should not be asked."
+        "answers to own questions are used as they are; a question that asks for such a thing should not be asked. "
+        "Visits: who has come is nearer to signing, so that a segment of visitors would foresee what is known already."
     ),
     baseline=marked("One common conversion rate for all customers."),
     fails=marked(
@@ -60,7 +60,6 @@ _EARLY_DAYS, _OUTCOME_DAYS, _SPLIT = 14, 90, 0.7
 _LEAST_KNOWN, _MOST_VALUES, _RARE, _LEAST_ITEMS = 0.10, 12, 0.02, 3
 _LEVELS = (marked("low"), marked("middle"), marked("high"))
 _OTHER = marked("Other")
-_VISITS = (marked("none"), marked("one"), marked("several"))
 
 
 @dataclass(frozen=True)
@@ -132,7 +131,7 @@ def _refusal(tried: list[Candidate], customers: int) -> Abstain:
     gained = [candidate for candidate in tried if candidate.gain > 0]
     if not gained:
         return Abstain(
-            marked("There are no groups: what is recorded of {n} customers is not connected beyond chance."),
+            marked("No groups could be shown: {n} customers are described as well without any as with them."),
             n=customers,
         )
     nearest = max(gained, key=lambda candidate: float(candidate.stability.min()))
@@ -149,26 +148,21 @@ def _refusal(tried: list[Candidate], customers: int) -> Abstain:
 
 def _described(marts: Marts) -> Described:
     leads = marts.query(
-        f"""
-        with visit as (
-            select lead_id, count(*) as visits from fct_visit inner join fct_lead using (lead_id)
-            where visited_at between opened_at and opened_at + interval {_EARLY_DAYS} day group by lead_id
-        ),
-        deal as (
+        """
+        with deal as (
             select lead_id, sum(contract_amount_restated) as amount from fct_deal_chain where is_live group by lead_id
         )
         select lead.lead_id, lead.customer_id, lead.project_id, project.project_name as project, lead.opened_on,
-            source.market_type, lead.intent_level, customer.customer_class, coalesce(visit.visits, 0) as visits,
-            lead.days_to_contract, deal.amount
+            source.market_type, lead.intent_level, customer.customer_class, lead.days_to_contract,
+            deal.amount
         from fct_lead as lead
         inner join dim_customer as customer using (customer_id)
         left join dim_project as project on lead.project_id = project.project_id
         left join dim_source as source on lead.source_id = source.source_id
-        left join visit on lead.lead_id = visit.lead_id
         left join deal on lead.lead_id = deal.lead_id
         qualify row_number() over (partition by lead.customer_id order by lead.opened_at, lead.lead_id) = 1
         order by lead.opened_on, lead.lead_id
-        """  # noqa: S608 - a number of ours
+        """
     )
     opened = pd.to_datetime(leads["opened_on"])
     as_of = pd.Timestamp(marts.as_of_on)
@@ -179,7 +173,6 @@ def _described(marts: Marts) -> Described:
         (marked("Market type"), leads["market_type"].map(_market, na_action="ignore")),
         (marked("Intention"), leads["intent_level"]),
         (marked("Customer class"), leads["customer_class"]),
-        (marked("Visits in the first two weeks"), leads["visits"].map(lambda number: _VISITS[min(int(number), 2)])),
         *_answers(marts, leads["customer_id"]),
     ]
     items, codes = [], []
@@ -234,7 +227,7 @@ def _coded(name: str, values: pd.Series) -> tuple[Item, np.ndarray]:
     counts = values.value_counts()
     kept = counts[counts >= _RARE * counts.sum()].index[: _MOST_VALUES - 1]
     known = sorted(map(str, kept))
-    order = [level for level in (*_LEVELS, *_VISITS) if level in known]
+    order = [level for level in _LEVELS if level in known]
     known = order if len(order) == len(known) else known
     text = values.where(values.isna() | values.isin(kept), _OTHER)
     if (text == _OTHER).any() and _OTHER not in known:
@@ -316,7 +309,7 @@ def _outcome(described: Described, own: np.ndarray) -> tuple[float | int | None,
 def _signed(described: Described, among: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return of whom it can be asked whether they signed in the 90 days after the first two weeks, and who did.
 
-    Who signed within the two weeks is left out: the segments look at what happened in them.
+    Who signed within the two weeks is left out: what is recorded of them in that time may be of the signing.
     """
     days = described.leads["days_to_contract"].to_numpy(float)
     is_asked = among & ~(days <= _EARLY_DAYS)
@@ -384,7 +377,10 @@ def _profile_output(profile: pd.DataFrame) -> Output:
             "among_all": Field(marked("Among all"), "percent"),
             "lift": Field(marked("Times as frequent"), "ratio"),
         },
-        note=marked("Of those of whom it is recorded; only what is beyond chance."),
+        note=marked(
+            "Of those of whom it is recorded; what is more frequent than among all. The segments were made from these "
+            "characteristics, so that they must differ in them; that is no proof of anything else."
+        ),
     )
 
 

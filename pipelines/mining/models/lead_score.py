@@ -414,13 +414,12 @@ _TOO_SHORT = marked(
 )
 _NONE_OPEN = marked("No lead is open, so there is nobody to call.")
 _BEATS = marked(
-    "Better than the baseline: on {n} open leads of the last months that it had not seen, its best tenth signed {lift} "
-    "times as often as all, the baseline's best tenth {baseline_lift} times. Follow its order."
+    "Better than the baseline: on {n} open leads at {moments} later moments that it had not seen, its best tenth "
+    "signed {lift} times as often as all, the baseline's best tenth {baseline_lift} times. Follow its order."
 )
 _DOES_NOT = marked(
-    "Does not beat the baseline: on {n} open leads of the last months that it had not seen, the difference may be "
-    "chance. "
-    "Age and intention alone order the leads as well; go on as before."
+    "Does not beat the baseline: on {n} open leads at {moments} later moments that it had not seen, the difference may "
+    "be chance. Age and intention alone order the leads as well; go on as before."
 )
 
 
@@ -436,11 +435,18 @@ def judged(tested: pd.DataFrame) -> tuple[tuple[Evaluation, ...], str, dict[str,
     came = tested["signed"].to_numpy(float)
     model, base = Scored.of(came, tested["chance"]), Scored.of(came, tested["baseline"])
     promised = tested["chance"].to_numpy(float)
+    # Who holds a booking is known to sign soon; how it orders all others is another question.
+    is_unbooked = tested["booking"].isna().to_numpy()
+    unbooked, base_unbooked = (
+        Scored.of(came[is_unbooked], tested.loc[is_unbooked, name]) for name in ("chance", "baseline")
+    )
 
     def measures(weight: NDArray[np.float64] | None = None) -> list[float]:
         return [
             model.auc(weight), model.lift(weight=weight), model.brier(weight), model.log_loss(weight),
-            np.average(came, weights=weight) / np.average(promised, weights=weight),
+            _ratio(came, promised, weight),
+            unbooked.auc(None if weight is None else weight[is_unbooked]),
+            _ratio(came[is_unbooked], promised[is_unbooked], None if weight is None else weight[is_unbooked]),
             model.log_loss(weight) - base.log_loss(weight), model.auc(weight) - base.auc(weight),
         ]  # fmt: skip
 
@@ -453,26 +459,50 @@ def judged(tested: pd.DataFrame) -> tuple[tuple[Evaluation, ...], str, dict[str,
         (marked("Surprise at what came (log loss)"), base.log_loss(), "low"),
         (
             marked("Signed, as a multiple of what was promised"),
-            float(came.mean() / tested["baseline"].mean()),
+            _ratio(came, tested["baseline"].to_numpy(float)),
+            "nominal",
+        ),
+        (
+            marked("Among leads without a booking: one that signed ranks above one that did not (AUC)"),
+            base_unbooked.auc(),
+            "high",
+        ),
+        (
+            marked("Among leads without a booking: signed, as a multiple of what was promised"),
+            _ratio(came[is_unbooked], tested.loc[is_unbooked, "baseline"].to_numpy(float)),
             "nominal",
         ),
     )
     lines = [
         Evaluation(name, value, baseline, low, high, better, "percent" if name == _BRIER else "number")
         for (name, baseline, better), value, (low, high) in zip(names, found, bounds, strict=False)
+        # Where nobody without a booking signed, there is nothing to say of them.
+        if np.isfinite(value)
     ]
     slope, base_slope = (_slope(came, tested[column]) for column in ("chance", "baseline"))
     lines.append(Evaluation(_SLOPE, slope, base_slope, better="nominal"))
     is_better = bounds[-2][1] < 0 and bounds[-1][0] > 0
     values: dict[str, str | int | float] = {
-        "n": f"{len(tested):,}", "lift": f"{found[1]:.1f}", "baseline_lift": f"{base.lift():.1f}",
+        "n": f"{tested['lead_id'].nunique():,}",
+        "moments": int(tested["moment"].nunique()),
+        "lift": f"{found[1]:.1f}",
+        "baseline_lift": f"{base.lift():.1f}",
         "is_better": int(is_better),
-    }  # fmt: skip
+    }
     return tuple(lines), _BEATS if is_better else _DOES_NOT, values
 
 
 _BRIER = marked("Squared error of the chance (Brier score)")
 _SLOPE = marked("How much the chances differ in truth, as a multiple of what is said (calibration slope)")
+
+
+def _ratio(
+    came: NDArray[np.float64], promised: NDArray[np.float64], weight: NDArray[np.float64] | None = None
+) -> float:
+    """Return how many came for each that was promised; NaN if none was."""
+    w = np.ones(len(came)) if weight is None else weight
+    total = float((w * promised).sum())
+    return float((w * came).sum()) / total if total > 0 else float("nan")
 
 
 def _slope(came: NDArray[np.float64], chance: pd.Series) -> float:
@@ -517,7 +547,8 @@ def train(marts: Marts) -> Learnt:
     is_last = past["moment"].isin(moments[:CALIBRATE])
     return Learnt(
         fit(past[~is_last], past[is_last]), evaluation, verdict, values,
-        reliability(tested["signed"], tested["chance"], _GROUPS), int(past.loc[past["signed"], "lead_id"].nunique()),
+        reliability(tested["signed"], tested["chance"], _GROUPS, tested["lead_id"]),
+        int(past.loc[past["signed"], "lead_id"].nunique()),
     )  # fmt: skip
 
 
@@ -583,13 +614,13 @@ def _reliability(table: pd.DataFrame) -> Output:
             "observed": Field(marked("Signed in truth"), "percent"),
             "low": Field(marked("Signed at least (95%)"), "percent"),
             "high": Field(marked("Signed at most (95%)"), "percent"),
-            "cases": Field(marked("Leads"), "count"),
+            "cases": Field(marked("Times a lead was looked at"), "count"),
         },
         Picture("points", "expected", "observed", "low", "high"),
         note=marked(
-            "Tested leads in groups by their chance, of each about as many to be expected to sign. Good chances lie "
-            "within "
-            "the interval of what came."
+            "Tested leads in groups by their chance, of each about as many to be expected to sign. A lead counts at "
+            "each moment at which it was open; the intervals allow for that. Good chances lie within the interval of "
+            "what came."
         ),
     )
 

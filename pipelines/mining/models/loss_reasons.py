@@ -87,9 +87,8 @@ _NOT_TESTED = marked(
     "comes again could not be tested: the baseline, all alike, is not beaten. Ask, before you act."
 )
 _NONE = marked(
-    "None of {cells} comparisons stands out beyond chance: reasons are spread alike, and the baseline is not beaten. "
-    "Work on "
-    "the most common reason everywhere."
+    "None of {cells} comparisons stands out beyond chance: no difference between sources, estates, stages or quarters "
+    "could be shown, and the baseline is not beaten. Start with the most common reason."
 )
 
 

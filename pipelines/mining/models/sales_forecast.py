@@ -48,19 +48,62 @@ CARD = Card(
 READS = ("fct_sales_posting", "dim_project")
 
 _CONTRACTS, _AMOUNT = marked("Contracts"), marked("Contract amount")
-_SURE = marked(
-    "Company's contract amount: errors {naive}% smaller than with the same month a year before and {mean}% smaller "
-    "than with the mean of twelve months, over {origins} past forecasts; more than chance. It beats both."
+_AMOUNT_HELD = (
+    marked("Contract amount, company: months held by 80% intervals; promised 80%"),
+    marked("Contract amount, company: months held by 95% intervals; promised 95%"),
 )
-_PERHAPS = marked(
-    "Company's contract amount: errors {naive}% smaller than with the same month a year before and {mean}% smaller "
-    "than with the mean of twelve months, but {origins} past forecasts are too few to rule out chance."
+_CONTRACTS_HELD = (
+    marked("Contracts, company: months held by 80% intervals; promised 80%"),
+    marked("Contracts, company: months held by 95% intervals; promised 95%"),
 )
-_NO_BETTER = marked(
-    "Company's contract amount: no better than the simple rules (errors {naive_ratio}% of those with the same month "
-    "a year before, {mean_ratio}% of those with the mean of twelve months; {origins} past forecasts). Use the "
-    "simple rules."
-)
+# By whether single projects, too, are foretold better than by the mean of twelve months.
+_SURE = {
+    True: marked(
+        "Company's contract amount: errors {naive}% smaller than with the same month a year before and {mean}% smaller "
+        "than with the mean of twelve months, over {origins} past forecasts; more than chance. It beats both. "
+        "Its 80% intervals held {held_amount} of past months, those of contracts {held_contracts}: where that is less "
+        "than 80%, widen yours."
+    ),
+    False: marked(
+        "Company's contract amount: errors {naive}% smaller than with the same month a year before and {mean}% smaller "
+        "than with the mean of twelve months, over {origins} past forecasts; more than chance. It beats both. "
+        "Its 80% intervals held {held_amount} of past months, those of contracts {held_contracts}: where that is less "
+        "than 80%, widen yours. "
+        "For contracts of single projects it is no better than the mean of twelve months."
+    ),
+}  # fmt: skip
+_PERHAPS = {
+    True: marked(
+        "Company's contract amount: errors {naive}% smaller than with the same month a year before and {mean}% smaller "
+        "than with the mean of twelve months, but {origins} past forecasts are too few to rule out chance. "
+        "Its 80% intervals held {held_amount} of past months, those of contracts {held_contracts}: where that is less "
+        "than 80%, widen yours."
+    ),
+    False: marked(
+        "Company's contract amount: errors {naive}% smaller than with the same month a year before and {mean}% smaller "
+        "than with the mean of twelve months, but {origins} past forecasts are too few to rule out chance. "
+        "Its 80% intervals held {held_amount} of past months, those of contracts {held_contracts}: where that is less "
+        "than 80%, widen yours. "
+        "For contracts of single projects it is no better than the mean of twelve months."
+    ),
+}  # fmt: skip
+_NO_BETTER = {
+    True: marked(
+        "Company's contract amount: no better than the simple rules (errors {naive_ratio}% of those with the same "
+        "month a year before, {mean_ratio}% of those with the mean of twelve months; {origins} past forecasts). Use "
+        "the simple rules. "
+        "Its 80% intervals held {held_amount} of past months, those of contracts {held_contracts}: where that is less "
+        "than 80%, widen yours."
+    ),
+    False: marked(
+        "Company's contract amount: no better than the simple rules (errors {naive_ratio}% of those with the same "
+        "month a year before, {mean_ratio}% of those with the mean of twelve months; {origins} past forecasts). Use "
+        "the simple rules. "
+        "Its 80% intervals held {held_amount} of past months, those of contracts {held_contracts}: where that is less "
+        "than 80%, widen yours. "
+        "For contracts of single projects it is no better than the mean of twelve months."
+    ),
+}  # fmt: skip
 
 
 def run(marts: Marts) -> Result:
@@ -96,7 +139,9 @@ def run(marts: Marts) -> Result:
         monthly.months_by_project(amount, "amount", names), on=["project", "month"]
     )
     measures = [(_AMOUNT, amount), (_CONTRACTS, contracts)]
-    message, values = monthly.verdict(amount, _SURE, _PERHAPS, _NO_BETTER)
+    is_better = monthly.is_better_for_projects(contracts)
+    message, values = monthly.verdict(amount, _SURE[is_better], _PERHAPS[is_better], _NO_BETTER[is_better])
+    values |= {"held_amount": monthly.share_held(amount), "held_contracts": monthly.share_held(contracts)}
     return Result(
         outputs=(
             Output(
@@ -176,7 +221,8 @@ def run(marts: Marts) -> Result:
                     ),
                 )
             ),
-            *monthly.coverage_lines(amount),
+            *monthly.coverage_lines(amount, _AMOUNT_HELD),
+            *monthly.coverage_lines(contracts, _CONTRACTS_HELD),
         ),
         verdict=message,
         values=values,

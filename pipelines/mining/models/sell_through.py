@@ -86,15 +86,17 @@ _NO_PRICES = marked(
 )
 _SURE = marked(
     "Units sold per type in six months: on average {own} off, against {naive} by repeating the six months before; "
-    "more than chance. It beats the simple rule. Foretold from {times} past days."
+    "more than chance. It beats the simple rule. Foretold from {times} past days. Sold in all: {ratio}% of what was "
+    "expected."
 )
 _PERHAPS = marked(
-    "Units sold per type in six months: on average {own} off, against {naive} by repeating the six months before, "
-    "which may be chance. Foretold from {times} past days."
+    "Units sold per type in six months: on average {own} off, against {naive} by repeating the six months before. "
+    "Perhaps it is better, but {times} past days cannot rule out chance. Sold in all: {ratio}% of what was "
+    "expected."
 )
 _NO_BETTER = marked(
     "Units sold per type in six months: on average {own} off, no better than repeating the six months before "
-    "({naive}). Use the simple rule. Foretold from {times} past days."
+    "({naive}). Use the simple rule. Foretold from {times} past days. Sold in all: {ratio}% of what was expected."
 )
 
 
@@ -351,12 +353,17 @@ def _judged(checked: pd.DataFrame) -> tuple[str, dict[str, str | int | float], l
     errors = checked.assign(
         own=(checked["expected"] - checked["sold"]).abs(), other=(checked["naive"] - checked["sold"]).abs()
     )
-    # Types of one project rise and fall together: a project and day is one case.
-    cases = errors.groupby(["known_on", "project"])[["own", "other"]].mean()
+    # All types of a day rise and fall together: a day is one case, and few days are few cases, whatever the types.
+    cases = errors.groupby("known_on")[["own", "other"]].mean().sort_index()
     better = gain(cases["own"], cases["other"], 1)
+    sums = checked.groupby("known_on")[["sold", "expected"]].sum()
+    sums = sums[sums["expected"] > 0]
+    by_day = sums["sold"] / sums["expected"]
+    ratio = float(sums["sold"].sum() / sums["expected"].sum()) if len(sums) else None
     own, naive = float(errors["own"].mean()), float(errors["other"].mean())
     values: dict[str, str | int | float] = {
-        "own": f"{own:.1f}", "naive": f"{naive:.1f}", "times": int(checked["known_on"].nunique()),
+        "own": f"{own:.1f}", "naive": f"{naive:.1f}", "times": len(cases),
+        "ratio": "–" if ratio is None else f"{100 * ratio:.0f}",
     }  # fmt: skip
     lines = [
         Evaluation(
@@ -364,7 +371,16 @@ def _judged(checked: pd.DataFrame) -> tuple[str, dict[str, str | int | float], l
             own,
             naive,
             better="low",
-        )
+        ),
+        Evaluation(
+            marked("Sold in all, as a share of what was expected; from the past day with least to that with most"),
+            ratio,
+            None,
+            float(by_day.min()) if ratio is not None else None,
+            float(by_day.max()) if ratio is not None else None,
+            "nominal",
+            "percent",
+        ),
     ]
     for measure, low, high in (
         (marked("Types whose sales the 80% interval held; promised 80%"), "low80", "high80"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 import statsmodels.api as sm
 from hypothesis import given, settings
@@ -76,6 +77,17 @@ def test_reliability_counts_everybody_once():
     assert ((table["low"] <= table["observed"]) & (table["observed"] <= table["high"])).all()
     assert len(reliability(came, np.full(len(came), 0.1))) == 1
     assert reliability([], []).empty
+
+
+def test_cases_of_one_cluster_count_for_what_they_are_worth():
+    came, chance, _ = cases(5)
+    alone = reliability(came, chance)
+    pd.testing.assert_frame_equal(alone, reliability(came, chance, clusters=np.arange(len(came))))
+    # Three times the same is worth once.
+    thrice = reliability(np.repeat(came, 3), np.repeat(chance, 3), clusters=np.repeat(np.arange(len(came)), 3))
+    assert thrice["cases"].tolist() == (3 * alone["cases"]).tolist()
+    pd.testing.assert_frame_equal(thrice[["low", "high"]], alone[["low", "high"]])
+    assert reliability([0, 0], [0.1, 0.1], clusters=[1, 1])["low"].tolist() == [0]
 
 
 def test_resampling_keeps_clusters_whole():

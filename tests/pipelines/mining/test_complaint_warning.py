@@ -97,8 +97,20 @@ def test_one_theme_that_has_grown_is_named(tmp_path):
     assert "Leak" not in set(alerts["theme"])
 
 
+def test_the_result_of_each_theme_is_told_beside_its_limit(tmp_path):
+    found = outputs(warned(tmp_path, frames(complaints(grown=3))))
+    tested = found["tested"]
+    keys = ["project", "phase", "theme"]
+    grown = tested[tested["state"] == "Grown"]
+    assert set(found["alerts"][keys].itertuples(index=False)) <= set(grown[keys].itertuples(index=False))
+    assert len(grown)
+    assert (grown["chance"] <= 0.05).all()
+    assert (tested["state"] == "No more than chance").sum() == len(tested) - len(grown) > 0
+
+
 def test_steady_projects_are_quiet(tmp_path):
     result = warned(tmp_path, frames(complaints()))
+    assert set(outputs(result)["tested"]["state"]) == {"No more than chance"}
     assert outputs(result)["alerts"].empty
     assert result.values["found"] == 0
     # All complaints and two themes of two projects; the category above all of them is the same series once more.

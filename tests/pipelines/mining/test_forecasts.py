@@ -106,6 +106,18 @@ def test_projects_sum_to_the_company_and_those_that_sold_nothing_are_left_out(tm
     assert set(found["coverage"]["months_ahead"]) == {1, 2, 3, 4, 5, 6}
 
 
+def test_the_verdict_says_what_intervals_held_and_how_single_projects_did(tmp_path):
+    result = sales(tmp_path, postings(36))
+    lines = {line.measure: line for line in result.evaluation}
+    for measure, place in (("Contract amount", "held_amount"), ("Contracts", "held_contracts")):
+        held = lines[f"{measure}, company: months held by 80% intervals; promised 80%"]
+        assert f"{100 * held.model:.0f}%" == result.values[place]
+        assert f"{{{place}}}" in result.verdict
+    projects = lines["Contracts, each project: scaled error; baseline the mean of twelve months"]
+    is_said = "single projects it is no better" in result.verdict
+    assert is_said == (projects.model >= projects.baseline)
+
+
 def test_the_running_month_is_forecast_and_what_it_has_so_far_changes_nothing(tmp_path):
     frame = postings(36)
     half = frame[frame["posted_on"] <= dt.date(2026, 6, 12)]

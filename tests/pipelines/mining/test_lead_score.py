@@ -184,6 +184,20 @@ def test_shuffled_outcomes_beat_nothing():
     assert lines[0].low <= 0.5 <= lines[0].high
 
 
+def test_it_tells_leads_from_times_they_were_looked_at_and_those_without_a_booking():
+    past, moments = simulated(4)
+    tested, _ = lead_score.evaluate(past, moments)
+    lines, verdict, values = lead_score.judged(tested)
+    assert values["n"] == f"{tested['lead_id'].nunique():,}"
+    assert values["moments"] == lead_score.TEST
+    assert "{moments}" in verdict
+    booked = tested.assign(booking="booking")
+    # Where all hold one, nothing is said of those without.
+    assert len(lead_score.judged(booked)[0]) == len(lines) - 2
+    unbooked = tested.assign(booking=None)
+    assert [line.model for line in lead_score.judged(unbooked)[0]][5] == pytest.approx(lines[0].model)
+
+
 def test_sensitive_attributes_and_people_are_not_looked_at():
     past, moments = simulated(5)
     _, known = lead_score.evaluate(past, moments)

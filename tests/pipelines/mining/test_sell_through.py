@@ -94,7 +94,26 @@ def test_the_past_is_held_against_what_came(tmp_path):
     checked = outputs(result)["checked"]
     assert checked["known_on"].nunique() == 3
     assert ((checked["low"] <= checked["sold"]) & (checked["sold"] <= checked["high"])).mean() > 0.8
-    assert any(words in result.verdict for words in ("beats", "may be chance", "no better"))
+    assert any(words in result.verdict for words in ("Perhaps", "no better"))
+    in_all = next(line for line in result.evaluation if line.measure.startswith("Sold in all"))
+    assert in_all.model == pytest.approx(checked["sold"].sum() / checked["expected"].sum())
+    assert in_all.low <= in_all.model <= in_all.high
+
+
+@pytest.mark.parametrize(("days", "words"), [(3, "Perhaps"), (8, "It beats")])
+def test_many_types_of_few_days_prove_nothing(days, words):
+    rng = np.random.default_rng(1)
+    known = np.repeat(pd.date_range("2022-01-31", periods=days, freq="6ME").date, 40)
+    sold = rng.poisson(10, len(known)).astype(float)
+    checked = pd.DataFrame(
+        {
+            "known_on": known, "project": np.resize(["Oak", "Elm", "Ash", "Fir"], len(known)), "sold": sold,
+            "expected": sold + 1, "naive": sold + 5, "low": 0, "high": 30, "low80": 5, "high80": 20,
+        }
+    )  # fmt: skip
+    message, values, _ = sell_through._judged(checked)
+    assert words in message
+    assert values["times"] == days
 
 
 @pytest.mark.parametrize(
