@@ -125,7 +125,7 @@ def _verdict(measure: Evaluation, is_better: bool) -> str:
 
 
 def _promises(marts: Marts) -> pd.DataFrame:
-    promises = marts.query(
+    return marts.query(
         """
         select promise.promise_id, promise.customer_id, promise.project_id, project.project_name as project,
             promise.employee_id, employee.employee_number as employee, promise.made_on, promise.due_on, promise.state,
@@ -136,17 +136,13 @@ def _promises(marts: Marts) -> pd.DataFrame:
         order by promise.made_at, promise.promise_id
         """
     )
-    # On its last day, which may be the last of the figures, a promise can still be kept.
-    is_due_today = (promises["state"] == "overdue") & (
-        pd.to_datetime(promises["due_on"]) >= pd.Timestamp(marts.as_of_on)
-    )
-    return promises.assign(state=promises["state"].mask(is_due_today, "open"))
 
 
 def _waiting(promises: pd.DataFrame, marts: Marts) -> pd.DataFrame:
     found = promises[promises["state"].isin(_STATES)].copy()
     days = (pd.Timestamp(marts.as_of_on) - pd.to_datetime(found["due_on"])).dt.days
-    found["days_late"] = days.where(found["state"] == "overdue")
+    # What was due on the last day is overdue as soon as that day is over, which it is at midnight.
+    found["days_late"] = days.clip(lower=1).where(found["state"] == "overdue")
     found["days_left"] = (-days).where(found["state"] == "open")
     found["promise"], found["customer"] = found["promise_id"].astype(str), found["customer_id"].astype(str)
     found = found.sort_values(["due_on", "made_on", "promise_id"], na_position="last", kind="stable")

@@ -53,13 +53,13 @@ def test_overdue_promises_come_first_then_those_due_next(tmp_path):
     assert "Too few" in result.verdict
 
 
-def test_a_promise_is_overdue_from_the_day_after_on(tmp_path):
+def test_what_was_due_on_the_last_day_is_overdue_by_a_day(tmp_path):
     result, found = ledger(tmp_path, [promise(1, "overdue", due="2026-06-30"), promise(2, "overdue", due="2026-06-29")])
     waiting = found["waiting"].set_index("promise")
-    assert (waiting.loc["1", "state"], waiting.loc["1", "days_left"]) == ("Open", 0)
+    assert (waiting.loc["1", "state"], waiting.loc["1", "days_late"]) == ("Overdue", 1)
     assert (waiting.loc["2", "state"], waiting.loc["2", "days_late"]) == ("Overdue", 1)
-    assert result.values["overdue"] == 1
-    assert found["people"]["overdue"].sum() == 1
+    assert result.values["overdue"] == 2
+    assert found["people"]["overdue"].sum() == 2
 
 
 def test_rates_of_fewer_than_thirty_are_not_shown_and_nobody_is_ranked(tmp_path):
