@@ -8,7 +8,9 @@ from typing import Any
 import pandas as pd
 
 from dashboards.charts.comparison import ROW
+from dashboards.charts.limits import with_signals
 from dashboards.charts.series import over_months
+from dashboards.control import control_of
 from dashboards.names import names_of
 from dashboards.view import View
 from loupan.formats import is_missing
@@ -96,7 +98,7 @@ def by_month(view: View, frame: pd.DataFrame, ratio: str, height: int = 320) -> 
         )
     columns = _columns(view, ratio, Column(view.t("Month"), months, MONTHS), data, shares)
     axis = value_axis(formats, unit, min(0.0, float(data["actual"].min())), float(heights.max()) * 1.1, view.theme)
-    return over_months(
+    drawing = over_months(
         view,
         months,
         traces,
@@ -104,6 +106,8 @@ def by_month(view: View, frame: pd.DataFrame, ratio: str, height: int = 320) -> 
         Drawing(None, _alt(view, ratio, data), written(formats, columns), _note(view), columns),
         height,
     )
+    # Beside the targets, limits would be one line too many: what they say is listed.
+    return with_signals(view, drawing, {view.label(actual): control_of(view, actual)}, unit)
 
 
 def by_dimension(

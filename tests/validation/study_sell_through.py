@@ -19,7 +19,6 @@ from tests.validation.result import Result, coverage
 
 PROJECTS, TYPES, UNITS, MONTHS, HORIZON = 6, 4, 80, 30, 6
 SLOW = 0.25
-SEEDS_OF_COMPANIES = 40
 _METHOD = "Sell-through"
 
 
@@ -83,9 +82,8 @@ def study(seeds: int) -> list[Result]:
         # The other types of the first project are faster than one that is slow.
         false += int((named[TYPES:] != 0).sum())
         cells += len(named) - TYPES
-    companies = min(seeds, SEEDS_OF_COMPANIES)
     held = {0.8: np.zeros(2, int), 0.95: np.zeros(2, int)}
-    for seed in range(companies):
+    for seed in range(seeds):
         past = of_company(seed)
         # The last half years that are over.
         months = past.sold.shape[1]
@@ -110,7 +108,7 @@ def study(seeds: int) -> list[Result]:
             for level, counts in sales.items()
         ),
         *(
-            line(f"Units sold in half a year, planted company, {level:.0%} interval", counts, level, companies, 0.03)
+            line(f"Units sold in half a year, planted company, {level:.0%} interval", counts, level, seeds, 0.03)
             for level, counts in held.items()
         ),
         Result(
