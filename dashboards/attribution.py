@@ -10,7 +10,6 @@ import pandas as pd
 from dashboards.memory import remembered
 from dashboards.results import rows_of
 from dashboards.view import View
-from loupan.formats import is_missing
 from loupan.statistics.bootstrap import GROUPS, percentile_interval, resampled_sums
 from loupan.statistics.removal import widened
 
@@ -221,4 +220,4 @@ def _payback(expense: pd.Series, margin: pd.Series | None) -> int | None:
     balance = (margin.reindex(months).fillna(0.0) - expense.reindex(months).fillna(0.0)).cumsum()
     short = np.flatnonzero(balance.to_numpy() < 0)
     after = int(short[-1]) + 1 if len(short) else 0
-    return after + 1 if after < len(months) and not is_missing(balance.iloc[-1]) else None
+    return after + 1 if after < len(months) else None

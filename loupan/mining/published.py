@@ -67,6 +67,11 @@ class ModelRun:
     evaluation: tuple[Evaluation, ...]
     outputs: tuple[PublishedOutput, ...]
 
+    @classmethod
+    def failure(cls, name: str, is_own: bool, message: str = "", seconds: float = 0.0) -> ModelRun:
+        """Return the run of a model of which nothing came."""
+        return cls(name, is_own, FAILED, message, {}, seconds, None, None, (), ())
+
     def output(self, name: str) -> PublishedOutput | None:
         """Return one of its tables, None where there is none of that name."""
         return next((output for output in self.outputs if output.name == name), None)

@@ -1,12 +1,11 @@
 """The models as Dagster assets. One that fails is told of, and holds nothing up."""
 
-import logging
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 import dagster as dg
 
-from loupan.mining.published import ABSTAINED, FAILED, ModelRun
+from loupan.mining.published import ABSTAINED, FAILED
 from loupan.settings import Settings
 from pipelines.mining.catalogue import ModelFile, UnusableModel, model_files
 from pipelines.mining.run import run_models
@@ -15,7 +14,6 @@ from pipelines.transform import OWNERS
 
 # No postponed annotations here: Dagster reads those of the functions inside functions.
 
-LOG = logging.getLogger(__name__)
 GROUP = "models"
 RUNS = dg.AssetKey(["model", "runs"])
 """What became of all models; exists after every refresh, whatever happened to each."""
@@ -70,15 +68,7 @@ def build_model_assets(settings: Settings, marts: Iterable[dg.AssetKey]) -> dg.A
     )
     def models_of_refresh(context: dg.AssetExecutionContext, reporter: dg.ResourceParam[Reporter]) -> Iterator[Any]:
         step = reporter.step("Running the models", total=len(models))
-        try:
-            ended = run_models(settings, models, lambda name: step.advance(detail=name))
-        except Exception as error:
-            # A fault of ours in running them must not keep the marts from being published either.
-            LOG.exception("The models could not be run")
-            ended = [
-                ModelRun(model.name, model.is_own, FAILED, f"not run: {error}", {}, 0.0, None, None, (), ())
-                for model in models
-            ]
+        ended = run_models(settings, models, lambda name: step.advance(detail=name))
         step.finish()
         for run in ended:
             if run.status != FAILED:

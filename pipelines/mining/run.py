@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -19,12 +20,13 @@ from zoneinfo import ZoneInfo
 import duckdb
 import pandas as pd
 
-from loupan.mining.published import FAILED, RUN_TABLE, ModelRun, output_table
+from loupan.mining.published import RUN_TABLE, ModelRun, output_table
 from loupan.settings import Settings
 from loupan.snapshot import current
 from pipelines.mining.catalogue import ModelFile, UnusableModel
 from pipelines.mining.worker import Job
 
+LOG = logging.getLogger(__name__)
 SCHEMA = "mining"
 _POLL_SECONDS = 0.02
 # Importing pandas and DuckDB is no work of the first model's.
@@ -45,14 +47,33 @@ def run_models(settings: Settings, models: Sequence[ModelFile], progress: Callab
         What became of each model, in the order given.
 
     Raises:
-        duckdb.Error, OSError: if the warehouse or a temporary folder cannot be written.
+        duckdb.Error: if the warehouse cannot be written.
     """
-    with (
-        tempfile.TemporaryDirectory(prefix="loupan-models-") as folder,
-        duckdb.connect(str(settings.warehouse_path)) as warehouse,
-    ):
-        warehouse.execute(f"drop schema if exists {SCHEMA} cascade")
-        warehouse.execute(f"create schema {SCHEMA}")
+    with duckdb.connect(str(settings.warehouse_path)) as warehouse:
+        # Before all else that can fail: what is left here is published as this refresh's.
+        _clear(warehouse)
+        try:
+            return _run_and_store(settings, models, warehouse, progress)
+        except Exception as error:
+            # A fault of ours in running them must not keep the marts from being published either.
+            LOG.exception("The models could not be run")
+            _clear(warehouse)
+            failed = [ModelRun.failure(m.name, m.is_own, f"it could not be run: {error}") for m in models]
+            return _store(warehouse, failed, Path())
+
+
+def _clear(warehouse: duckdb.DuckDBPyConnection) -> None:
+    warehouse.execute(f"drop schema if exists {SCHEMA} cascade")
+    warehouse.execute(f"create schema {SCHEMA}")
+
+
+def _run_and_store(
+    settings: Settings,
+    models: Sequence[ModelFile],
+    warehouse: duckdb.DuckDBPyConnection,
+    progress: Callable[[str], None],
+) -> list[ModelRun]:
+    with tempfile.TemporaryDirectory(prefix="loupan-models-") as folder:
         as_of, as_of_on = warehouse.execute("select as_of, last_day_on from staging.stg_refresh").fetchall()[0]
         runs, out = _run(
             settings, models, warehouse, "marts", as_of.replace(tzinfo=dt.UTC), as_of_on, Path(folder), progress
@@ -154,14 +175,10 @@ def _readable(
                     f"{model.path} reads {', '.join(unknown)}, which are no marts; see `docs/own_model.md`"
                 )
         except UnusableModel as error:
-            failed[model.name] = _failure(model.name, model.is_own, str(error))
+            failed[model.name] = ModelRun.failure(model.name, model.is_own, str(error))
         else:
             usable.append((model.name, str(model.path), model.is_own, list(reads)))
     return usable, failed
-
-
-def _failure(name: str, is_own: bool, message: str, seconds: float = 0.0) -> ModelRun:
-    return ModelRun(name, is_own, FAILED, message, {}, seconds, None, None, (), ())
 
 
 def _work(job: Job, most_seconds: int, job_path: Path, progress: Callable[[str], None]) -> dict[str, ModelRun]:
@@ -210,11 +227,11 @@ def _watch(
                 break
             seconds = time.monotonic() - began
             if code is not None:
-                runs[name] = _failure(
+                runs[name] = ModelRun.failure(
                     name, is_own, f"its process ended (code {code}), perhaps for want of memory", seconds
                 )
             elif seconds > room:
-                runs[name] = _failure(
+                runs[name] = ModelRun.failure(
                     name,
                     is_own,
                     f"it took more than {most_seconds} seconds (LOUPAN_MODEL_SECONDS) and was stopped",
@@ -246,7 +263,7 @@ def _store(warehouse: duckdb.DuckDBPyConnection, runs: Sequence[ModelRun], out: 
         except duckdb.Error as error:
             for table in tables:
                 warehouse.execute(f'drop table if exists {SCHEMA}."{table}"')
-            run = _failure(run.name, run.is_own, f"its results cannot be stored: {error}", run.seconds)  # noqa: PLW2901
+            run = ModelRun.failure(run.name, run.is_own, f"its results cannot be stored: {error}", run.seconds)  # noqa: PLW2901
         warehouse.execute(f"insert into {SCHEMA}.{RUN_TABLE} values (?, ?, ?, ?, ?, ?, ?)", run.as_row())  # noqa: S608
         stored.append(run)
     return stored

@@ -23,7 +23,7 @@ from typing import Any
 from loupan.errors import LoupanError
 from loupan.files import replace_text
 from loupan.mining import Abstain, Card, Marts, Result
-from loupan.mining.published import ABSTAINED, FAILED, OK, ModelRun, PublishedOutput
+from loupan.mining.published import ABSTAINED, OK, ModelRun, PublishedOutput
 from loupan.mining.result import check
 
 LOG = logging.getLogger(__name__)
@@ -56,7 +56,7 @@ class Job:
 def run_model(job: Job, name: str, path: Path, is_own: bool, reads: list[str]) -> ModelRun:
     """Run one model and write its tables; whatever goes wrong is told in the run that is returned."""
     began = time.monotonic()
-    run = ModelRun(name, is_own, FAILED, "", {}, 0.0, None, None, (), ())
+    run = ModelRun.failure(name, is_own)
     try:
         module = _load(path, name)
         card = getattr(module, "CARD", None)

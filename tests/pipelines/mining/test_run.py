@@ -270,3 +270,18 @@ def test_models_can_be_switched_off(settings: Settings) -> None:
 def test_every_model_of_ours_names_its_marts() -> None:
     for model in model_files(Settings()):
         assert model.reads(), model.name
+
+
+@pytest.mark.parametrize("broken", ["tempfile.TemporaryDirectory", "pipelines.mining.run.subprocess.Popen"])
+def test_nothing_of_before_is_left_when_no_model_can_be_run(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError("no space left")
+
+    run_all(settings, count=COUNT)
+    monkeypatch.setattr(broken, fail)
+    run = run_all(settings, count=COUNT)["count"]
+    assert (run.status, run.message) == (FAILED, "it could not be run: no space left")
+    assert stored(settings, "select table_name from duckdb_tables() where schema_name = 'mining'") == [("model_run",)]
+    assert stored(settings, "select name, status from mining.model_run") == [("count", FAILED)]
