@@ -25,6 +25,7 @@ from loupan.ui.drawing import (
     label_axis,
     safe,
     value_axis,
+    whiskers,
     wrapped,
 )
 from loupan.ui.palette import COLOURS
@@ -270,15 +271,7 @@ def estimates(
         "cliponaxis": False,
         "x": shown["rate"].tolist(),
         "y": rows,
-        "error_x": {
-            "type": "data",
-            "symmetric": False,
-            "array": (shown["high"] - shown["rate"]).tolist(),
-            "arrayminus": (shown["rate"] - shown["low"]).tolist(),
-            "thickness": 2,
-            "width": 0,
-            "color": colours.faint,
-        },
+        "error_x": whiskers(shown["rate"], shown["low"], shown["high"], colours.faint),
         "marker": {"size": 10, "color": shades, "line": {"width": 0}},
         "customdata": texts,
         "hovertemplate": HOVER,

@@ -23,6 +23,7 @@ from loupan.ui.drawing import (
     label_axis,
     safe,
     value_axis,
+    whiskers,
     wrapped,
 )
 from loupan.ui.palette import COLOURS
@@ -56,15 +57,7 @@ def fair_rates(view: View, found: FairComparison) -> Drawing:
         "name": t(_ADJUSTED),
         "x": shown["pulled"].tolist(),
         "y": rows,
-        "error_x": {
-            "type": "data",
-            "symmetric": False,
-            "array": (shown["pulled_high"] - shown["pulled"]).tolist(),
-            "arrayminus": (shown["pulled"] - shown["pulled_low"]).tolist(),
-            "thickness": 2,
-            "width": 0,
-            "color": colours.faint,
-        },
+        "error_x": whiskers(shown["pulled"], shown["pulled_low"], shown["pulled_high"], colours.faint),
         "marker": {"size": 10, "color": colours.main, "line": {"width": 0}},
         "cliponaxis": False,
         "customdata": [
@@ -152,15 +145,7 @@ def calibration_plot(view: View, metric: str, found: Calibration) -> Drawing:
         "mode": "markers",
         "x": expected.tolist(),
         "y": observed.tolist(),
-        "error_y": {
-            "type": "data",
-            "symmetric": False,
-            "array": (high - observed).tolist(),
-            "arrayminus": (observed - low).tolist(),
-            "thickness": 2,
-            "width": 0,
-            "color": colours.faint,
-        },
+        "error_y": whiskers(observed, low, high, colours.faint),
         "marker": {"size": 9, "color": colours.main},
         "customdata": texts,
         "hovertemplate": HOVER,

@@ -26,6 +26,7 @@ from loupan.ui.drawing import (
     month_axis,
     safe,
     value_axis,
+    whiskers,
 )
 from loupan.ui.palette import COLOURS, Colours
 
@@ -154,15 +155,8 @@ def _by_name(view: View, output: PublishedOutput, picture: Picture, rows: pd.Dat
     else:
         trace |= {"type": "scatter", "mode": "markers", "marker": {"color": colours.main, "size": 10}}
     if has_interval:
-        trace["error_x"] = {
-            "type": "data",
-            "symmetric": False,
-            "array": (high - values).fillna(0).tolist(),
-            "arrayminus": (values - low).fillna(0).tolist(),
-            "thickness": 2,
-            "width": 5,
-            "color": colours.accent if picture.kind == "bars" else colours.main,
-        }
+        colour = colours.accent if picture.kind == "bars" else colours.main
+        trace["error_x"] = whiskers(values, low.fillna(values), high.fillna(values), colour, 5)
     ends = np.array([np.nanmin([low.min(), values.min()]), np.nanmax([high.max(), values.max()])])
     start = min(base, ends[0]) if picture.kind == "bars" or ends[0] >= 0 else ends[0]
     named = _field(output, picture.x)

@@ -7,9 +7,10 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any
+from typing import Any, TypeVar
 from zlib import crc32
 
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 from plotly.colors import hex_to_rgb, unlabel_rgb
@@ -17,6 +18,7 @@ from plotly.colors import hex_to_rgb, unlabel_rgb
 from loupan.formats import Formats, nice_ticks
 from loupan.ui.palette import COLOURS, Colours
 
+Numbers = TypeVar("Numbers", pd.Series, np.ndarray)
 FONT = "'Source Sans', 'Noto Sans SC', 'Noto Sans CJK SC', 'PingFang SC', 'Microsoft YaHei', sans-serif"
 
 
@@ -301,6 +303,26 @@ def _fitting(text: str, width: int) -> int:
 def letters(text: str) -> int:
     """Return how wide a text is, in Latin letters; a Chinese character is as wide as two."""
     return sum(2 if ord(character) > 0x2E7F else 1 for character in text)
+
+
+def whiskers(values: Numbers, low: Numbers, high: Numbers, colour: str, width: int = 0) -> dict[str, Any]:
+    """Return the error bars of points or bars.
+
+    Args:
+        values: where the points stand.
+        low, high: ends of their intervals.
+        colour: of the lines.
+        width: of their ends, in pixels.
+    """
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": (high - values).tolist(),
+        "arrayminus": (values - low).tolist(),
+        "thickness": 2,
+        "width": width,
+        "color": colour,
+    }
 
 
 def safe(text: str) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from loupan.i18n import marked
-from loupan.mining import Abstain, Evaluation, Field
+from loupan.mining import Abstain, Evaluation, Field, Marts
 from loupan.mining.result import Unit
 from loupan.statistics.forecast import (
     BackTest,
@@ -47,6 +47,13 @@ def complete_months(first_on: dt.date, as_of_on: dt.date) -> pd.PeriodIndex:
     """
     last = pd.Period(as_of_on + dt.timedelta(days=1), "M") - 1
     return pd.period_range(pd.Period(first_on, "M") + 1, last, freq="M")
+
+
+def projects_of(marts: Marts, rows: pd.DataFrame) -> tuple[list[int], list[str]]:
+    """Return keys and names of the projects that rows are of, by key."""
+    projects = marts.frame("dim_project").sort_values("project_id")
+    projects = projects[projects["project_id"].isin(rows["project_id"])]
+    return projects["project_id"].tolist(), projects["project_name"].tolist()
 
 
 def by_project(rows: pd.DataFrame, value: str, projects: Sequence[int], months: pd.PeriodIndex) -> Floats:

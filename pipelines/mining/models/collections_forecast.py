@@ -82,9 +82,7 @@ def run(marts: Marts) -> Result:
         raise Abstain(marked("No payment is recorded yet."))
     months = monthly.complete_months(rows["first_on"].min().date(), marts.as_of_on)
     horizon = monthly.horizon_of(months)
-    projects = marts.frame("dim_project").sort_values("project_id")
-    projects = projects[projects["project_id"].isin(rows["project_id"])]
-    keys, names = projects["project_id"].tolist(), projects["project_name"].tolist()
+    keys, names = monthly.projects_of(marts, rows)
     y = monthly.by_project(rows, "collected", keys, months)
     books = Books.of(marts, keys, months, y)
     further = [("instalments", lambda t: books.expected(t, horizon).sum(axis=0))] if books.has_instalments else []

@@ -124,9 +124,7 @@ def run(marts: Marts) -> Result:
         raise Abstain(marked("There is no contract yet."))
     months = monthly.complete_months(rows["first_on"].min().date(), marts.as_of_on)
     horizon = monthly.horizon_of(months)
-    projects = marts.frame("dim_project").sort_values("project_id")
-    projects = projects[projects["project_id"].isin(rows["project_id"])]
-    keys, names = projects["project_id"].tolist(), projects["project_name"].tolist()
+    keys, names = monthly.projects_of(marts, rows)
     price = rows["signed_amount"].sum() / max(rows["signed"].sum(), 1.0)
     contracts, amount = (
         monthly.make_forecast(monthly.by_project(rows, value, keys, months), months, horizon, unit)
