@@ -140,6 +140,7 @@ def _run(
         memory=str(settings.model_memory_dir),
         as_of=as_of.isoformat(),
         as_of_on=as_of_on.isoformat(),
+        refresh=os.getpid(),
     )
     runs |= _work(job, settings.model_seconds, folder / "job.json", progress)
     return [runs[model.name] for model in models], out

@@ -12,6 +12,7 @@ import importlib.metadata
 import importlib.util
 import json
 import logging
+import os
 import sys
 import time
 import traceback
@@ -43,6 +44,7 @@ class Job:
         memory: folder where models keep what they have learnt.
         as_of: the moment of the data (ISO 8601, UTC).
         as_of_on: the last day they speak of (ISO 8601).
+        refresh: process that waits for the results; without it nobody does.
     """
 
     models: list[tuple[str, str, bool, list[str]]]
@@ -51,6 +53,7 @@ class Job:
     memory: str
     as_of: str
     as_of_on: str
+    refresh: int
 
 
 def run_model(job: Job, name: str, path: Path, is_own: bool, reads: list[str]) -> ModelRun:
@@ -154,6 +157,9 @@ def main(job_path: Path) -> None:
     """Run the models of a job that have no result yet, one after the other."""
     job = Job(**json.loads(job_path.read_text(encoding="utf-8")))
     for name, path, is_own, reads in job.models:
+        # A refresh that was killed could not stop its worker.
+        if os.getppid() != job.refresh:
+            return
         run = run_model(job, name, Path(path), is_own, reads)
         replace_text(Path(job.out) / f"{name}.json", json.dumps(run.as_row(), ensure_ascii=False))
 

@@ -1,7 +1,9 @@
 """Models run apart from the refresh: whatever one does, the others run, and what it leaves is told."""
 
 import json
+import os
 import time
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import duckdb
@@ -13,6 +15,7 @@ from loupan.settings import Settings
 from loupan.snapshot import publish
 from pipelines.mining.catalogue import ModelFile, UnusableModel, model_files
 from pipelines.mining.run import run_models
+from pipelines.mining.worker import Job, main
 
 HEAD = """
 from loupan.mining import Abstain, Card, Field, Marts, Output, Picture, Result
@@ -285,3 +288,15 @@ def test_nothing_of_before_is_left_when_no_model_can_be_run(
     assert (run.status, run.message) == (FAILED, "it could not be run: no space left")
     assert stored(settings, "select table_name from duckdb_tables() where schema_name = 'mining'") == [("model_run",)]
     assert stored(settings, "select name, status from mining.model_run") == [("count", FAILED)]
+
+
+def test_a_worker_whose_refresh_was_killed_runs_no_more_models(settings: Settings, tmp_path: Path) -> None:
+    file = settings.models_dir / "writes.py"
+    file.write_text(HEAD + f"def run(marts): open({str(tmp_path / 'ran')!r}, 'w').close()", encoding="utf-8")
+    models, folder = [("writes", str(file), True, [])], str(tmp_path)
+    job = Job(models, folder, folder, folder, "2026-06-30T16:00:00+00:00", "2026-06-30", refresh=-1)
+    path = tmp_path / "job.json"
+    for refresh, ran in ((-1, False), (os.getppid(), True)):
+        path.write_text(json.dumps(asdict(replace(job, refresh=refresh))), encoding="utf-8")
+        main(path)
+        assert (tmp_path / "ran").exists() == ran
