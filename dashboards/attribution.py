@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from dashboards.memory import remembered
-from dashboards.results import rows_of
+from dashboards.model_results import rows_of
 from dashboards.view import View
 from loupan.statistics.bootstrap import GROUPS, percentile_interval, resampled_sums
 from loupan.statistics.removal import widened

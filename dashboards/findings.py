@@ -14,8 +14,8 @@ from dashboards.control import control_of, told
 from dashboards.fair_comparison import compared
 from dashboards.gateway import Period
 from dashboards.memory import remembered
-from dashboards.misleading import sentence
-from dashboards.results import rows_of
+from dashboards.model_results import rows_of
+from dashboards.simpson_notice import sentence
 from dashboards.view import View
 from loupan.formats import is_missing
 from loupan.i18n import marked

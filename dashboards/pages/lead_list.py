@@ -12,9 +12,9 @@ import pandas as pd
 import streamlit as st
 
 from dashboards import filters, seat
+from dashboards.model_results import model_run, rows_of
 from dashboards.names import names_of
 from dashboards.pages import models
-from dashboards.results import model_run, rows_of
 from dashboards.view import View
 from data_entry.forms.table import Cell, Column, table
 from data_entry.pages import links

@@ -8,9 +8,9 @@ import pandas as pd
 import streamlit as st
 
 from dashboards import filters, layout
-from dashboards.charts.results import drawn_as_told
+from dashboards.charts.model_results import drawn_as_told
 from dashboards.memory import remembered
-from dashboards.results import model_run, model_runs, rows_of, told
+from dashboards.model_results import model_run, model_runs, rows_of, told
 from dashboards.view import View
 from loupan import ui
 from loupan.formats import NO_DATA

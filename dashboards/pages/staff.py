@@ -14,8 +14,8 @@ from dashboards.charts.funnel import fair_funnel, funnel_plot
 from dashboards.comparison_inputs import EMPLOYEE, MEASURES, SALES, UNITS, measures_of
 from dashboards.fair_comparison import FairComparison, checked, compared
 from dashboards.memory import remembered
-from dashboards.misleading import misleading
 from dashboards.names import employee_names
+from dashboards.simpson_notice import misleading
 from dashboards.view import View
 from loupan import ui
 from loupan.formats import is_missing

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dashboards import findings, misleading
+from dashboards import findings, simpson_notice
 from dashboards.comparison_inputs import EMPLOYEE, MEASURES, PROJECT, SALES, SOURCE, UNITS, measures_of
 from dashboards.fair_comparison import FairComparison, cells_of, checked, compared
 from dashboards.gateway import open_gateway
@@ -143,14 +143,14 @@ def test_the_alarm_names_both_with_their_rates_and_what_explains_it(use):
     use(sample_installation())
     view = view_of()
     found = the_reversal(view)
-    (said,) = misleading.misleading(view, found)
+    (said,) = simpson_notice.misleading(view, found)
     one, other = view.gateway.values(PROJECT)[:2]
     assert f"{other} is above {one} (25.5% against 20.0%)" in said
     assert "the other way round" in said
     assert said.endswith(
         f"What explains it: source. Among cases alike in source, {one} is the higher one in 2 of 2 groups."
     )
-    (in_chinese,) = misleading.misleading(replace(view, language="zh"), found)
+    (in_chinese,) = simpson_notice.misleading(replace(view, language="zh"), found)
     assert one in in_chinese
     assert not re.search(r"explains|against", in_chinese)
 

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from dashboards import findings
-from dashboards.charts.results import drawn_as_told
+from dashboards.charts.model_results import drawn_as_told
 from loupan.mining.published import PublishedOutput
 from loupan.mining.result import Field, Picture
 

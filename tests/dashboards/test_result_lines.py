@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from dashboards.charts.results import drawn_as_told
+from dashboards.charts.model_results import drawn_as_told
 from loupan.mining import Field, Picture
 from loupan.mining.published import PublishedOutput
 
