@@ -26,9 +26,9 @@ AS_OF = dt.date(2026, 6, 30)
 
 
 @lru_cache(maxsize=2)
-def make_company(seed: int, scale: float) -> Company:
+def make_company(seed: int, scale: float, as_of: dt.date = AS_OF) -> Company:
     """Make one city company in memory; its planted truths are in ``world.truths``."""
-    world = World(seed, Clock(AS_OF, "Asia/Shanghai"), Words("en"), Ids(), Truths())
+    world = World(seed, Clock(as_of, "Asia/Shanghai"), Words("en"), Ids(), Truths())
     group = make_group(world)
     company = Company(world, group, make_master_data(world, group), city_companies(scale)[0])
     make_city_company(company, lambda share, what: None)

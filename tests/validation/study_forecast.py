@@ -43,12 +43,17 @@ def simulated(seed: int, *, is_noise: bool) -> np.ndarray:
     return np.vstack([counts, counts.sum(axis=0)])
 
 
-def of_company(seed: int) -> np.ndarray:
-    """Return monthly contracts of the planted company's projects and their sum, complete months only."""
-    company = make_company(seed, 1.0)
+def of_company(seed: int) -> tuple[np.ndarray, pd.PeriodIndex]:
+    """Return monthly contracts of the planted company's projects and their sum, complete months only, and the months.
+
+    The history ends at another time of the year with each seed: the seasons and the order of launches are planted
+    alike in all companies, and what happens once in all of them would be one trial, not as many as there are seeds.
+    """
+    as_of = (pd.Period("2021-01", "M") + 7 * seed % 60).to_timestamp().date().replace(day=15)
+    company = make_company(seed, 1.0, as_of)
     deals, clock = company.deals, company.world.clock
-    first = np.datetime64(clock.start, "M") + 1
-    count = int((np.datetime64(clock.today, "M") - first).astype(int))
+    index = pd.period_range(pd.Period(str(clock.start)[:7], "M") + 1, pd.Period(as_of, "M") - 1, freq="M")
+    first, count = np.datetime64(index[0].start_time, "M"), len(index)
     y = np.zeros((len(company.estates.ids), count))
     signed = deals.is_signed & (deals.previous < 0)
     for moments, sign in ((deals.contract_at, 1), (deals.cancel_at, -1)):
@@ -59,7 +64,7 @@ def of_company(seed: int) -> np.ndarray:
     began = [int(np.flatnonzero(row)[0]) for row in y]
     for row, since in zip(y, began, strict=True):
         row[:since] = np.nan
-    return np.vstack([y, np.nansum(y, axis=0)])
+    return np.vstack([y, np.nansum(y, axis=0)]), index
 
 
 def tried(y: np.ndarray, index: pd.PeriodIndex) -> monthly.Forecast:
@@ -113,9 +118,8 @@ def study(seeds: int) -> list[Result]:
         )  # fmt: skip
     held = {(name, level): np.zeros((HORIZON, 2), int) for name, _ in EXTENTS for level in monthly.LEVELS}
     for seed in range(seeds):
-        # One day ends all companies, and one fate of the market would be tried on all of them: every past month counts.
-        y = of_company(seed)
-        forecast = tried(y, pd.period_range("2023-07", periods=y.shape[1], freq="M"))
+        # The planted histories are too short to keep months back: what past intervals held is counted instead.
+        forecast = tried(*of_company(seed))
         for name, level in held:
             held[name, level] += forecast.covered(dict(EXTENTS)[name], level)
     return results + _lines("planted company", held, seeds)

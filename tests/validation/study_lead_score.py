@@ -8,7 +8,7 @@ import pandas as pd
 from scipy import special
 
 from pipelines.mining.models import lead_score
-from pipelines.mining.models.lead_score import _BEATS, MOMENTS, STEP_DAYS, evaluate, judged
+from pipelines.mining.models.lead_score import MOMENTS, STEP_DAYS, evaluate, judged
 from tests.validation.result import Result, coverage
 
 _LEADS = 2_400
@@ -84,19 +84,19 @@ def study(seeds: int) -> list[Result]:
     for seed in range(seeds):
         past, moments = simulated(seed)
         tested, _ = evaluate(past, moments)
-        lines, verdict, _ = judged(tested)
+        lines, _, values = judged(tested)
         auc, *_, ratio, slope = lines
         slopes.append(slope.model)
         ratios.append(ratio.model)
         oracle = lead_score.Scored.of(tested["signed"], past.loc[tested.index, "truth"]).auc()
         gaps.append(oracle - (auc.model or 0))
         gains.append((auc.model or 0) - (auc.baseline or 0))
-        better += verdict == _BEATS
+        better += bool(values["is_better"])
         nothing, _ = evaluate(shuffled(past, seed), moments)
-        lines, verdict, _ = judged(nothing)
+        lines, _, values = judged(nothing)
         low, high = lines[0].low, lines[0].high
         hits += low is not None and high is not None and low <= 0.5 <= high
-        false_praise += verdict == _BEATS
+        false_praise += bool(values["is_better"])
     slope, ratio = float(np.mean(slopes)), float(np.mean(ratios))
     # As far as so few seeds can tell.
     slack, more = (3 * float(np.std(found) / np.sqrt(seeds)) for found in (slopes, ratios))

@@ -413,14 +413,38 @@ _TOO_SHORT = marked(
     "The leads reach back {n} months; {needed} are needed to learn from one part and to be tested on a later one."
 )
 _NONE_OPEN = marked("No lead is open, so there is nobody to call.")
-_BEATS = marked(
-    "Better than the baseline: on {n} open leads at {moments} later moments that it had not seen, its best tenth "
-    "signed {lift} times as often as all, the baseline's best tenth {baseline_lift} times. Follow its order."
-)
-_DOES_NOT = marked(
-    "Does not beat the baseline: on {n} open leads at {moments} later moments that it had not seen, the difference may "
-    "be chance. Age and intention alone order the leads as well; go on as before."
-)
+# By whether it beats the baseline, and whether leads without a booking signed beyond chance less or more often than
+# was promised (-1, 1).
+_VERDICTS = {
+    (True, 0): marked(
+        "Better than the baseline: on {n} open leads at {moments} later moments that it had not seen, its best tenth "
+        "signed {lift} times as often as all, the baseline's best tenth {baseline_lift} times. Follow its order."
+    ),
+    (True, -1): marked(
+        "Better than the baseline: on {n} open leads at {moments} later moments that it had not seen, its best tenth "
+        "signed {lift} times as often as all, the baseline's best tenth {baseline_lift} times. Follow its order, but "
+        "not its chances: leads without a booking signed {unbooked} times as often as promised."
+    ),
+    (True, 1): marked(
+        "Better than the baseline: on {n} open leads at {moments} later moments that it had not seen, its best tenth "
+        "signed {lift} times as often as all, the baseline's best tenth {baseline_lift} times. Follow its order; its "
+        "chances are low: leads without a booking signed {unbooked} times as often as promised."
+    ),
+    (False, 0): marked(
+        "Does not beat the baseline: on {n} open leads at {moments} later moments that it had not seen, the difference "
+        "may be chance. Age and intention alone order the leads as well; go on as before."
+    ),
+    (False, -1): marked(
+        "Does not beat the baseline: on {n} open leads at {moments} later moments that it had not seen, the difference "
+        "may be chance. Age and intention alone order the leads as well; go on as before. Its chances are high, too: "
+        "leads without a booking signed {unbooked} times as often as promised."
+    ),
+    (False, 1): marked(
+        "Does not beat the baseline: on {n} open leads at {moments} later moments that it had not seen, the difference "
+        "may be chance. Age and intention alone order the leads as well; go on as before. Its chances are low, too: "
+        "leads without a booking signed {unbooked} times as often as promised."
+    ),
+}
 
 
 def judged(tested: pd.DataFrame) -> tuple[tuple[Evaluation, ...], str, dict[str, str | int | float]]:
@@ -481,17 +505,22 @@ def judged(tested: pd.DataFrame) -> tuple[tuple[Evaluation, ...], str, dict[str,
     ]
     slope, base_slope = (_slope(came, tested[column]) for column in ("chance", "baseline"))
     lines.append(Evaluation(_SLOPE, slope, base_slope, better="nominal"))
-    is_better = bounds[-2][1] < 0 and bounds[-1][0] > 0
+    is_better = bool(bounds[-2][1] < 0 and bounds[-1][0] > 0)
+    unbooked_low, unbooked_high = bounds[_UNBOOKED]
+    misses = int(unbooked_low > 1) - int(unbooked_high < 1)
     values: dict[str, str | int | float] = {
         "n": f"{tested['lead_id'].nunique():,}",
         "moments": int(tested["moment"].nunique()),
         "lift": f"{found[1]:.1f}",
         "baseline_lift": f"{base.lift():.1f}",
+        "unbooked": f"{found[_UNBOOKED]:.2f}",
         "is_better": int(is_better),
     }
-    return tuple(lines), _BEATS if is_better else _DOES_NOT, values
+    return tuple(lines), _VERDICTS[is_better, misses], values
 
 
+# Where the measures hold how many signed without a booking, as a multiple of what was promised.
+_UNBOOKED = 6
 _BRIER = marked("Squared error of the chance (Brier score)")
 _SLOPE = marked("How much the chances differ in truth, as a multiple of what is said (calibration slope)")
 

@@ -179,8 +179,9 @@ def test_the_same_rows_in_any_order_give_the_same(tmp_path):
 def test_shuffled_outcomes_beat_nothing():
     past, moments = simulated(4)
     tested, _ = lead_score.evaluate(shuffled(past, 4), moments)
-    lines, verdict, _ = lead_score.judged(tested)
-    assert verdict == lead_score._DOES_NOT
+    lines, verdict, values = lead_score.judged(tested)
+    assert not values["is_better"]
+    assert verdict.startswith("Does not beat the baseline")
     assert lines[0].low <= 0.5 <= lines[0].high
 
 
@@ -196,6 +197,16 @@ def test_it_tells_leads_from_times_they_were_looked_at_and_those_without_a_booki
     assert len(lead_score.judged(booked)[0]) == len(lines) - 2
     unbooked = tested.assign(booking=None)
     assert [line.model for line in lead_score.judged(unbooked)[0]][5] == pytest.approx(lines[0].model)
+
+
+@pytest.mark.parametrize(("times", "misses"), [(0.3, 1), (1.0, 0), (3.0, -1)])
+def test_it_says_when_leads_without_a_booking_sign_less_or_more_often_than_promised(times, misses):
+    past, moments = simulated(4)
+    tested, _ = lead_score.evaluate(past, moments)
+    tested = tested.assign(chance=(tested["chance"] * times).clip(upper=0.99), booking=None)
+    _, verdict, values = lead_score.judged(tested)
+    assert verdict == lead_score._VERDICTS[bool(values["is_better"]), misses]
+    assert ("{unbooked}" in verdict) == (misses != 0)
 
 
 def test_sensitive_attributes_and_people_are_not_looked_at():
