@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
 from pydantic import TypeAdapter
 
 from loupan.files import replace_text
+from loupan.refresh_lock import is_refreshing
 from loupan.settings import Settings
 from loupan.snapshot import Snapshot, SnapshotError, list_snapshots
 
-Outcome = Literal["running", "published", "refused", "error"]
+Outcome = Literal["running", "published", "refused", "error", "cancelled"]
 
 
 @dataclass
@@ -35,10 +36,16 @@ class RefreshState:
     messages: list[str] = field(default_factory=list)  # what the load has to say, e.g. that it read another CRM
     rows: dict[str, int] = field(default_factory=dict)
     quarantined: dict[str, int] = field(default_factory=dict)
+    full: bool = False  # all rows were loaded again
+    reloaded: list[str] = field(default_factory=list)  # tables that alone were loaded in full
+    started_by: str = ""  # a schedule, a sensor or a person; empty for the command line
+    pid: int | None = None
+    process_started: float | None = None  # seconds since 1970: tells the process from a later one of the same number
 
 
 _HISTORY = TypeAdapter(list[RefreshState])
 _REMEMBERED = 500
+INTERRUPTED = "the refresh was interrupted"
 
 
 def now() -> str:
@@ -56,12 +63,63 @@ def write_state(settings: Settings, state: RefreshState) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     before = read_state(settings)
     if before is not None and before.outcome == "running" and before.refresh_id != state.refresh_id:
-        # Who is killed cannot write down what became of the refresh.
-        before.outcome, before.error = "error", "the refresh was interrupted"
-        _remember(settings, before)
+        _remember(settings, _ended(settings, before))
     if state.outcome != "running":
         _remember(settings, state)
     replace_text(path, json.dumps(asdict(state), ensure_ascii=False, indent=2))
+
+
+def cancel_words(by: str) -> str:
+    """Say who cancelled a refresh."""
+    return f"cancelled by {by or 'the command line'}"
+
+
+def _ended(settings: Settings, state: RefreshState) -> RefreshState:
+    """Return what became of a refresh whose process is gone: who is killed cannot write it down."""
+    by = cancelled_by(settings, state.refresh_id)
+    if by is None:
+        return replace(state, outcome="error", error=INTERRUPTED)
+    return replace(state, outcome="cancelled", error=cancel_words(by))
+
+
+def last_refresh(settings: Settings) -> RefreshState | None:
+    """Return the last refresh; one that was interrupted is told from one that is running.
+
+    Returns:
+        None if there was none. ``running`` only while somebody refreshes.
+    """
+    state = read_state(settings)
+    if state is not None and state.outcome == "running" and not is_refreshing(settings.data_dir):
+        # It may have ended between the two looks.
+        state = read_state(settings)
+        if state is not None and state.outcome == "running":
+            return _ended(settings, state)
+    return state
+
+
+def settle(settings: Settings) -> None:
+    """Write down what became of the last refresh if its process cannot do it any more."""
+    state = last_refresh(settings)
+    if state is not None and state != read_state(settings):
+        write_state(settings, replace(state, finished_at=now()))
+
+
+def _cancel_path(settings: Settings) -> Path:
+    return settings.data_dir / "cancelled_refresh.json"
+
+
+def note_cancel(settings: Settings, refresh_id: str, by: str) -> None:
+    """Write down, before its process is stopped, that somebody cancels a refresh."""
+    replace_text(_cancel_path(settings), json.dumps({"refresh_id": refresh_id, "by": by}, ensure_ascii=False))
+
+
+def cancelled_by(settings: Settings, refresh_id: str) -> str | None:
+    """Return who cancelled a refresh, '' for the command line, None if nobody did."""
+    try:
+        noted = json.loads(_cancel_path(settings).read_text(encoding="utf-8"))
+        return str(noted["by"]) if noted["refresh_id"] == refresh_id else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def _history_path(settings: Settings) -> Path:

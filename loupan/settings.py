@@ -59,6 +59,18 @@ class Settings(BaseSettings):
         Decimal(500), ge=0, description="Amount above which an expense cannot be submitted without a receipt."
     )
     refresh_cron: str = Field("0 6 * * *", description="When a scheduled refresh runs, in cron notation.")
+    working_calendar: str = Field("CN", description="Country of the working calendar, by its ISO 3166 code.")
+    fresh_hours: float = Field(
+        26, gt=0, le=24 * 366, description="How old the published data may become before it is late, in hours."
+    )
+    dagster_port: int = Field(3000, ge=1, le=65535, description="Port of Dagster's UI on this machine.")
+    dagster_path: str = Field(
+        "", pattern=r"^(/[a-z0-9_-]+)?$", description="Path that Dagster's UI lies under, as /dagster; empty for none."
+    )
+    retries: int = Field(3, ge=0, le=20, description="How often a CRM that does not answer is tried again.")
+    retry_seconds: int = Field(
+        15, ge=1, le=3600, description="Seconds before the first new try; each waits twice as long as the one before."
+    )
     backup_cron: str = Field("30 2 * * *", description="When a scheduled backup is made, in cron notation.")
     care_cron: str = Field("0 5 * * *", description="When the tasks of customer care are made, in cron notation.")
     backup_dir: Path | None = Field(None, description="Folder of the backups; backups in data_dir where it is not set.")
@@ -107,6 +119,15 @@ class Settings(BaseSettings):
     def _known_cron(cls, text: str) -> str:
         check_cron(text)
         return text
+
+    @field_validator("working_calendar")
+    @classmethod
+    def _known_country(cls, code: str) -> str:
+        from holidays import list_supported_countries
+
+        if code.upper() not in list_supported_countries():
+            raise ValueError("is no country whose working calendar is known; use an ISO 3166 code like 'CN'")
+        return code.upper()
 
     @field_validator("hosts")
     @classmethod

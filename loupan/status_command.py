@@ -8,8 +8,7 @@ import typer
 
 from loupan.console import Format, OutputFormat, byte_size, display, write_rows
 from loupan.errors import LoupanError
-from loupan.refresh_lock import is_refreshing
-from loupan.refresh_state import read_state
+from loupan.refresh_state import INTERRUPTED, last_refresh
 from loupan.settings import Settings, get_settings
 
 if TYPE_CHECKING:
@@ -81,13 +80,11 @@ def status(
 
 
 def _last_refresh(settings: Settings) -> dict[str, Any]:
-    refresh = read_state(settings)
+    refresh = last_refresh(settings)
     if refresh is None:
         return {"last refresh": "never run"}
-    # Who is killed cannot write down what became of the refresh.
-    is_interrupted = refresh.outcome == "running" and not is_refreshing(settings.data_dir)
     return {
-        "last refresh": "interrupted" if is_interrupted else refresh.outcome,
+        "last refresh": "interrupted" if refresh.error == INTERRUPTED else refresh.outcome,
         "started": refresh.started_at,
         "finished": refresh.finished_at,
         "failed checks": refresh.failed_checks,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -22,13 +22,19 @@ from adbc_driver_manager import Error as DriverError
 from sqlalchemy.exc import ArgumentError
 
 from pipelines import sql
-from pipelines.errors import IngestError
+from pipelines.errors import IngestError, SourceUnavailable
 
 BUSY_TIMEOUT_MS = 30_000
 CONNECT_TIMEOUT_S = 10
 _SETTING = "Mend LOUPAN_CRM_URL"
 # Cursors before this text are no timestamps, see `changed_since`.
 _FIRST_TIMESTAMP = "1900-"
+# What drivers and servers say when the database is away, starting, stopping or busy, but neither wrong nor damaged.
+_PASSING = (
+    "ailed to connect", "onnection refused", "timeout expired", "server closed the connection", "onnection reset",
+    "terminating connection", "the database system is", "too many clients", "too many connections", "is locked",
+    "connection has been closed", "no connection to the server", "could not receive data from server",
+)  # fmt: skip
 
 
 class _Dialect(Protocol):
@@ -156,6 +162,11 @@ class _Postgres:
         return f"({text} >= {floor} or {text} < {sql.literal(_FIRST_TIMESTAMP)} or {column} is null)"
 
 
+def _is_refusal(message: str) -> bool:
+    """Say whether a server answered, but not to this user or for this database: waiting will not help."""
+    return any(part in message for part in ("authentication failed", "no password supplied", "does not exist"))
+
+
 def _dialect(url: str) -> _Dialect:
     try:
         parsed = sa.make_url(url)
@@ -213,7 +224,10 @@ class Crm:
         for secret in self._dialect.secrets:
             message = message.replace(secret, "***")
         advice = self._dialect.explain(message)
-        return IngestError(f"{what} {self.where} failed. {advice + '. ' if advice else ''}The driver says: {message}")
+        kind = (
+            SourceUnavailable if any(part in message for part in _PASSING) and not _is_refusal(message) else IngestError
+        )
+        return kind(f"{what} {self.where} failed. {advice + '. ' if advice else ''}The driver says: {message}")
 
     def columns(self) -> dict[str, dict[str, str]]:
         """Return the declared type of each column, by table and column."""
@@ -235,6 +249,26 @@ class Crm:
         The condition may let more rows through, never fewer of those written as ISO timestamps in UTC.
         """
         return self._dialect.cursor_filter(cursor_column, self.columns()[table][cursor_column], since)
+
+    def newest(self, cursors: Mapping[str, str]) -> dict[str, str | None]:
+        """Return the greatest cursor of each table as text; None where it has no rows.
+
+        Args:
+            cursors: the cursor column by table.
+
+        Raises:
+            IngestError: if a table or column is missing, or the database does not answer.
+        """
+        each = [
+            f"select {sql.literal(table)}, cast(max({sql.name(column)}) as text) from {sql.name(table)}"  # noqa: S608
+            for table, column in cursors.items()
+        ]
+        try:
+            with self._connection.cursor() as cursor:
+                cursor.execute(" union all ".join(each))
+                return dict(cursor.fetchall())
+        except (DriverError, OSError) as error:
+            raise self.error("Looking for changes in", error) from error
 
     @contextmanager
     def rows(self, table: str, columns: Sequence[str], condition: str = "true") -> Iterator[pa.RecordBatchReader]:

@@ -15,6 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dagster._core.errors import DagsterExecutionInterruptedError
 from filelock import FileLock
 
 from loupan.errors import LoupanError
@@ -91,7 +92,8 @@ def _invoke(
     finally:
         # dbt-duckdb keeps the warehouse open until the process ends; publishing has to attach it.
         DuckDBConnectionManager.close_all_connections()
-    if isinstance(result.exception, KeyboardInterrupt):
+    # Ctrl-C, as Python and as Dagster raise it.
+    if isinstance(result.exception, KeyboardInterrupt | DagsterExecutionInterruptedError):
         raise result.exception
     if result.exception is not None:
         raise DbtError(f"dbt {command[0]} failed: {result.exception}") from result.exception

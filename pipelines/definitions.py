@@ -17,9 +17,10 @@ from pipelines.instance import LAUNCHED, WAREHOUSE_TAG
 from pipelines.lineage import column_lineage
 from pipelines.load import build_load_assets
 from pipelines.mining.assets import RUNS, build_model_assets
-from pipelines.progress import LogReporter, Reporter
+from pipelines.progress import LogReporter, RecordedReporter, Reporter
 from pipelines.publish import build_snapshot_asset
 from pipelines.schedules import build_schedules
+from pipelines.source_sensor import build_source_sensor
 from pipelines.transform import build_dbt_assets
 from pipelines.warehouse_lock import WarehouseLock
 
@@ -37,9 +38,10 @@ def build_definitions(
         lineage: column lineage by dbt unique id, for Dagster's UI.
     """
     manifest = dbt_runner.read_manifest(settings)
+    contract = read_contract(manifest)
     load = build_load_assets(
         settings,
-        read_contract(manifest),
+        contract,
         {source["name"]: source["description"] for source in manifest["sources"].values()},
     )
     models = build_dbt_assets(settings, lineage or {})
@@ -60,7 +62,11 @@ def build_definitions(
         assets=[*load.crm_tables, load.raw, models, mining, snapshot, documentation],
         jobs=[job, BACKUP, CARE],
         schedules=build_schedules(job, settings),
-        resources={"reporter": reporter, "warehouse_lock": WarehouseLock(data_dir=str(settings.data_dir))},
+        sensors=[build_source_sensor(job, contract, settings)],
+        resources={
+            "reporter": RecordedReporter(settings, reporter),
+            "warehouse_lock": WarehouseLock(data_dir=str(settings.data_dir)),
+        },
         executor=dg.in_process_executor,
     )
 

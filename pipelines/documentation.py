@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from loupan.i18n import marked
 from loupan.lineage import write_lineage
 from loupan.settings import Settings
 from pipelines import dbt_runner
@@ -25,7 +26,7 @@ def build_documentation_asset(settings: Settings) -> dg.AssetsDefinition:
         description="dbt's documentation pages, and the way from each column of the CRM to the metrics.",
     )
     def documentation(reporter: dg.ResourceParam[Reporter]) -> dg.MaterializeResult[None]:
-        step = reporter.step("Describing the data")
+        step = reporter.step(marked("Describing the data"))
         write_dbt_docs(settings.dbt_docs_dir, dbt_runner.read_manifest(settings))
         lineage = whole_lineage(settings)
         write_lineage(settings, lineage)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -70,6 +70,7 @@ def ingest(
     *,
     as_of: dt.datetime,
     full: bool = False,
+    reload: Collection[str] = (),
     overlap_minutes: int = 15,
     progress: Callable[[str], None] = lambda _: None,
 ) -> IngestReport:
@@ -81,6 +82,7 @@ def ingest(
         warehouse_path: DuckDB file; made if it is absent, set aside and built again if it is damaged.
         as_of: the moment the statistics speak of; naive is UTC. Stored in ``raw.refresh``, it filters nothing here.
         full: load every table in full. The result is the same as that of an incremental load.
+        reload: tables to load in full, e.g. after they were mended behind their cursors' back.
         overlap_minutes: how far before the last cursor an incremental load begins.
         progress: called with the name of each table when it has been loaded (as many times as there are tables).
 
@@ -88,6 +90,12 @@ def ingest(
         IngestError: if the CRM cannot be read or the warehouse not be written. The warehouse is then as before.
     """
     as_of = _naive_utc(as_of)
+    unknown = sorted(set(reload) - set(contract.by_name))
+    if unknown:
+        raise IngestError(
+            f"There is no table {', '.join(unknown)} to load again. "
+            f"The tables are: {', '.join(sorted(contract.by_name))}."
+        )
 
     def load(messages: list[str], full: bool) -> IngestReport:
         with open_crm(crm_url) as crm:
@@ -96,7 +104,7 @@ def ingest(
             with open_warehouse(warehouse_path) as connection:
                 connection.execute("begin")
                 report = _Load(connection, contract, crm, progress, messages).run(
-                    as_of, full, dt.timedelta(minutes=overlap_minutes)
+                    as_of, full, reload, dt.timedelta(minutes=overlap_minutes)
                 )
                 connection.execute("commit")
                 return report
@@ -132,10 +140,10 @@ class _Load:
         self._connection, self._contract, self._crm = connection, contract, crm
         self._progress, self._messages = progress, messages
 
-    def run(self, as_of: dt.datetime, full: bool, overlap: dt.timedelta) -> IngestReport:
+    def run(self, as_of: dt.datetime, full: bool, reload: Collection[str], overlap: dt.timedelta) -> IngestReport:
         """Load, sort, and report."""
         began = time.perf_counter()
-        loads = self._land(full, overlap)
+        loads = self._land(full, reload, overlap)
         landed = time.perf_counter()
         Sorter(self._connection, self._contract, as_of).sort(name for name, load in loads.items() if load.changed)
         self._connection.execute("create or replace table raw.refresh as select ?::timestamp as as_of", [as_of])
@@ -148,7 +156,7 @@ class _Load:
             seconds={"landing": landed - began, "typing": sorted_ - landed},
         )
 
-    def _land(self, full: bool, overlap: dt.timedelta) -> dict[str, TableLoad]:
+    def _land(self, full: bool, reload: Collection[str], overlap: dt.timedelta) -> dict[str, TableLoad]:
         states = read_states(self._connection)
         why = "a full load was asked for" if full else ""
         if self._is_other_source() and states:
@@ -162,7 +170,8 @@ class _Load:
         loader = Loader(self._connection, self._crm, now=_naive_utc(dt.datetime.now(dt.UTC)), overlap=overlap)
         loads = {}
         for table in self._contract.tables:
-            loads[table.name] = loader.load(table, states.get(table.name), why)
+            asked = "it was asked for again" if table.name in reload else ""
+            loads[table.name] = loader.load(table, states.get(table.name), why or asked)
             self._progress(table.name)
         return loads
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,10 @@ WAREHOUSE_TAG = "loupan/warehouse"
 # Runs of the tag's first value are launched by Dagster, one at a time. Those that `loupan refresh` makes in its own
 # process have the second: Dagster cannot see that such a process was killed, and would wait for it for ever.
 LAUNCHED, COMMAND = "refresh", "command"
+# For Dagster to leave a run that ended in the midst of its work as it is.
+NO_RETRY = {"dagster/max_retries": "0"}
+# Who asked for a run, where that was a person.
+STARTED_BY_TAG = "loupan/started_by"
 
 CONFIG = {
     "telemetry": {"enabled": False},
@@ -24,7 +29,19 @@ CONFIG = {
     "concurrency": {"runs": {"tag_concurrency_limits": [{"key": WAREHOUSE_TAG, "value": LAUNCHED, "limit": 1}]}},
     # A run whose process was killed is marked as failed, so that the next can start.
     "run_monitoring": {"enabled": True},
+    # It is tried again once; what failed for a reason of its own would fail again.
+    "run_retries": {"enabled": True, "max_retries": 1, "retry_on_asset_or_op_failure": False},
+    # Without it the promised freshness is shown, but never looked at.
+    "freshness": {"enabled": True},
 }
+
+
+def started_by(tags: Mapping[str, str]) -> str:
+    """Name who started a run: a person, a schedule or a sensor; '' for the command line and Dagster's own pages."""
+    for tag, kind in (("dagster/schedule_name", "schedule"), ("dagster/sensor_name", "sensor")):
+        if tag in tags:
+            return f"{kind} {tags[tag]}"
+    return tags.get(STARTED_BY_TAG, "")
 
 
 def _event_log(home: Path) -> dict[str, Any]:

@@ -5,11 +5,16 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import dagster as dg
+from pydantic import Field
 
-from loupan.refresh_state import RefreshState, now, write_state
+from loupan.i18n import marked
+from loupan.refresh_state import RefreshState, now, read_state, write_state
 from loupan.settings import Settings
+from pipelines.cancellation import own_process
 from pipelines.contract import Contract
+from pipelines.errors import SourceUnavailable
 from pipelines.ingest import IngestReport, ingest
+from pipelines.instance import started_by
 from pipelines.progress import Reporter
 from pipelines.quality import CheckResult, check_loaded
 from pipelines.transform import OWNERS
@@ -24,6 +29,8 @@ class RefreshConfig(dg.Config):
     """What a refresh can be asked for."""
 
     full: bool = False  # load all rows again instead of the changed ones
+    # tables of which all rows are loaded again, while the others are loaded as ever
+    reload: list[str] = Field(default_factory=list)
     as_of: str | None = None  # ISO 8601 moment with offset; the present by default
 
 
@@ -98,31 +105,55 @@ def build_load_assets(settings: Settings, contract: Contract, descriptions: dict
         reporter: dg.ResourceParam[Reporter],
         warehouse_lock: WarehouseLock,
     ) -> Iterator[Any]:
-        state = RefreshState(context.run_id, now())
+        pid, process_started = own_process()
+        state = RefreshState(
+            context.run_id,
+            now() if context.retry_number == 0 else _started_at(settings, context.run_id),
+            full=config.full,
+            reloaded=config.reload,
+            started_by=started_by(context.run.tags),
+            pid=pid,
+            process_started=process_started,
+        )
         write_state(settings, state)
         as_of = dt.datetime.fromisoformat(config.as_of) if config.as_of else dt.datetime.now(dt.UTC)
-        step = reporter.step("Loading the CRM", total=len(contract.tables))
-        report = ingest(
-            contract,
-            settings.crm_database_url,
-            settings.warehouse_path,
-            as_of=as_of,
-            full=config.full,
-            overlap_minutes=settings.overlap_minutes,
-            progress=lambda table: step.advance(detail=table),
-        )
+        step = reporter.step(marked("Loading the CRM"), total=len(contract.tables))
+        try:
+            report = ingest(
+                contract,
+                settings.crm_database_url,
+                settings.warehouse_path,
+                as_of=as_of,
+                full=config.full,
+                reload=config.reload,
+                overlap_minutes=settings.overlap_minutes,
+                progress=lambda table: step.advance(detail=table),
+            )
+        except SourceUnavailable as error:
+            if context.retry_number >= settings.retries:
+                raise
+            # Twice as long each time: whatever is starting or overloaded is not helped by being asked at once.
+            pause = settings.retry_seconds * 2**context.retry_number
+            reporter.step(marked("Waiting for the CRM")).advance(detail=f"{error} Next try in {pause} s.")
+            raise dg.RetryRequested(max_retries=settings.retries, seconds_to_wait=pause) from error
         step.finish()
         for message in report.messages:
             context.log.warning(message)
         state.messages = report.messages
         write_state(settings, state)
         yield from _materializations(report)
-        step = reporter.step("Checking the loaded tables", total=len(contract.tables))
+        step = reporter.step(marked("Checking the loaded tables"), total=len(contract.tables))
         for result in check_loaded(contract, settings, report, progress=lambda table: step.advance(detail=table)):
             yield _check_result(result)
         step.finish()
 
     return LoadAssets(crm_tables, raw_tables)
+
+
+def _started_at(settings: Settings, refresh_id: str) -> str:
+    """Return when a refresh began that tries once more."""
+    state = read_state(settings)
+    return state.started_at if state is not None and state.refresh_id == refresh_id else now()
 
 
 def _materializations(report: IngestReport) -> Iterator[dg.MaterializeResult[None]]:

@@ -1,5 +1,6 @@
 """Publish the marts, but only if every blocking check of this run was recorded and passed."""
 
+import datetime as dt
 import logging
 import tempfile
 from collections.abc import Iterable
@@ -10,6 +11,7 @@ import dagster as dg
 import duckdb
 
 from loupan import snapshot
+from loupan.i18n import marked
 from loupan.kept_out import forget_refused_rows, keep_refused_rows
 from loupan.refresh_state import RefreshState, now, read_state, write_state
 from loupan.settings import Settings
@@ -122,12 +124,13 @@ def build_snapshot_asset(
         group_name="publish",
         owners=OWNERS,
         kinds={"duckdb"},
+        freshness_policy=dg.FreshnessPolicy.time_window(fail_window=dt.timedelta(hours=settings.fresh_hours)),
         description="The versioned copy of the marts that dashboards read. Made only if every check of the run passed.",
     )
     def published(
         context: dg.AssetExecutionContext, reporter: dg.ResourceParam[Reporter], warehouse_lock: WarehouseLock
     ) -> dg.MaterializeResult[None]:
-        step = reporter.step("Publishing")
+        step = reporter.step(marked("Publishing"))
         failed, recorded = failed_checks(context.instance, context.run_id, expected)
         state = read_state(settings)
         if state is None or state.refresh_id != context.run_id:

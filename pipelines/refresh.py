@@ -5,18 +5,26 @@ from __future__ import annotations
 import datetime as dt
 import errno
 import os
+from collections.abc import Sequence
+from typing import Any
 
 import sqlalchemy as sa
 
 from loupan.errors import LoupanError
 from loupan.refresh_lock import refresh_lock
-from loupan.refresh_state import RefreshState, now, read_state, write_state
+from loupan.refresh_state import INTERRUPTED, RefreshState, cancel_words, cancelled_by, now, read_state, write_state
 from loupan.settings import Settings
 from pipelines.progress import Reporter
 
 
 def refresh(
-    settings: Settings, reporter: Reporter, *, full: bool = False, as_of: dt.datetime | None = None
+    settings: Settings,
+    reporter: Reporter,
+    *,
+    full: bool = False,
+    reload: Sequence[str] = (),
+    as_of: dt.datetime | None = None,
+    started_by: str = "",
 ) -> RefreshState:
     """Load, transform, check and publish.
 
@@ -24,7 +32,9 @@ def refresh(
         settings: where everything lies.
         reporter: shows the progress.
         full: load all rows again instead of the changed ones.
+        reload: tables of which all rows are loaded again.
         as_of: the moment the statistics speak of (aware); the present by default.
+        started_by: who asked for it; empty for the command line.
 
     Returns:
         What became of it. ``outcome`` is ``published``, ``refused`` (checks failed) or ``error``.
@@ -34,7 +44,8 @@ def refresh(
     """
     try:
         with refresh_lock(settings.data_dir, lambda: reporter.step("Waiting for another refresh to end").finish()):
-            return _run(settings, reporter, full, as_of)
+            config = {"full": full, "reload": list(reload), "as_of": as_of.isoformat() if as_of else None}
+            return _run(settings, reporter, config, started_by)
     except (OSError, sa.exc.DatabaseError) as error:
         # Dagster's own records are written beside ours; it does not say kindly what is wrong with them.
         raise LoupanError(_advice(settings, error)) from error
@@ -56,21 +67,20 @@ def _advice(settings: Settings, error: OSError | sa.exc.DatabaseError) -> str:
     )
 
 
-def _run(settings: Settings, reporter: Reporter, full: bool, as_of: dt.datetime | None) -> RefreshState:
+def _run(settings: Settings, reporter: Reporter, config: dict[str, Any], started_by: str) -> RefreshState:
     import dagster as dg
 
     from pipelines.definitions import REFRESH, build_definitions
-    from pipelines.instance import COMMAND, WAREHOUSE_TAG, prepare_home
+    from pipelines.instance import COMMAND, NO_RETRY, STARTED_BY_TAG, WAREHOUSE_TAG, prepare_home
 
     os.environ["DAGSTER_HOME"] = str(prepare_home(settings))
     started_at = now()
     job = build_definitions(settings, reporter).resolve_job_def(REFRESH)
-    config = {"full": full, "as_of": as_of.isoformat() if as_of else None}
     with dg.DagsterInstance.get() as instance:
         result = job.execute_in_process(
             instance=instance,
             raise_on_error=False,
-            tags={WAREHOUSE_TAG: COMMAND},
+            tags={WAREHOUSE_TAG: COMMAND} | NO_RETRY | ({STARTED_BY_TAG: started_by} if started_by else {}),
             run_config={
                 "ops": {"raw_tables": {"config": config}},
                 # The outcome says what matters; Dagster's log of every event stays in its own database.
@@ -83,8 +93,10 @@ def _run(settings: Settings, reporter: Reporter, full: bool, as_of: dt.datetime 
         state = RefreshState(result.run_id, started_at, "error", now(), error="the refresh could not start")
         write_state(settings, state)
     elif state.outcome == "running":
-        # No step failed, and none came to an end: Ctrl-C.
-        state.outcome, state.finished_at = "error", now()
-        state.error = "the refresh was interrupted; nothing was published, the next one begins anew"
+        # No step failed, and none came to an end: Ctrl-C, here or from who cancelled it.
+        by = cancelled_by(settings, state.refresh_id)
+        state.outcome, state.finished_at = "error" if by is None else "cancelled", now()
+        why = INTERRUPTED if by is None else cancel_words(by)
+        state.error = f"{why}; nothing was published, the next one begins anew"
         write_state(settings, state)
     return state

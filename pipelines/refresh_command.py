@@ -46,11 +46,24 @@ def refresh(
         str | None,
         typer.Option(help="Moment the statistics speak of (ISO 8601, UTC without an offset); now by default."),
     ] = None,
+    reload: Annotated[
+        list[str] | None, typer.Option(help="Table to load in full while the others are loaded as ever; repeatable.")
+    ] = None,
+    cancel: Annotated[
+        bool, typer.Option("--cancel", help="Stop the running refresh; nothing of it is published.")
+    ] = False,
+    started_by: Annotated[str, typer.Option(hidden=True)] = "",
 ) -> None:
     """Load the CRM, build and check the marts, publish them.
 
     Exit code 0: published. 3: refused, because checks failed (they are named). 1: error.
     """
+    if cancel:
+        from pipelines.cancellation import cancel as stop
+
+        stopped = stop(get_settings(), started_by)
+        typer.echo(f"Cancelled the refresh that began {stopped.started_at}; nothing of it was published.")
+        return
     moment = None if as_of is None else parse_as_of(as_of)
     collect_rarely()
     console = Console(stderr=True)
@@ -61,7 +74,9 @@ def refresh(
         from pipelines.refresh import refresh as run
 
         bars.update(task, completed=1)
-        state = run(get_settings(), BarReporter(bars), full=full, as_of=moment)
+        state = run(
+            get_settings(), BarReporter(bars), full=full, reload=reload or (), as_of=moment, started_by=started_by
+        )
     for message in state.messages:
         typer.secho(f"Note: {visible(message)}", fg="yellow", err=True)
     if state.outcome == "published":

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+from zoneinfo import ZoneInfo
+
 import dagster as dg
 
+from loupan.schedules import RefreshSchedule, is_working_day, read_plan
 from loupan.settings import Settings
 from pipelines.crm_jobs import BACKUP, CARE
 
+_WAITING = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED]
+
 
 def build_schedules(refresh: dg.UnresolvedAssetJobDefinition, settings: Settings) -> list[dg.ScheduleDefinition]:
-    """Return the schedules of all jobs, in the company's time zone."""
+    """Return the schedules of all jobs, in the company's time zone.
+
+    Raises:
+        ScheduleError: if the plan of refreshes cannot be used.
+    """
     times = (
-        (refresh, settings.refresh_cron, "Refreshes at the times of LOUPAN_REFRESH_CRON."),
         (BACKUP, settings.backup_cron, "Makes a backup of the CRM at the times of LOUPAN_BACKUP_CRON."),
         (CARE, settings.care_cron, "Makes the tasks of customer care at the times of LOUPAN_CARE_CRON."),
     )
-    return [
+    return [_refresh(rule, refresh, settings) for rule in read_plan(settings).refreshes] + [
         dg.ScheduleDefinition(
             name=f"{job.name}_on_schedule",
             job=job,
@@ -26,3 +36,56 @@ def build_schedules(refresh: dg.UnresolvedAssetJobDefinition, settings: Settings
         )
         for job, cron, description in times
     ]
+
+
+def _refresh(
+    rule: RefreshSchedule, refresh: dg.UnresolvedAssetJobDefinition, settings: Settings
+) -> dg.ScheduleDefinition:
+    rows = "all rows" if rule.full else "the changed rows"
+    return dg.ScheduleDefinition(
+        name=f"refresh_{rule.name}",
+        job=refresh,
+        cron_schedule=rule.cron,
+        execution_timezone=settings.time_zone,
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description=f"Loads {rows}{f', on working days of {settings.working_calendar}' if rule.working_days else ''}.",
+        execution_fn=_evaluation(rule, refresh.name, settings),
+    )
+
+
+def _evaluation(
+    rule: RefreshSchedule, job_name: str, settings: Settings
+) -> Callable[[dg.ScheduleEvaluationContext], dg.RunRequest | dg.SkipReason]:
+    zone = ZoneInfo(settings.time_zone)
+
+    def evaluate(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        due = context.scheduled_execution_time
+        day = due.astimezone(zone).date()
+        if rule.working_days and not is_working_day(settings.working_calendar, day):
+            return dg.SkipReason(f"{day} is no working day in {settings.working_calendar}.")
+        waiting = waiting_refresh(context.instance, job_name, full=rule.full)
+        if waiting:
+            return dg.SkipReason(f"Run {waiting} is waiting already, and will load the same.")
+        return dg.RunRequest(run_key=due.isoformat(), run_config=run_config(full=rule.full))
+
+    return evaluate
+
+
+def run_config(*, full: bool) -> dict[str, object]:
+    """Return the configuration of a refresh that Dagster launches."""
+    return {"ops": {"raw_tables": {"config": {"full": full}}}}
+
+
+def waiting_refresh(instance: dg.DagsterInstance, job_name: str, *, full: bool) -> str | None:
+    """Return the id of a refresh that has not begun yet and will load at least as much, None if there is none.
+
+    Refreshes take their turns. Without this, those due during a long one would queue up and do the same work again.
+    """
+    runs = instance.get_runs(dg.RunsFilter(job_name=job_name, statuses=_WAITING))
+    for run in runs:
+        ops: Any = run.run_config.get("ops", {})
+        config = ops.get("raw_tables", {}).get("config", {})
+        # One of a past moment does not tell of the present.
+        if not config.get("as_of") and (config.get("full", False) or not full):
+            return run.run_id
+    return None

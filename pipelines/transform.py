@@ -8,6 +8,7 @@ from dagster_dbt import DagsterDbtTranslator, DbtProject, dbt_assets
 from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
 from google.protobuf.json_format import MessageToDict
 
+from loupan.i18n import marked
 from loupan.lineage import ROWS, Made
 from loupan.settings import Settings
 from pipelines import dbt_runner
@@ -62,13 +63,13 @@ def build_dbt_assets(settings: Settings, lineage: Mapping[str, Mapping[str, Made
         nodes = sum(
             node["resource_type"] in ("model", "test", "seed", "snapshot") for node in manifest["nodes"].values()
         )
-        step = reporter.step("Building and testing the marts", total=nodes)
+        step = reporter.step(marked("Building and testing the marts"), total=nodes)
 
         def on_event(message: Any) -> None:
             if message.info.name in ("LogModelResult", "LogTestResult", "LogSeedResult", "LogSnapshotResult"):
                 events.append(MessageToDict(message, preserving_proto_field_name=True))
             elif message.info.name == "NodeFinished":
-                step.advance()
+                step.advance(detail=message.data.node_info.node_name)
 
         results = dbt_runner.build(settings, on_event)
         step.finish()

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from dashboards.view import View
-from loupan.i18n import Translator, marked
+from loupan.i18n import marked
 from loupan.refresh_state import RefreshState
+from loupan.refresh_words import OUTCOMES, outcome
 from loupan.ui.drawing import HOVER, NOTHING, Column, Drawing, figure, hover, value_axis
 from loupan.ui.drawing import written as texts_of
 from loupan.ui.palette import COLOURS
@@ -16,7 +17,6 @@ from loupan.ui.palette import COLOURS
 MOST = 60
 # There is room for so many at least; moments of fewer than so many would stand too close.
 _FEWEST, _CLOSE = 6, 3
-_OUTCOMES = {"published": marked("published"), "refused": marked("refused"), "error": marked("stopped with an error")}
 
 
 @dataclass(frozen=True)
@@ -61,18 +61,13 @@ MEASURES = {
 }
 
 
-def outcome_words(t: Translator, run: RefreshState) -> str:
-    """Return what became of a refresh."""
-    return t(_OUTCOMES.get(run.outcome, run.outcome))
-
-
 def by_refresh(view: View, runs: Sequence[RefreshState], measure: Measure) -> Drawing:
     """Draw a measure of every refresh, the last ones, in the colour of what became of it."""
     runs = [run for run in runs if measure.value(run) is not None][-MOST:]
     if not runs:
         return NOTHING
     t, formats, zone, colours = view.t, view.formats, view.gateway.time_zone, COLOURS[view.theme]
-    shades = {"published": colours.main, "refused": colours.accent, "error": colours.bad}
+    shades = {"published": colours.main, "refused": colours.accent, "error": colours.bad, "cancelled": colours.muted}
     values = [float(measure.value(run) or 0) for run in runs]
     moments = [formats.moment(datetime.fromisoformat(run.started_at), zone) for run in runs]
     written = [formats.value(value, measure.unit) for value in values]
@@ -81,19 +76,19 @@ def by_refresh(view: View, runs: Sequence[RefreshState], measure: Measure) -> Dr
         {
             "type": "bar",
             "name": t(words),
-            "x": [place for place, run in enumerate(runs) if run.outcome == outcome],
-            "y": [value for value, run in zip(values, runs, strict=True) if run.outcome == outcome],
-            "marker": {"color": shades[outcome], "cornerradius": 3},
+            "x": [place for place, run in enumerate(runs) if run.outcome == name],
+            "y": [value for value, run in zip(values, runs, strict=True) if run.outcome == name],
+            "marker": {"color": shades[name], "cornerradius": 3},
             "width": 0.7,
             "customdata": [
                 hover([moment, f"{title}: {text}", t(words)])
                 for moment, text, run in zip(moments, written, runs, strict=True)
-                if run.outcome == outcome
+                if run.outcome == name
             ],
             "hovertemplate": HOVER,
         }
-        for outcome, words in _OUTCOMES.items()
-        if any(run.outcome == outcome for run in runs)
+        for name, words in OUTCOMES.items()
+        if any(run.outcome == name for run in runs)
     ]
     # On a telephone there is no room for two moments beside each other.
     ends = sorted({0 if len(runs) > _CLOSE else len(runs) - 1, len(runs) - 1})
@@ -113,7 +108,7 @@ def by_refresh(view: View, runs: Sequence[RefreshState], measure: Measure) -> Dr
     alt = t("The last of {number} refreshes: {value}.", number=len(runs), value=written[-1])
     columns = [
         Column(t("Started"), moments[::-1]),
-        Column(t("Outcome"), [outcome_words(t, run) for run in reversed(runs)]),
+        Column(t("Outcome"), [outcome(t, run) for run in reversed(runs)]),
         Column(title, values[::-1], measure.unit),
     ]
     return Drawing(drawn, alt, texts_of(formats, columns), columns=columns)

@@ -18,8 +18,7 @@ from loupan import ui
 from loupan.errors import LoupanError
 from loupan.formats import NO_DATA
 from loupan.i18n import Translator, marked
-from loupan.refresh_lock import is_refreshing
-from loupan.refresh_state import RefreshState, read_history, read_state
+from loupan.refresh_state import INTERRUPTED, RefreshState, last_refresh, read_history
 from loupan.settings import get_settings
 from loupan.snapshot import Snapshot, list_snapshots
 
@@ -41,11 +40,12 @@ def draw(view: View, tables: bool) -> None:
     """Draw the page."""
     t = view.t
     snapshot, settings = view.gateway.metrics.snapshot, get_settings()
-    refresh = read_state(settings)
+    refresh = last_refresh(settings)
     _facts(view, snapshot, refresh)
     if refresh is not None:
         _last_refresh(view, refresh)
         _messages(refresh)
+    links.link("refreshes", t("Start, watch and plan refreshes"), ":material/sync:")
     _documents(view)
     _history(view, read_history(settings), tables)
     left, right = ui.columns(1, 1)
@@ -110,10 +110,15 @@ def _last_refresh(view: View, refresh: RefreshState) -> None:
             st.success(
                 t("The last refresh, started {moment}, was published.", moment=moment), icon=":material/check_circle:"
             )
-        case "running" if not is_refreshing(get_settings().data_dir):
+        case "error" if refresh.error == INTERRUPTED:
             st.error(
                 t("The last refresh, started {moment}, was interrupted. You see an earlier one.", moment=moment),
                 icon=":material/error:",
+            )
+        case "cancelled":
+            st.info(
+                t("The last refresh, started {moment}, was cancelled. You see an earlier one.", moment=moment),
+                icon=":material/cancel:",
             )
         case "running":
             st.info(t("A refresh has been running since {moment}.", moment=moment), icon=":material/progress_activity:")

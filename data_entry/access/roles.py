@@ -203,7 +203,7 @@ READY_MADE: dict[str, ReadyMade] = {
             (("import", "backup", "refresh"), ("run", "read"), "all"),
             _pages(
                 "data-status", "overview", "changes", "sales", "customer-structure", "conversion", "complaints",
-                "campaign-return", "property-fees", "staff", "models", "explore", "records", "backups",
+                "campaign-return", "property-fees", "staff", "models", "explore", "records", "backups", "refreshes",
             ),
             _pages(*_MEANING, "quarantine", "completeness"),
         ),

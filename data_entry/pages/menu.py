@@ -159,4 +159,10 @@ MENU: dict[str, tuple[Entry, ...]] = {
             ":material/account_circle:", (),
         ),
     ),
+    marked("Data"): (
+        Entry(
+            "refreshes", marked("Refreshes"), marked("Bring the figures up to date: start, watch, cancel, plan"),
+            ":material/sync:", (),
+        ),
+    ),
 }  # fmt: skip

@@ -46,7 +46,8 @@ def _duckdb_type(column_type: sa.types.TypeEngine[Any]) -> str:
 
 
 @cache
-def _ingested_tables() -> set[str]:
+def ingested_tables() -> set[str]:
+    """Return the names of the tables that are loaded."""
     return {mapper.class_.__tablename__ for mapper in Base.registry.mappers if mapper.class_.ingested}
 
 
@@ -58,7 +59,7 @@ def _column(column: sa.Column[Any]) -> dict[str, Any]:
     if isinstance(column.type, sa.Enum):
         meta["accepted_values"] = list(column.type.enums)
     targets = [str(key.column.table.name) for key in column.foreign_keys]
-    if targets and targets[0] in _ingested_tables():
+    if targets and targets[0] in ingested_tables():
         meta["references"] = targets[0]
     if column.info.get("sensitive"):
         meta["sensitive"] = True

@@ -5,6 +5,7 @@ from typing import Any
 
 import dagster as dg
 
+from loupan.i18n import marked
 from loupan.mining.published import ABSTAINED, FAILED
 from loupan.settings import Settings
 from pipelines.mining.catalogue import ModelFile, UnusableModel, model_files
@@ -67,7 +68,7 @@ def build_model_assets(settings: Settings, marts: Iterable[dg.AssetKey]) -> dg.A
         ],
     )
     def models_of_refresh(context: dg.AssetExecutionContext, reporter: dg.ResourceParam[Reporter]) -> Iterator[Any]:
-        step = reporter.step("Running the models", total=len(models))
+        step = reporter.step(marked("Running the models"), total=len(models))
         ended = run_models(settings, models, lambda name: step.advance(detail=name))
         step.finish()
         for run in ended:

@@ -5,7 +5,16 @@ from __future__ import annotations
 import json
 
 from loupan import refresh_state
-from loupan.refresh_state import RefreshState, read_history, write_state
+from loupan.refresh_lock import refresh_lock
+from loupan.refresh_state import (
+    RefreshState,
+    last_refresh,
+    note_cancel,
+    read_history,
+    read_state,
+    settle,
+    write_state,
+)
 from loupan.settings import get_settings
 
 
@@ -62,3 +71,20 @@ def test_snapshots_from_before_there_was_a_history_count() -> None:
     assert [(s.started_at, s.outcome, s.rows, s.quarantined) for s in read_history(settings)] == [
         (start(1), "published", {"lead": 5}, {"lead": 1}), (start(3), "published", {}, {}),
     ]  # fmt: skip
+
+
+def test_an_interrupted_refresh_is_told_from_a_running_and_a_cancelled_one(settings):
+    write_state(settings, RefreshState("a", start(1)))
+    with refresh_lock(settings.data_dir):
+        pass
+    assert last_refresh(settings).outcome == "error"
+    assert last_refresh(settings).error == refresh_state.INTERRUPTED
+    note_cancel(settings, "a", "E00001 Li")
+    assert (last_refresh(settings).outcome, last_refresh(settings).error) == ("cancelled", "cancelled by E00001 Li")
+    assert read_state(settings).outcome == "running"
+    settle(settings)
+    assert read_state(settings).outcome == "cancelled"
+    assert [state.outcome for state in read_history(settings)] == ["cancelled"]
+    # Another one that stops by itself was not cancelled by anybody.
+    write_state(settings, RefreshState("b", start(2)))
+    assert last_refresh(settings).error == refresh_state.INTERRUPTED

@@ -1,0 +1,105 @@
+"""Refreshes as people with the right to them see, start, cancel and plan them from a page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+
+from data_entry.schema.organisation import Employee
+from data_entry.services.errors import Refused
+from data_entry.services.work import Work
+from loupan import refresh_control, schedules
+from loupan.dagster_client import Automation, Dagster, Orchestration
+from loupan.i18n import marked
+from loupan.schedules import RefreshPlan, RefreshSchedule, ScheduleError
+from loupan.settings import Settings
+
+RESOURCE = "refresh"
+
+
+def require_reading(work: Work) -> None:
+    """Raise `Forbidden` unless the actor may see refreshes, their logs and their plan."""
+    work.require("read", RESOURCE)
+
+
+def _person(work: Work) -> str:
+    """Name the actor by number and name, as staff appear in records of operations."""
+    number = work.session.scalar(sa.select(Employee.number).where(Employee.id == work.actor.employee_id))
+    return f"{number} {work.actor.name}" if number else work.actor.name
+
+
+def start(work: Work, settings: Settings, *, full: bool = False, tables: Sequence[str] = ()) -> None:
+    """Start a refresh, and leave a line in the trail.
+
+    Raises:
+        Forbidden: if the actor may not.
+        RefreshControlError: if one is running already, or no process can be started.
+    """
+    work.require("run", RESOURCE)
+    refresh_control.start(settings, full=full, tables=tables, started_by=_person(work))
+    work.log("start", RESOURCE, None, full=full, tables=list(tables))
+
+
+def cancel(work: Work, settings: Settings) -> None:
+    """Have the running refresh stopped, and leave a line in the trail.
+
+    Raises:
+        Forbidden: if the actor may not.
+        RefreshControlError: if none is running.
+    """
+    work.require("run", RESOURCE)
+    refresh_control.cancel(settings, started_by=_person(work))
+    work.log("cancel", RESOURCE, None)
+
+
+def save_schedule(work: Work, settings: Settings, rule: RefreshSchedule, replaces: str | None) -> None:
+    """Add a rule to the plan, or put it in the place of another.
+
+    Args:
+        work: who does it.
+        settings: of the installation.
+        rule: the rule.
+        replaces: name of the one it replaces; None for a new one.
+
+    Raises:
+        Forbidden: if the actor may not.
+        Refused: if another rule has its name, or there are too many.
+        ScheduleError: if the plan in force cannot be read.
+    """
+    work.require("run", RESOURCE)
+    rules = [known for known in schedules.read_plan(settings).refreshes if known.name != replaces]
+    if any(known.name == rule.name for known in rules):
+        raise Refused(marked("Another schedule is called {name}. Choose another name."), name=rule.name)
+    if len(rules) >= schedules.MOST:
+        raise Refused(marked("There are {most} schedules already. Remove one first."), most=schedules.MOST)
+    schedules.write_plan(settings, RefreshPlan(refreshes=(*rules, rule)))
+    work.log("change", "refresh_schedule", None, **rule.model_dump())
+
+
+def remove_schedule(work: Work, settings: Settings, name: str) -> None:
+    """Take a rule out of the plan.
+
+    Raises:
+        Forbidden: if the actor may not.
+        ScheduleError: if there is none of that name, or the plan in force cannot be read.
+    """
+    work.require("run", RESOURCE)
+    rules = schedules.read_plan(settings).refreshes
+    kept = tuple(rule for rule in rules if rule.name != name)
+    if len(kept) == len(rules):
+        raise ScheduleError(marked("This schedule is not there any more."))
+    schedules.write_plan(settings, RefreshPlan(refreshes=kept))
+    work.log("remove", "refresh_schedule", None, name=name)
+
+
+def switch(work: Work, settings: Settings, here: Orchestration, automation: Automation, *, is_on: bool) -> None:
+    """Turn a schedule or the sensor on or off in Dagster.
+
+    Raises:
+        Forbidden: if the actor may not.
+        DagsterError: if Dagster does not do it.
+    """
+    work.require("run", RESOURCE)
+    Dagster(settings).switch(here, automation, is_on=is_on)
+    work.log("switch", "refresh_schedule", None, name=automation.name, is_on=is_on)
