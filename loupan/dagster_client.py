@@ -12,7 +12,8 @@ from loupan.errors import LoupanError
 from loupan.i18n import marked
 from loupan.settings import Settings
 
-TIMEOUT_SECONDS = 10.0
+# To load the definitions anew may mean to parse the dbt project.
+TIMEOUT_SECONDS, RELOAD_SECONDS = 20.0, 180.0
 # Of an hourly schedule that rests on holidays, the next time may be a hundred hours away.
 _NEXT = 120
 
@@ -30,7 +31,7 @@ query($next: Int!) {
         sensors { name sensorState { id status ticks(limit: 1) { status timestamp skipReason } } }
       }
     }
-    ... on PythonError { message }
+    ... on PythonError { message causes { message } }
   }
   instance { daemonHealth { allDaemonStatuses { daemonType healthy required } } }
 }
@@ -39,21 +40,21 @@ _SELECTOR = "repositoryName: $repository, repositoryLocationName: $location"
 _SWITCHES = {
     ("schedule", True): f"""mutation($repository: String!, $location: String!, $name: String!) {{
       done: startSchedule(scheduleSelector: {{{_SELECTOR}, scheduleName: $name}}) {{
-        __typename ... on PythonError {{ message }} ... on UnauthorizedError {{ message }} }} }}""",
+        __typename ... on PythonError {{ message causes {{ message }} }} ... on UnauthorizedError {{ message }} }} }}""",
     ("sensor", True): f"""mutation($repository: String!, $location: String!, $name: String!) {{
       done: startSensor(sensorSelector: {{{_SELECTOR}, sensorName: $name}}) {{
-        __typename ... on PythonError {{ message }} ... on UnauthorizedError {{ message }} }} }}""",
+        __typename ... on PythonError {{ message causes {{ message }} }} ... on UnauthorizedError {{ message }} }} }}""",
     ("schedule", False): """mutation($id: String!) {
-      done: stopRunningSchedule(id: $id) { __typename ... on PythonError { message } } }""",
+      done: stopRunningSchedule(id: $id) { __typename ... on PythonError { message causes { message } } } }""",
     ("sensor", False): """mutation($id: String!) {
-      done: stopSensor(id: $id) { __typename ... on PythonError { message } } }""",
+      done: stopSensor(id: $id) { __typename ... on PythonError { message causes { message } } } }""",
 }
 _RELOAD = """
 mutation($location: String!) {
   done: reloadRepositoryLocation(repositoryLocationName: $location) {
     __typename
-    ... on WorkspaceLocationEntry { locationOrLoadError { __typename ... on PythonError { message } } }
-    ... on PythonError { message }
+    ... on WorkspaceLocationEntry { locationOrLoadError { __typename ... on PythonError { message causes { message } } } }
+    ... on PythonError { message causes { message } }
   }
 }
 """
@@ -112,10 +113,10 @@ class Dagster:
     def __init__(self, settings: Settings) -> None:
         self._address = f"http://127.0.0.1:{settings.dagster_port}{settings.dagster_path}/graphql"
 
-    def _ask(self, query: str, **variables: Any) -> dict[str, Any]:
+    def _ask(self, query: str, timeout: float = TIMEOUT_SECONDS, **variables: Any) -> dict[str, Any]:
         try:
             # The machine's proxy is no way to the machine itself.
-            with httpx.Client(timeout=TIMEOUT_SECONDS, trust_env=False) as client:
+            with httpx.Client(timeout=timeout, trust_env=False) as client:
                 answer = client.post(self._address, json={"query": query, "variables": variables})
                 answer.raise_for_status()
                 found = answer.json()
@@ -168,13 +169,16 @@ class Dagster:
         Raises:
             DagsterError: if Dagster cannot load them.
         """
-        done = self._ask(_RELOAD, location=here.location)["done"]
+        done = self._ask(_RELOAD, RELOAD_SECONDS, location=here.location)["done"]
         self._require_done(done.get("locationOrLoadError") or done)
 
     @staticmethod
     def _require_done(answer: dict[str, Any]) -> None:
         if answer.get("message") or answer["__typename"].endswith("Error"):
-            raise DagsterError(f"Dagster refused: {answer.get('message') or answer['__typename']}")
+            # The last cause is what somebody can mend; those before it say where Dagster met it.
+            causes = [cause["message"] for cause in answer.get("causes") or ()]
+            said = (causes or [answer.get("message") or answer["__typename"]])[-1]
+            raise DagsterError(f"Dagster refused: {said.strip()}")
 
 
 def _automation(kind: Literal["schedule", "sensor"], line: dict[str, Any], state: dict[str, Any]) -> Automation:

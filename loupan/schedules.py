@@ -94,7 +94,7 @@ def read_plan(settings: Settings) -> RefreshPlan:
     except ValidationError as error:
         raise ScheduleError(
             f"{path} is no plan of refreshes: {_said(error)}. Mend it, or move it away: "
-            "the plan of the settings is then in force."
+            "until then the plan of the settings is in force."
         ) from error
 
 

@@ -2,30 +2,36 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import dagster as dg
 
-from loupan.schedules import RefreshSchedule, is_working_day, read_plan
+from loupan.schedules import RefreshSchedule, ScheduleError, default_plan, is_working_day, read_plan
 from loupan.settings import Settings
 from pipelines.crm_jobs import BACKUP, CARE
 
+LOG = logging.getLogger(__name__)
 _WAITING = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED]
 
 
 def build_schedules(refresh: dg.UnresolvedAssetJobDefinition, settings: Settings) -> list[dg.ScheduleDefinition]:
     """Return the schedules of all jobs, in the company's time zone.
 
-    Raises:
-        ScheduleError: if the plan of refreshes cannot be used.
+    A plan that cannot be read stops no refresh: that of the settings is in force until it is mended.
     """
+    try:
+        plan = read_plan(settings)
+    except ScheduleError as error:
+        LOG.error("%s", error)
+        plan = default_plan(settings)
     times = (
         (BACKUP, settings.backup_cron, "Makes a backup of the CRM at the times of LOUPAN_BACKUP_CRON."),
         (CARE, settings.care_cron, "Makes the tasks of customer care at the times of LOUPAN_CARE_CRON."),
     )
-    return [_refresh(rule, refresh, settings) for rule in read_plan(settings).refreshes] + [
+    return [_refresh(rule, refresh, settings) for rule in plan.refreshes] + [
         dg.ScheduleDefinition(
             name=f"{job.name}_on_schedule",
             job=job,

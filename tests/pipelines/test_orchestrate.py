@@ -1,4 +1,4 @@
-"""``loupan orchestrate``: Dagster's own UI shows the job, and a run started there publishes."""
+"""``loupan orchestrate``: a run started in Dagster publishes or is cancelled, and schedules keep what people set."""
 
 from __future__ import annotations
 
@@ -10,11 +10,17 @@ import socket
 import subprocess
 import time
 import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from loupan import dagster_client
+from loupan.refresh_state import read_history, read_state
+from loupan.schedules import RefreshPlan, RefreshSchedule, read_plan, write_plan
+from loupan.settings import Settings
 from tests.support.command import Command
 from tests.support.installation import AS_OF, LOUPAN, sample_installation
 
@@ -50,7 +56,7 @@ class Dagster:
             time.sleep(1)
         raise AssertionError("Dagster did not load the definitions")
 
-    def run_job(self, repository: Any, job: str, config: dict[str, Any]) -> str:
+    def launch(self, repository: Any, job: str, config: dict[str, Any]) -> str:
         selector = {
             "repositoryLocationName": repository["location"]["name"],
             "repositoryName": repository["name"],
@@ -61,7 +67,9 @@ class Dagster:
             "... on LaunchRunSuccess { run { runId } } } }",
             p={"selector": selector, "runConfigData": config},
         )["launchRun"]
-        run_id = launched["run"]["runId"]
+        return str(launched["run"]["runId"])
+
+    def wait_for_run(self, run_id: str) -> str:
         deadline = time.monotonic() + 5 * MINUTES
         while time.monotonic() < deadline:
             status = self.ask("query($id: ID!) { runOrError(runId: $id) { ... on Run { status } } }", id=run_id)
@@ -69,6 +77,40 @@ class Dagster:
                 return str(status["runOrError"]["status"])
             time.sleep(1)
         raise AssertionError("the run did not end")
+
+    def freshness(self) -> str:
+        """Wait until Dagster's daemon has looked at how fresh the snapshot is, and return what it found."""
+        deadline = time.monotonic() + 3 * MINUTES
+        while time.monotonic() < deadline:
+            asset = self.ask(
+                '{ assetNodeOrError(assetKey: {path: ["snapshot"]}) { ... on AssetNode '
+                "{ freshnessStatusInfo { freshnessStatus } } } }"
+            )["assetNodeOrError"]
+            found = (asset.get("freshnessStatusInfo") or {}).get("freshnessStatus", "UNKNOWN")
+            if found != "UNKNOWN":
+                return str(found)
+            time.sleep(1)
+        raise AssertionError("nobody looked at the freshness")
+
+
+@contextmanager
+def orchestrating(environment: Mapping[str, str], port: int) -> Iterator[Dagster]:
+    """Run ``loupan orchestrate`` until its definitions are loaded, and stop it afterwards."""
+    process = subprocess.Popen(
+        [str(LOUPAN), "orchestrate", "--port", str(port)],
+        env=dict(environment),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        yield Dagster(port)
+    finally:
+        os.killpg(process.pid, signal.SIGINT)
+        try:
+            process.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def _kill_a_refresh(data_dir: Path, environment: dict[str, str]) -> None:
@@ -84,7 +126,7 @@ def _kill_a_refresh(data_dir: Path, environment: dict[str, str]) -> None:
     process.wait(MINUTES)
 
 
-def test_a_run_started_in_dagster_publishes(tmp_path: Path) -> None:
+def test_what_is_run_and_planned_in_dagster_and_the_app_holds_in_both(tmp_path: Path) -> None:
     data_dir = shutil.copytree(sample_installation(), tmp_path / "company")
     before = (data_dir / "snapshots" / "CURRENT").read_text()
     with socket.socket() as probe:
@@ -92,31 +134,81 @@ def test_a_run_started_in_dagster_publishes(tmp_path: Path) -> None:
         port = probe.getsockname()[1]
     environment = {k: v for k, v in os.environ.items() if not k.startswith("LOUPAN_")}
     environment["LOUPAN_DATA_DIR"] = str(data_dir)
+    environment["LOUPAN_WITHOUT_MODELS"] = "*"
+    settings = Settings(data_dir=data_dir, dagster_port=port)
+    client = dagster_client.Dagster(settings)
+    as_of = {"ops": {"raw_tables": {"config": {"as_of": f"{AS_OF}T16:00:00+00:00"}}}}
     _kill_a_refresh(data_dir, environment)
-    process = subprocess.Popen(
-        [str(LOUPAN), "orchestrate", "--port", str(port)],
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    try:
-        dagster = Dagster(port)
+    with orchestrating(environment, port) as dagster:
         repository = dagster.wait_for_location()
         assert {"refresh", "backup", "care"} <= {job["name"] for job in repository["jobs"]}
         schedules = {schedule["name"]: schedule["scheduleState"]["status"] for schedule in repository["schedules"]}
-        assert schedules == dict.fromkeys(("refresh_on_schedule", "backup_on_schedule", "care_on_schedule"), "RUNNING")
-        as_of = {"ops": {"raw_tables": {"config": {"as_of": f"{AS_OF}T16:00:00+00:00"}}}}
-        assert dagster.run_job(repository, "refresh", as_of) == "SUCCESS"
+        ours = {"refresh_daily", "refresh_hourly", "backup_on_schedule", "care_on_schedule"}
+        assert ours <= set(schedules)
+        assert set(schedules.values()) == {"RUNNING"}
+        assert dagster.wait_for_run(dagster.launch(repository, "refresh", as_of)) == "SUCCESS"
         runs = dagster.ask("{ runsOrError { ... on Runs { results { status } } } }")["runsOrError"]["results"]
         assert sorted({run["status"] for run in runs}) == ["FAILURE", "SUCCESS"]  # the killed one is not running
-    finally:
-        os.killpg(process.pid, signal.SIGINT)
-        try:
-            process.wait(timeout=30)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-    assert (data_dir / "snapshots" / "CURRENT").read_text() != before
+        published = (data_dir / "snapshots" / "CURRENT").read_text()
+        assert published != before
+        assert dagster.freshness() == "HEALTHY"
+
+        _cancel_one(dagster, repository, as_of, settings, environment)
+        assert (data_dir / "snapshots" / "CURRENT").read_text() == published
+        _change_the_plan(client, settings)
+    with pytest.raises(dagster_client.DagsterError, match="does not answer"):
+        client.orchestration()
+    # It is all remembered.
+    with orchestrating(environment, port) as dagster:
+        dagster.wait_for_location()
+        assert _switched(client) == CHANGED
+
+
+def _cancel_one(
+    dagster: Dagster, repository: Any, as_of: dict[str, Any], settings: Settings, environment: dict[str, str]
+) -> None:
+    """Cancel a run: it ends, says by whom, and Dagster does not try it again."""
+    run_id = dagster.launch(repository, "refresh", as_of)
+    _wait_for(lambda: (state := read_state(settings)).refresh_id == run_id and state.outcome == "running")
+    done = Command(["refresh", "--cancel", "--started-by", "E00001 Li"], environment)
+    out, err = done.communicate(MINUTES)
+    assert done.returncode == 0, out + err
+    assert dagster.wait_for_run(run_id) == "FAILURE"
+    assert read_state(settings).outcome == "cancelled"
+    assert read_history(settings)[-1].error == "cancelled by E00001 Li"
+    tags = dagster.ask("query($id: ID!) { runOrError(runId: $id) { ... on Run { tags { key value } } } }", id=run_id)[
+        "runOrError"
+    ]["tags"]
+    assert {"key": "dagster/will_retry", "value": "false"} in tags
+
+
+def _change_the_plan(client: dagster_client.Dagster, settings: Settings) -> None:
+    """Switch and plan as the app does: that is what Dagster does from then on."""
+    here = client.orchestration()
+    assert here.sleeping == ()
+    named = {automation.name: automation for automation in here.automations}
+    assert named["refresh_daily"].next
+    client.switch(here, named["refresh_hourly"], is_on=False)
+    client.switch(here, named["refresh_on_change"], is_on=True)
+    night = RefreshSchedule(name="night", cron="30 3 * * *", full=True)
+    write_plan(settings, RefreshPlan(refreshes=(*read_plan(settings).refreshes, night)))
+    client.reload(here)
+    assert _switched(client) == CHANGED
+
+
+CHANGED = {"refresh_daily": True, "refresh_hourly": False, "refresh_night": True, "refresh_on_change": True}
+
+
+def _switched(client: dagster_client.Dagster) -> dict[str, bool]:
+    automations = client.orchestration().automations
+    return {automation.name: automation.is_on for automation in automations if automation.name.startswith("refresh_")}
+
+
+def _wait_for(happened: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 2 * MINUTES
+    while not happened():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
 
 
 def test_a_busy_port_is_said(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 import pytest
 
-from loupan.schedules import RefreshPlan, RefreshSchedule, write_plan
+from loupan.schedules import FILE, RefreshPlan, RefreshSchedule, write_plan
 from loupan.settings import Settings
 from pipelines import dbt_runner
 from pipelines.contract import read_contract
@@ -91,6 +91,14 @@ def test_the_plan_is_what_dagster_runs(tmp_path) -> None:
     assert set(schedules) == {"refresh_night", "backup_on_schedule", "care_on_schedule"}
     assert schedules["refresh_night"].cron_schedule == "30 3 * * *"
     assert schedules["refresh_night"].execution_timezone == settings.time_zone
+
+
+def test_a_plan_that_cannot_be_read_stops_no_refresh(tmp_path, caplog) -> None:
+    settings = Settings(data_dir=tmp_path)
+    (tmp_path / FILE).write_text("{half")
+    schedules = {s.name for s in build_schedules(refresh, settings)}
+    assert {"refresh_daily", "refresh_hourly"} <= schedules
+    assert str(tmp_path / FILE) in caplog.text
 
 
 def test_who_started_a_run_is_known() -> None:
