@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -31,30 +32,32 @@ query($next: Int!) {
         sensors { name sensorState { id status ticks(limit: 1) { status timestamp skipReason } } }
       }
     }
-    ... on PythonError { message causes { message } }
+    ...Problem
   }
   instance { daemonHealth { allDaemonStatuses { daemonType healthy required } } }
 }
 """
+# What every answer may be instead of what was asked for.
+_PROBLEM = "\nfragment Problem on PythonError { message causes { message } }"
 _SELECTOR = "repositoryName: $repository, repositoryLocationName: $location"
 _SWITCHES = {
     ("schedule", True): f"""mutation($repository: String!, $location: String!, $name: String!) {{
       done: startSchedule(scheduleSelector: {{{_SELECTOR}, scheduleName: $name}}) {{
-        __typename ... on PythonError {{ message causes {{ message }} }} ... on UnauthorizedError {{ message }} }} }}""",
+        __typename ...Problem ... on UnauthorizedError {{ message }} }} }}""",
     ("sensor", True): f"""mutation($repository: String!, $location: String!, $name: String!) {{
       done: startSensor(sensorSelector: {{{_SELECTOR}, sensorName: $name}}) {{
-        __typename ... on PythonError {{ message causes {{ message }} }} ... on UnauthorizedError {{ message }} }} }}""",
+        __typename ...Problem ... on UnauthorizedError {{ message }} }} }}""",
     ("schedule", False): """mutation($id: String!) {
-      done: stopRunningSchedule(id: $id) { __typename ... on PythonError { message causes { message } } } }""",
+      done: stopRunningSchedule(id: $id) { __typename ...Problem } }""",
     ("sensor", False): """mutation($id: String!) {
-      done: stopSensor(id: $id) { __typename ... on PythonError { message causes { message } } } }""",
+      done: stopSensor(id: $id) { __typename ...Problem } }""",
 }
 _RELOAD = """
 mutation($location: String!) {
   done: reloadRepositoryLocation(repositoryLocationName: $location) {
     __typename
-    ... on WorkspaceLocationEntry { locationOrLoadError { __typename ... on PythonError { message causes { message } } } }
-    ... on PythonError { message causes { message } }
+    ... on WorkspaceLocationEntry { locationOrLoadError { __typename ...Problem } }
+    ...Problem
   }
 }
 """
@@ -113,11 +116,11 @@ class Dagster:
     def __init__(self, settings: Settings) -> None:
         self._address = f"http://127.0.0.1:{settings.dagster_port}{settings.dagster_path}/graphql"
 
-    def _ask(self, query: str, timeout: float = TIMEOUT_SECONDS, **variables: Any) -> dict[str, Any]:
+    def _ask(self, query: str, variables: Mapping[str, Any], timeout: float = TIMEOUT_SECONDS) -> dict[str, Any]:
         try:
             # The machine's proxy is no way to the machine itself.
             with httpx.Client(timeout=timeout, trust_env=False) as client:
-                answer = client.post(self._address, json={"query": query, "variables": variables})
+                answer = client.post(self._address, json={"query": query + _PROBLEM, "variables": variables})
                 answer.raise_for_status()
                 found = answer.json()
         except (httpx.HTTPError, ValueError) as error:
@@ -132,7 +135,7 @@ class Dagster:
         Raises:
             DagsterError: if Dagster does not answer, or has not loaded our definitions.
         """
-        found = self._ask(_OVERVIEW, next=_NEXT)
+        found = self._ask(_OVERVIEW, {"next": _NEXT})
         nodes = found["repositoriesOrError"].get("nodes") or []
         if not nodes:
             raise DagsterError(
@@ -161,7 +164,7 @@ class Dagster:
         """
         named = {"repository": here.repository, "location": here.location, "name": automation.name}
         variables = named if is_on else {"id": automation.state_id}
-        self._require_done(self._ask(_SWITCHES[automation.kind, is_on], **variables)["done"])
+        self._require_done(self._ask(_SWITCHES[automation.kind, is_on], variables)["done"])
 
     def reload(self, here: Orchestration) -> None:
         """Let Dagster read our definitions anew, the plan of refreshes with them.
@@ -169,7 +172,7 @@ class Dagster:
         Raises:
             DagsterError: if Dagster cannot load them.
         """
-        done = self._ask(_RELOAD, RELOAD_SECONDS, location=here.location)["done"]
+        done = self._ask(_RELOAD, {"location": here.location}, RELOAD_SECONDS)["done"]
         self._require_done(done.get("locationOrLoadError") or done)
 
     @staticmethod
