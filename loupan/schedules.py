@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
 from functools import lru_cache
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, model_validator
 
 from loupan.cron import check_cron
 from loupan.errors import LoupanError
@@ -30,6 +31,12 @@ def _cron(text: str) -> str:
     return text.strip()
 
 
+def _name(text: str) -> str:
+    if not re.fullmatch(r"[a-z][a-z0-9_]{0,30}", text):
+        raise ValueError("use small letters, digits and underscores, a letter first, 31 in all")
+    return text
+
+
 class RefreshSchedule(BaseModel):
     """One rule of the plan.
 
@@ -42,7 +49,7 @@ class RefreshSchedule(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,30}$")]
+    name: Annotated[str, AfterValidator(_name)]
     cron: Annotated[str, AfterValidator(_cron)]
     full: bool = False
     working_days: bool = False

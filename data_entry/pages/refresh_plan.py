@@ -16,7 +16,7 @@ from loupan.dagster_client import Automation, Dagster, DagsterError, Orchestrati
 from loupan.formats import NO_DATA
 from loupan.i18n import marked
 from loupan.refresh_words import cron_in_words, loads
-from loupan.schedules import RefreshSchedule, checked_schedule, is_working_day, read_plan
+from loupan.schedules import RefreshSchedule, is_working_day
 from loupan.settings import get_settings
 
 _PREFIX = "refresh_"
@@ -47,7 +47,7 @@ def draw(desk: Desk) -> None:
             t("Parts of Dagster do not answer: {parts}.", parts=", ".join(here.sleeping)), icon=":material/warning:"
         )
     with forms.showing_errors(desk) as outcome:
-        rules = read_plan(settings).refreshes
+        rules = refreshes.plan(settings).refreshes
     if not outcome.ok:
         return
     automations = {a.name: a for a in here.automations} if here is not None else {}
@@ -160,8 +160,10 @@ def _edit(desk: Desk, rule: RefreshSchedule | None, automation: Automation | Non
             is_removed = rule is not None and st.button(t("Remove"), icon=":material/delete:", key="lp_schedule_remove")
         if is_saved:
             with forms.showing_errors(desk) as outcome, desk.writing() as work:
-                wanted = checked_schedule(name, cron, full=bool(full), working_days=working_days)
-                refreshes.save_schedule(work, get_settings(), wanted, rule.name if rule else None)
+                refreshes.save_schedule(
+                    work, get_settings(), name, cron,
+                    full=bool(full), working_days=working_days, replaces=rule.name if rule else None,
+                )  # fmt: skip
             if outcome.ok:
                 _follow(desk, here)
         if is_removed and rule is not None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import sqlalchemy as sa
 
@@ -10,12 +11,22 @@ from data_entry.schema.organisation import Employee
 from data_entry.services.errors import Refused
 from data_entry.services.work import Work
 from loupan import refresh_control, schedules
-from loupan.dagster_client import Automation, Dagster, Orchestration
+from loupan.dagster_client import Automation, Dagster, DagsterError, Orchestration
 from loupan.i18n import marked
-from loupan.schedules import RefreshPlan, RefreshSchedule, ScheduleError
+from loupan.refresh_control import RefreshControlError
+from loupan.schedules import RefreshPlan, ScheduleError
 from loupan.settings import Settings
 
 RESOURCE = "refresh"
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Turn what refreshes, plan and Dagster refuse into what a page shows: its words are for people with this right."""
+    try:
+        yield
+    except (RefreshControlError, ScheduleError, DagsterError) as error:
+        raise Refused(str(error)) from error
 
 
 def require_reading(work: Work) -> None:
@@ -34,10 +45,11 @@ def start(work: Work, settings: Settings, *, full: bool = False, tables: Sequenc
 
     Raises:
         Forbidden: if the actor may not.
-        RefreshControlError: if one is running already, or no process can be started.
+        Refused: if one is running already, or no process can be started.
     """
     work.require("run", RESOURCE)
-    refresh_control.start(settings, full=full, tables=tables, started_by=_person(work))
+    with _told():
+        refresh_control.start(settings, full=full, tables=tables, started_by=_person(work))
     work.log("start", RESOURCE, None, full=full, tables=list(tables))
 
 
@@ -46,29 +58,44 @@ def cancel(work: Work, settings: Settings) -> None:
 
     Raises:
         Forbidden: if the actor may not.
-        RefreshControlError: if none is running.
+        Refused: if none is running.
     """
     work.require("run", RESOURCE)
-    refresh_control.cancel(settings, started_by=_person(work))
+    with _told():
+        refresh_control.cancel(settings, started_by=_person(work))
     work.log("cancel", RESOURCE, None)
 
 
-def save_schedule(work: Work, settings: Settings, rule: RefreshSchedule, replaces: str | None) -> None:
+def plan(settings: Settings) -> RefreshPlan:
+    """Return the plan in force.
+
+    Raises:
+        Refused: if it cannot be read.
+    """
+    with _told():
+        return schedules.read_plan(settings)
+
+
+def save_schedule(
+    work: Work, settings: Settings, name: str, cron: str, *, full: bool, working_days: bool, replaces: str | None
+) -> None:
     """Add a rule to the plan, or put it in the place of another.
 
     Args:
         work: who does it.
         settings: of the installation.
-        rule: the rule.
+        name, cron, full, working_days: the rule, as typed in.
         replaces: name of the one it replaces; None for a new one.
 
     Raises:
         Forbidden: if the actor may not.
-        Refused: if another rule has its name, or there are too many.
-        ScheduleError: if the plan in force cannot be read.
+        Refused: if the rule cannot be used, another one has its name, there are too many, or the plan in force cannot
+            be read.
     """
     work.require("run", RESOURCE)
-    rules = [known for known in schedules.read_plan(settings).refreshes if known.name != replaces]
+    with _told():
+        rule = schedules.checked_schedule(name, cron, full=full, working_days=working_days)
+    rules = [known for known in plan(settings).refreshes if known.name != replaces]
     if any(known.name == rule.name for known in rules):
         raise Refused(marked("Another schedule is called {name}. Choose another name."), name=rule.name)
     if len(rules) >= schedules.MOST:
@@ -82,13 +109,13 @@ def remove_schedule(work: Work, settings: Settings, name: str) -> None:
 
     Raises:
         Forbidden: if the actor may not.
-        ScheduleError: if there is none of that name, or the plan in force cannot be read.
+        Refused: if there is none of that name, or the plan in force cannot be read.
     """
     work.require("run", RESOURCE)
-    rules = schedules.read_plan(settings).refreshes
+    rules = plan(settings).refreshes
     kept = tuple(rule for rule in rules if rule.name != name)
     if len(kept) == len(rules):
-        raise ScheduleError(marked("This schedule is not there any more."))
+        raise Refused(marked("This schedule is not there any more."))
     schedules.write_plan(settings, RefreshPlan(refreshes=kept))
     work.log("remove", "refresh_schedule", None, name=name)
 
@@ -98,8 +125,9 @@ def switch(work: Work, settings: Settings, here: Orchestration, automation: Auto
 
     Raises:
         Forbidden: if the actor may not.
-        DagsterError: if Dagster does not do it.
+        Refused: if Dagster does not do it.
     """
     work.require("run", RESOURCE)
-    Dagster(settings).switch(here, automation, is_on=is_on)
+    with _told():
+        Dagster(settings).switch(here, automation, is_on=is_on)
     work.log("switch", "refresh_schedule", None, name=automation.name, is_on=is_on)

@@ -111,12 +111,12 @@ def imported_installation(name: str, source_dir: Path, as_of: str) -> Path:
 
 
 @contextmanager
-def running_server(data_dir: Path) -> Iterator[str]:
-    """Run ``loupan serve`` and give its address."""
+def running_server(data_dir: Path, environment: Mapping[str, str] | None = None) -> Iterator[str]:
+    """Run ``loupan serve``, with settings of its own, and give its address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    server = Command(["serve", "--port", str(port)], _environment(data_dir))
+    server = Command(["serve", "--port", str(port)], {**_environment(data_dir), **(environment or {})})
     try:
         _wait(server, port)
         address = f"http://127.0.0.1:{port}"
