@@ -8,11 +8,11 @@ MOST = 300
 """So many characters of a technical text are told."""
 _HIDDEN = "…"
 _PATTERNS = (
-    re.compile(r"(?<=://)[^\s/@]*(?::[^\s/]*)?@"),  # user and password of an address
+    re.compile(r"(?<=://)\S*@"),  # user and password of an address
     re.compile(r"\b[\w.+-]+@[\w-]+(?:\.[\w-]+)+"),  # e-mail
     re.compile(r"'[^']*'|“[^”]*”|‘[^’]*’|「[^」]*」|`[^`]*`"),  # values, as databases quote them
     re.compile(r"(?<=\)=)\(.*?\)"),  # Key (phone)=(138…)
-    re.compile(r"\+?\d[\d -]{5,}\d"),  # telephones, numbers of identity cards
+    re.compile(r"(?!\b\d{4}-\d\d-\d\d\b)\+?(?<![\d-])\d[\d -]{5,}\d"),  # telephones, identity cards; no dates
 )
 _EXAMPLES = re.compile(r"\s*\(e\.g\. .*", re.DOTALL)
 

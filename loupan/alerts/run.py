@@ -20,8 +20,8 @@ from loupan.i18n import marked, translator
 from loupan.notify import Message, NotifyError, send
 from loupan.settings import Settings
 
-# A server that is down for a moment is no news.
-_UNDELIVERED_AFTER = dt.timedelta(hours=1)
+# A server that is down for a moment is no news, nor is a single failure.
+_UNDELIVERED_AFTER, _UNDELIVERED_ATTEMPTS = dt.timedelta(hours=1), 3
 
 
 @dataclass(frozen=True)
@@ -169,7 +169,9 @@ def _undelivered(state: State, config: AlertsConfig, now: dt.datetime) -> Iterat
     for recipient in config.recipient:
         mailbox = state.mailboxes.get(recipient.name)
         since = mailbox.failing_since if mailbox else None
-        if mailbox and since and now - since >= _UNDELIVERED_AFTER:
+        if mailbox is None or since is None or mailbox.failures < _UNDELIVERED_ATTEMPTS:
+            continue
+        if now - since >= _UNDELIVERED_AFTER:
             yield Finding(
                 Kind.UNDELIVERED,
                 config.severity_of(Kind.UNDELIVERED),

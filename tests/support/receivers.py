@@ -90,10 +90,17 @@ def mail_server(*, password: bool = False, tls: Path | None = None) -> Iterator[
 
 @dataclass
 class Webhook:
-    """A running HTTP server, and what was posted to it."""
+    """A running HTTP server, and what was posted to it.
+
+    Attributes:
+        port: of 127.0.0.1.
+        status: what it answers.
+        may_answer: while it is not set, the server has the message and says nothing.
+    """
 
     port: int = 0
     status: int = 200
+    may_answer: threading.Event = field(default_factory=threading.Event)
     posts: list[dict[str, Any]] = field(default_factory=list)
     paths: list[str] = field(default_factory=list)
 
@@ -106,6 +113,7 @@ class Webhook:
 def webhook() -> Iterator[Webhook]:
     """Run an HTTP server that answers with `status`."""
     taken = Webhook()
+    taken.may_answer.set()
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -113,6 +121,7 @@ def webhook() -> Iterator[Webhook]:
             taken.paths.append(self.path)
             if taken.status == 200:
                 taken.posts.append(json.loads(body))
+            taken.may_answer.wait(timeout=60)
             self.send_response(taken.status)
             if taken.status in (301, 302, 307):
                 self.send_header("location", "/elsewhere")
