@@ -4,7 +4,6 @@ import datetime as dt
 
 import dagster as dg
 
-from loupan import alerts
 from loupan.settings import Settings
 
 # No postponed annotations here: Dagster reads those of the functions inside functions.
@@ -22,6 +21,9 @@ def build_alerts_sensor(settings: Settings) -> dg.SensorDefinition:
         description="Evaluates what is wrong every minute, and sends the alerts that are due (`loupan alerts`).",
     )
     def sensor(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+        # Not at the top: it brings pandas along, which a refresh may do without.
+        from loupan import alerts
+
         report = alerts.check(settings, dt.datetime.now(dt.UTC))
         if report.is_busy:
             return dg.SkipReason("Another process is evaluating.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import errno
 import json
 import logging
 import os
@@ -21,6 +22,9 @@ FILE = "alerts_state.json"
 _LOG = logging.getLogger(__name__)
 # So many that are over are remembered.
 _REMEMBERED = 200
+# The file's length is a multiple of it.
+_ROOM = 64 * 1024
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 _DAY = dt.timedelta(days=1)
 _LONGEST_OWED = dt.timedelta(days=90)
 _LONGEST_SETTLING = dt.timedelta(hours=6)
@@ -158,17 +162,38 @@ def read_state(settings: Settings) -> State:
 def write_state(settings: Settings, state: State) -> None:
     """Remember.
 
+    The file is longer than what it holds: on a full disk it is written over where it lies, since that a disk is full is
+    what people want to be told of. Who is killed at that moment leaves a damaged file behind.
+
     Raises:
         LoupanError: if nothing can be written.
     """
     path = state_path(settings)
+    text = json.dumps(_STATE.dump_python(state, mode="json"), ensure_ascii=False, indent=1)
+    text += " " * (-len(text.encode()) % _ROOM)
     try:
-        replace_text(path, json.dumps(_STATE.dump_python(state, mode="json"), ensure_ascii=False, indent=1))
+        try:
+            replace_text(path, text)
+        except OSError as error:
+            path.with_suffix(".tmp").unlink(missing_ok=True)
+            if error.errno not in _FULL or not _write_over(path, text.encode()):
+                raise
     except OSError as error:
         raise LoupanError(
             f"{path} cannot be written: {error.strerror}. Nothing is sent before that is mended, for it might be sent "
             "again and again. Free space, or allow it."
         ) from error
+
+
+def _write_over(path: Path, content: bytes) -> bool:
+    """Write a file where it lies, if it is there and long enough; what is written needs no further room."""
+    if not path.is_file() or path.stat().st_size < len(content):
+        return False
+    with path.open("r+b") as file:
+        file.write(content)
+        file.truncate()
+        os.fsync(file.fileno())
+    return True
 
 
 def update(state: State, evaluation: Evaluation, rules: Rules, now: dt.datetime) -> None:

@@ -12,7 +12,7 @@ _PATTERNS = (
     re.compile(r"\b[\w.+-]+@[\w-]+(?:\.[\w-]+)+"),  # e-mail
     re.compile(r"'[^']*'|“[^”]*”|‘[^’]*’|「[^」]*」|`[^`]*`"),  # values, as databases quote them
     re.compile(r"(?<=\)=)\(.*?\)"),  # Key (phone)=(138…)
-    re.compile(r"(?!\b\d{4}-\d\d-\d\d\b)\+?(?<![\d-])\d[\d -]{5,}\d"),  # telephones, identity cards; no dates
+    re.compile(r"(?!\b\d{4}-\d\d-\d\d(?:T|\b))\+?(?<![\d-])\d[\d -]{5,}\d"),  # telephones, identity cards; no dates
 )
 _EXAMPLES = re.compile(r"\s*\(e\.g\. .*", re.DOTALL)
 

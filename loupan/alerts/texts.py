@@ -80,6 +80,10 @@ _USUAL = {
 }
 
 
+# Nobody counts more days than these in hours.
+_TOLD_IN_HOURS = 3
+
+
 @dataclass(frozen=True)
 class Told:
     """An incident in words.
@@ -221,10 +225,10 @@ class _Words:
     def _age(self) -> list[str]:
         lines = [
             self.t(
-                "Data is as of {moment}, {hours} hours ago; at most {promised} hours are promised.",
+                "Data is as of {moment}, {age} ago; at most {promised} are promised.",
                 moment=self._moment(self.facts.get("readers_see")),
-                hours=self._write("hours", "ratio", decimals=0),
-                promised=f"{self._number('promised'):g}",
+                age=self._duration(self._number("hours")),
+                promised=self._duration(self._number("promised")),
             )
         ]
         started = self._moment(self.facts.get("last_started"))
@@ -285,12 +289,14 @@ class _Words:
         value = self.facts.get(name)
         return float(value) if isinstance(value, int | float) else 0.0
 
-    def _write(self, name: str, unit: str = "count", decimals: int | None = None) -> str:
+    def _duration(self, hours: float) -> str:
+        days = hours / 24
+        return self.formats.value(days, "days") if days > _TOLD_IN_HOURS else self.formats.value(hours, "hours")
+
+    def _write(self, name: str, unit: str = "count") -> str:
         value = self.facts.get(name)
         if not isinstance(value, int | float):
             return self.formats.value(None, unit)
-        if decimals is not None:
-            return f"{value:,.{decimals}f}"
         return self.formats.value(round(value) if unit == "count" else value, unit)
 
     def _moment(self, moment: object) -> str:

@@ -9,16 +9,8 @@ import pytest
 
 from loupan.refresh_state import RefreshState, write_state
 from loupan.settings import get_settings
-from pipelines.alerts import EVERY_SECONDS, build_alerts_sensor
-from pipelines.definitions import build_definitions
-from pipelines.progress import LogReporter
+from pipelines.alerts import build_alerts_sensor
 from tests.support.receivers import webhook
-
-
-def test_the_sensor_is_in_the_definitions_and_runs_by_default() -> None:
-    sensor = build_definitions(get_settings(), LogReporter()).get_sensor_def("alerts")
-    assert sensor.default_status == dg.DefaultSensorStatus.RUNNING
-    assert sensor.minimum_interval_seconds == EVERY_SECONDS == 60
 
 
 def test_the_sensor_tells_of_a_failed_refresh() -> None:

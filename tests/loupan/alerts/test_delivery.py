@@ -6,6 +6,7 @@ import datetime as dt
 import json
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -238,14 +239,47 @@ def test_a_damaged_memory_is_put_aside_and_told_anew(settings: Settings, hook: W
 def test_where_nothing_can_be_remembered_nothing_is_sent(settings: Settings, hook: Webhook) -> None:
     configure(settings, recipient("a", hook.address))
     fail(settings)
-    blocked = settings.data_dir / "alerts_state.tmp"
+    blocked = state_path(settings)
     blocked.mkdir()
-    with pytest.raises(LoupanError, match="Nothing is sent before that is mended"):
+    with pytest.raises(LoupanError, match=r"alerts_state.json cannot be read"):
         check(settings, NOW)
     assert hook.posts == []
     blocked.rmdir()
     check(settings, NOW + MINUTE)
     assert len(hook.posts) == 1
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("mounting a small tmpfs is not allowed here")
+    yield disk
+    subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_a_full_disk_is_told_of_once(hook: Webhook, small_disk: Path) -> None:
+    settings = Settings(data_dir=small_disk)
+    configure(settings, recipient("a", hook.address))
+    fail(settings)
+    succeed(settings)
+    check(settings, NOW)
+    fail(settings, 2)
+    with pytest.raises(OSError, match="No space"):
+        (small_disk / "large").write_bytes(b"x" * 2**21)
+    for minute in range(1, 4):
+        assert check(settings, NOW + minute * MINUTE).deliveries == () or minute == 1
+    assert [post["title"] for post in hook.posts] == ["Loupan: The refresh failed"]
+    assert [alert.kind for alert in open_alerts(settings)] == [Kind.REFRESH_FAILED]
+    # With no memory at all nothing is sent, and no half of a file is left.
+    state_path(settings).unlink()
+    (small_disk / "rest").write_bytes(b"x" * 4096 * 15)
+    with pytest.raises(LoupanError, match="Nothing is sent before that is mended"):
+        check(settings, NOW + 5 * MINUTE)
+    assert len(hook.posts) == 1
+    assert {path.name for path in small_disk.glob("alerts_state*")} == set()
 
 
 def test_an_unusable_file_is_told_and_what_is_wrong_is_remembered(settings: Settings) -> None:
