@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -10,6 +11,7 @@ from itertools import pairwise
 import numpy as np
 
 from loupan.refresh_state import RefreshState
+from loupan.statistics.intervals import Floats
 
 WINDOW = 28
 """So many steps back a table is compared with."""
@@ -18,10 +20,13 @@ _STEPS = {"day": dt.timedelta(days=1), "week": dt.timedelta(weeks=1)}
 _SLACK = dt.timedelta(hours=4)
 # Fences at three interquartile ranges: "far out" (Tukey 1977, Exploratory Data Analysis, section 2D).
 _FAR_OUT = 3.0
-# Interquartile range of a normal distribution, in standard deviations.
-_NORMAL_RANGE = 1.349
+# Interquartile range of the square root of a Poisson count: its standard deviation is about a half, whatever its mean.
+_LEAST_RANGE = 1.349 / 2
 # A rise must surpass the largest before so many times, and be so large a share of the table: imports come in bursts.
+# As large a share must be gone before deleted rows are more than no new ones.
 _BURST, _LEAST_SHARE = 2.0, 0.01
+# No new row at all is a fall where each step before had so many, however much they varied.
+_NEVER_FEWER = 10
 
 
 @dataclass(frozen=True)
@@ -106,13 +111,23 @@ def _judge(
         [(later[1] - earlier[1]) / ((later[0] - earlier[0]) / length) for later, earlier in pairwise(counts)]
     )
     newest, before = float(added[0]), added[1:]
-    first, usual, third = (float(q) for q in np.quantile(before, [0.25, 0.5, 0.75]))
-    # Counts vary by their square root even where the quartiles happen to agree.
-    spread = max(third - first, _NORMAL_RANGE * float(np.sqrt(max(abs(usual), 1.0))))
-    low, high = first - _FAR_OUT * spread, third + _FAR_OUT * spread
+    # On the scale of square roots counts vary alike whatever their size.
+    first, usual, third = (float(q) for q in np.quantile(_root(before), [0.25, 0.5, 0.75]))
+    spread = max(third - first, _LEAST_RANGE)
+    low, high = _square(first - _FAR_OUT * spread), _square(third + _FAR_OUT * spread)
     (at, rows) = counts[0]
-    is_low = newest < low and newest < float(before.min())
-    is_high = newest > high and newest > _BURST * float(before.max()) and newest > _LEAST_SHARE * rows
+    least, most = float(before.min()), float(before.max())
+    gained = newest if -newest > _LEAST_SHARE * rows else max(newest, 0.0)
+    is_low = gained < least and (gained < low or (gained <= 0 and least >= _NEVER_FEWER))
+    is_high = newest > high and newest > _BURST * most and newest > _LEAST_SHARE * rows
     if not (is_low or is_high):
         return None
-    return Oddity(table, step, rows, newest, usual, low, high, len(before), at)
+    return Oddity(table, step, rows, newest, _square(usual), max(low, min(least, 0.0)), high, len(before), at)
+
+
+def _root(values: Floats) -> Floats:
+    return np.sign(values) * np.sqrt(np.abs(values))
+
+
+def _square(root: float) -> float:
+    return math.copysign(root * root, root)
