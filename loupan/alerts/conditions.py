@@ -13,8 +13,7 @@ from loupan.alerts.finding import Evaluation, Fact, Finding, Kind, Severity
 from loupan.alerts.masking import masked, without_examples
 from loupan.errors import LoupanError
 from loupan.kept_out import tolerated
-from loupan.refresh_lock import is_refreshing
-from loupan.refresh_state import RefreshState, read_history, read_state
+from loupan.refresh_state import INTERRUPTED, RefreshState, last_refresh, read_history
 from loupan.settings import Settings
 from loupan.snapshot import NoSnapshot, Snapshot, current
 
@@ -88,17 +87,12 @@ def evaluate(settings: Settings, config: AlertsConfig, now: dt.datetime) -> Eval
 
 def _refreshes(settings: Settings) -> tuple[list[RefreshState], RefreshState | None]:
     """Return the refreshes that have ended, an interrupted one as failed, and the one that runs now."""
-    state = read_state(settings)
-    if state is not None and state.outcome == "running" and not is_refreshing(settings.data_dir):
-        # It may have ended between the two looks.
-        again = read_state(settings)
-        if again is not None and again.refresh_id == state.refresh_id and again.outcome == "running":
-            again.outcome, again.error = "error", "the refresh was interrupted"
-        state = again
+    # The state before the history: what ends in between is in both, and not in neither.
+    last = last_refresh(settings)
     ended = read_history(settings)
-    if state is None or state.outcome == "running":
-        return ended, state
-    return [*(known for known in ended if known.refresh_id != state.refresh_id), state], None
+    if last is None or last.outcome == "running":
+        return ended, last
+    return [*(known for known in ended if known.refresh_id != last.refresh_id), last], None
 
 
 def _failed(present: _Present) -> Iterator[Finding]:
@@ -113,7 +107,7 @@ def _failed(present: _Present) -> Iterator[Finding]:
             "times": len(row),
             "error": masked(last.error or ""),
             "started": last.started_at,
-            "interrupted": int((last.error or "").startswith("the refresh was interrupted")),
+            "interrupted": int((last.error or "").startswith(INTERRUPTED)),
         },
     )
 

@@ -238,6 +238,7 @@ class _Words:
                 "published": marked("The last refresh began {moment} and was published; none has begun since."),
                 "refused": marked("The last refresh began {moment}, and publishing was refused."),
                 "error": marked("The last refresh began {moment} and failed."),
+                "cancelled": marked("The last refresh began {moment} and was cancelled."),
             }.get(str(self.facts.get("last_outcome")), marked("The last refresh began {moment}."))
             lines.append(self.t(words, moment=started))
         return lines

@@ -73,10 +73,16 @@ def test_a_failed_refresh(settings: Settings) -> None:
     ) as process:
         assert process.stdout is not None
         process.stdout.readline()
-        write_state(settings, RefreshState("4", NOW.isoformat()))
+        write_state(settings, state(4, "running"))
         assert found(settings)[Kind.REFRESH_FAILED].facts["times"] == 2
         process.communicate()
-    write_state(settings, state(5, "published"))
+    # Nobody holds the lock any more: that one was interrupted, too.
+    assert found(settings)[Kind.REFRESH_FAILED].facts["times"] == 3
+    # That somebody cancelled one does not mend it, nor is it wrong by itself.
+    write_state(settings, state(5, "cancelled", error="cancelled by Li"))
+    assert found(settings)[Kind.REFRESH_FAILED].facts["times"] == 3
+    write_state(settings, state(6, "published"))
+    write_state(settings, state(7, "cancelled", error="cancelled by Li"))
     assert found(settings) == {}
 
 

@@ -129,7 +129,7 @@ STEPS = st.lists(
 
 
 @given(STEPS)
-@hypothesis_settings(max_examples=40)
+@hypothesis_settings(max_examples=25)
 def test_everything_is_told_once(steps: list[tuple[int, set[str], set[str], str]]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         company = Company(Path(folder))
@@ -209,7 +209,7 @@ def expect_order(order: list[str]) -> None:
 
 
 @given(st.lists(st.integers(1, 9), min_size=20, max_size=60))
-@hypothesis_settings(max_examples=15)
+@hypothesis_settings(max_examples=8)
 def test_what_comes_and_goes_is_told_a_few_times(minutes: list[int]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         company = Company(Path(folder), settle=2)
