@@ -223,7 +223,8 @@ def _metrics(present: _Present, as_of: dt.datetime) -> tuple[list[Finding], tupl
         facts["currency"] = str(metrics.snapshot.report.get("currency", present.settings.currency))
         since = dt.datetime.combine(one.ended + dt.timedelta(days=1), dt.time(), ZoneInfo(zone))
         findings.append(present.finding(Kind.METRIC, since, subject=one.metric, edition=one.period, facts=facts))
-    return findings, problems
+    # Of the ready-made names another semantic layer may know none.
+    return findings, problems if "metrics" in rules.model_fields_set else ()
 
 
 def _ended(state: RefreshState) -> dt.datetime:

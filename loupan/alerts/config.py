@@ -258,6 +258,7 @@ EXAMPLE = """\
 name = "data team"
 # Any address of Apprise (https://github.com/caronc/apprise): mailtos:// e-mail, jsons:// webhook, a chat.
 # A special character within a user or password is written as %40 for @; in a ${{NAME}} that happens by itself.
+# Of several addresses in one, all get a message again if one of them was not taken: better a recipient each.
 address = "mailtos://user:${{SMTP_PASSWORD}}@smtp.example.com?from=loupan@example.com&to=data@example.com"
 # All kinds by default: {kinds}
 # kinds = ["refresh_failed", "publishing_refused", "stale_data"]

@@ -26,6 +26,7 @@ _WHAT = {
     What.OVER: marked("Over"),
     What.WAS: marked("Was so, and is over"),
 }
+_LABELLED = marked("{label}: {headline}")
 _HEADLINES = {
     Kind.REFRESH_FAILED: marked("The refresh failed"),
     Kind.PUBLISHING_REFUSED: marked("Publishing was refused"),
@@ -122,7 +123,7 @@ def compose(parcel: Parcel, settings: Settings, now: dt.datetime) -> Message:
     t = translator(language)
     formats = Formats(language, settings.currency)
     parts = [_part(item, settings, language) for item in parcel.items]
-    title = f"Loupan: {_headline(parcel.items[0], settings, language)}"
+    title = t("Loupan: {headline}", headline=_headline(parcel.items[0], settings, language))
     if len(parts) > 1:
         title = t("{title} (and {number} more)", title=title, number=len(parts) - 1)
     if parcel.is_gathered:
@@ -142,9 +143,9 @@ def _part(item: Item, settings: Settings, language: str) -> str:
     t = words.t
     label = t(_WHAT[item.what], severity=t(_SEVERITIES[item.incident.severity]))
     if item.what == What.OVER:
-        return "\n".join([f"{label}: {words.over()}", *words.ending()])
+        return "\n".join([t(_LABELLED, label=label, headline=words.over()), *words.ending()])
     whole = words.told()
-    lines = [f"{label}: {whole.headline}", *whole.lines]
+    lines = [t(_LABELLED, label=label, headline=whole.headline), *whole.lines]
     return "\n".join([*lines, *words.ending()] if item.what == What.WAS else [*lines, whole.remedy])
 
 

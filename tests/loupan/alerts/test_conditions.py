@@ -204,6 +204,8 @@ def test_metrics_that_cannot_be_judged_are_named(settings: Settings, published: 
     assert "no metric 'lead'" in evaluation.problems[0]
     assert "leads" in evaluation.problems[0]
     assert evaluation.problems[1] == "Metric units has no course over time, so no control limits."
+    # Nobody asked for the ready-made ones.
+    assert evaluate(settings, AlertsConfig(), NOW).problems == ()
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,8 @@ from loupan.alerts.incident import read_state, state_path
 from loupan.errors import LoupanError
 from loupan.refresh_state import RefreshState, write_state
 from loupan.settings import Settings, get_settings
+from loupan.snapshot import publish
+from tests.loupan.conftest import Built
 from tests.support.command import Command
 from tests.support.receivers import PASSWORD, USER, Webhook, free_port, mail_server, webhook
 
@@ -101,8 +103,8 @@ def test_it_is_told_by_mail_and_webhook_in_two_languages_and_so_is_the_end(
         "",
         "Sent 30 Jun 2026, 10:00.",
     ]
-    assert [post["title"] for post in hook.posts] == ["Loupan: 数据刷新失败", "Loupan: 数据刷新已能正常完成"]
-    assert "新告警（警告）: 数据刷新失败" in hook.posts[0]["message"]
+    assert [post["title"] for post in hook.posts] == ["Loupan：数据刷新失败", "Loupan：数据刷新已能正常完成"]
+    assert "新告警（警告）：数据刷新失败" in hook.posts[0]["message"]
     assert "持续时间：2026年6月30日 09:50至2026年6月30日 10:01。" in hook.posts[1]["message"]
     assert open_alerts(settings) == ()
     (over,) = recent_alerts(settings, 5, "zh")
@@ -247,6 +249,27 @@ def test_where_nothing_can_be_remembered_nothing_is_sent(settings: Settings, hoo
     blocked.rmdir()
     check(settings, NOW + MINUTE)
     assert len(hook.posts) == 1
+
+
+def test_a_day_without_a_refresh(settings: Settings, hook: Webhook, mini: Built) -> None:
+    """24 simulated hours: what was promised is over after 26 hours, told once, and once that it is fresh again."""
+    configure(settings, recipient("a", hook.address))
+
+    def published(as_of: dt.datetime) -> None:
+        publish(settings, mini.warehouse_path, mini.semantic_manifest_path, {"as_of": as_of.isoformat()})
+
+    published(NOW)
+    for quarter in range(4 * 20, 4 * 44):
+        now = NOW + quarter * 15 * MINUTE
+        if quarter == 4 * 35:
+            published(now)
+        check(settings, now)
+    assert [post["message"].splitlines()[0] for post in hook.posts] == [
+        "New (urgent): Published data is older than promised",
+        "Still so (urgent): Published data is older than promised",
+        "Over: Published data is fresh again",
+    ]
+    assert "Readers see data as of 1 Jul 2026, 21:00." in hook.posts[2]["message"]
 
 
 @pytest.fixture
