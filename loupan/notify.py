@@ -25,7 +25,6 @@ SECONDS = 15.0
 
 # What Apprise's log says of a failure → what is told of it. The first that is found counts.
 _REASONS = (
-    (r"timed? ?out", "it did not answer in time; check host, port and network"),
     (r"certificate|ssl|tls", "no safe connection (TLS) could be made; check the port, and the server's certificate"),
     (
         r"authenticat|\b535\b|\b534\b|error=401|error=403|credentials",
@@ -41,12 +40,17 @@ _REASONS = (
         "it refused the sender's or the recipient's address; check from= and to=",
     ),
 )
+_LATE = re.compile(r"timed? ?out", re.IGNORECASE)
 _UNKNOWN = "check address, user, password and network"
 _STATUS = re.compile(r"error=(\d{3})\b")
 
 
 class NotifyError(LoupanError):
     """A message could not be sent; the message names the kind of address and its host, never its secrets."""
+
+
+class NotAnswered(NotifyError):
+    """Whether the message arrived is not known: its time was over before the server said so."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +100,7 @@ def send(url: str, message: Message, timeout: float = SECONDS) -> None:
         timeout: after so many seconds it counts as not taken, though it may still arrive.
 
     Raises:
+        NotAnswered: if the time is over.
         NotifyError: if it was not taken.
     """
     import apprise
@@ -112,8 +117,11 @@ def send(url: str, message: Message, timeout: float = SECONDS) -> None:
     )
     if result:
         return
-    is_late = result.status == apprise.AppriseResultStatus.TIMEOUT
-    said = "timed out" if is_late else "\n".join(entry.message for entry in result.logs())
+    said = "\n".join(entry.message for entry in result.logs())
+    if result.status == apprise.AppriseResultStatus.TIMEOUT or _LATE.search(said):
+        raise NotAnswered(
+            f"{described(url)} did not take the message: it did not answer in time; check host, port and network."
+        )
     raise NotifyError(f"{described(url)} did not take the message: {_reason(said)}.")
 
 

@@ -17,7 +17,7 @@ from loupan.alerts.finding import Kind, Severity
 from loupan.alerts.incident import Incident, Mailbox, State, Telling
 from loupan.alerts.parcel import Item, Parcel, What
 from loupan.alerts.texts import compose
-from loupan.notify import Message, NotifyError
+from loupan.notify import Message, NotAnswered, NotifyError
 from loupan.settings import Settings
 
 Send = Callable[[str, Message], None]
@@ -95,7 +95,7 @@ def deliver(
             else:
                 _note_failed(mailbox, error, now)
             save()
-            done.append(Delivery(parcel.recipient.name, len(parcel.items), error))
+            done.append(Delivery(parcel.recipient.name, len(parcel.items), str(error) if error else None))
     return sorted(done, key=lambda delivery: delivery.recipient)
 
 
@@ -151,14 +151,14 @@ def _may_send(mailbox: Mailbox, recipient: Recipient, now: dt.datetime) -> bool:
     return mailbox.next_at is None or not now < mailbox.next_at <= now + _LONGEST_WAIT
 
 
-def _send(parcel: Parcel, message: Message, send: Send) -> str | None:
+def _send(parcel: Parcel, message: Message, send: Send) -> NotifyError | None:
     try:
         send(parcel.recipient.address.get_secret_value(), message)
     except NotifyError as error:
-        return str(error)
+        return error
     except Exception as error:
         # An error of a library for one kind of address; what it says may hold the address.
-        return f"{type(error).__name__} while the message was sent"
+        return NotAnswered(f"{type(error).__name__} while the message was sent")
     return None
 
 
@@ -175,10 +175,13 @@ def _note_taken(mailbox: Mailbox, parcel: Parcel, now: dt.datetime) -> None:
     mailbox.is_gathering = False
 
 
-def _note_failed(mailbox: Mailbox, error: str, now: dt.datetime) -> None:
+def _note_failed(mailbox: Mailbox, error: NotifyError, now: dt.datetime) -> None:
     mailbox.next_at = now + min(_FIRST_WAIT * 2 ** min(mailbox.failures, 10), _LONGEST_WAIT)
     mailbox.failures += 1
-    mailbox.failing_since, mailbox.error = mailbox.failing_since or now, error
+    mailbox.failing_since, mailbox.error = mailbox.failing_since or now, str(error)
+    if not isinstance(error, NotAnswered):
+        # It did not arrive, so the recipient's bound is not for it.
+        mailbox.attempts.remove(now)
 
 
 def _drop_strangers(state: State, config: AlertsConfig) -> None:

@@ -92,7 +92,7 @@ class Mailbox:
     """How deliveries to one recipient go.
 
     Attributes:
-        attempts: moments of the last hour at which something was sent, taken or not.
+        attempts: moments of the last hour at which something was sent that arrived, or may have.
         failures: how many attempts in a row failed.
         failing_since: when the first of these was.
         next_at: no attempt before.

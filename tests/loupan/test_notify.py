@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import pytest
 
-from loupan.notify import Message, NotifyError, check_address, described, send
+from loupan.notify import Message, NotAnswered, NotifyError, check_address, described, send
 from tests.support.receivers import (
     PASSWORD,
     USER,
@@ -80,7 +80,7 @@ def test_a_server_that_refuses_the_mail() -> None:
 
 @pytest.mark.parametrize("kind", ["mailto", "json"])
 def test_a_server_that_says_nothing(kind: str) -> None:
-    with silent_server() as port, pytest.raises(NotifyError, match="did not answer in time"):
+    with silent_server() as port, pytest.raises(NotAnswered, match="did not answer in time"):
         send(mail(port) if kind == "mailto" else f"json://127.0.0.1:{port}/hook", MESSAGE, timeout=1)
 
 
@@ -131,7 +131,7 @@ def test_a_webhook_that_does_not_take_it(status: int, told: str) -> None:
 LOGGING = """
 import logging, sys
 logging.basicConfig(level=1)
-from loupan.notify import Message, NotifyError, send
+from loupan.notify import Message, NotAnswered, NotifyError, send
 for address in sys.argv[1:]:
     try:
         send(address, Message("title", "the text itself"), timeout=5)

@@ -170,6 +170,26 @@ def test_what_a_server_does_not_take_is_kept_and_sent_when_it_does(settings: Set
     assert "Was so, and is over" in hook.posts[0]["message"]
 
 
+def test_others_hear_of_a_recipient_that_cannot_be_reached(settings: Settings, hook: Webhook) -> None:
+    with webhook() as down:
+        down.status = 503
+        configure(settings, recipient("down", down.address), recipient("other", hook.address))
+        fail(settings)
+        for minute in range(0, 70, 5):
+            check(settings, NOW + minute * MINUTE)
+        assert [post["title"] for post in hook.posts] == [
+            "Loupan: The refresh failed", "Loupan: Messages do not reach down",
+        ]  # fmt: skip
+        assert "HTTP status 503" in hook.posts[1]["message"]
+        down.status = 200
+        for minute in range(70, 140, 5):
+            check(settings, NOW + minute * MINUTE)
+        assert hook.posts[2]["title"] == "Loupan: Messages reach down again"
+        # It hears what it missed, and not of itself.
+        assert [post["message"].count("down") for post in down.posts] == [0] * len(down.posts)
+        assert down.posts[0]["message"].startswith("New (warning): The refresh failed")
+
+
 def test_two_evaluators_send_once(settings: Settings, hook: Webhook) -> None:
     configure(settings, recipient("a", hook.address))
     fail(settings)

@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from loupan.alerts import check
 from loupan.alerts.finding import Evaluation, Finding, Kind, Severity
 from loupan.alerts.incident import Incident, read_state
-from loupan.notify import Message, NotifyError
+from loupan.notify import Message, NotAnswered, NotifyError
 from loupan.settings import Settings
 
 ZONE = ZoneInfo("Asia/Shanghai")
@@ -70,6 +70,7 @@ class Company:
     folder: Path
     settle: float = 0
     sent: list[tuple[dt.datetime, str]] = field(default_factory=list)
+    arrived: list[tuple[dt.datetime, str]] = field(default_factory=list)
     taken: list[tuple[dt.datetime, str, str, str, str]] = field(default_factory=list)
     unconfirmed: list[tuple[dt.datetime, str, str, str, str]] = field(default_factory=list)
 
@@ -88,8 +89,13 @@ class Company:
             if killed == "before":
                 raise Killed
             self.sent.append((now, name))
+            if name in failing and now.minute % 2:
+                # Whether it arrived nobody knows, so it counts for the bound.
+                self.arrived.append((now, name))
+                raise NotAnswered("late")
             if name in failing:
                 raise NotifyError("refused")
+            self.arrived.append((now, name))
             told = self.unconfirmed if killed == "after" else self.taken
             told += [(now, name, *found) for found in LINE.findall(message.text)]
             if killed == "after":
@@ -177,7 +183,7 @@ def expect_quiet(company: Company, name: str) -> None:
 
 
 def expect_bound(company: Company, name: str) -> None:
-    moments = [moment for moment, recipient in company.sent if recipient == name]
+    moments = [moment for moment, recipient in company.arrived if recipient == name]
     for number, moment in enumerate(moments):
         within = [m for m in moments[: number + 1] if moment - m < dt.timedelta(hours=1)]
         assert len(within) <= BOUND[name]
