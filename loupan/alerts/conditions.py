@@ -43,11 +43,6 @@ class _Present:
             self.snapshot, self.as_of = None, None
             self.damage = error if isinstance(error, LoupanError) else LoupanError(f"its report lacks {error}")
 
-    @property
-    def last(self) -> RefreshState | None:
-        """The last refresh that ended by itself."""
-        return self.telling[-1] if self.telling else None
-
     def finding(
         self, kind: Kind, since: dt.datetime, facts: dict[str, Fact], subject: str = "", edition: str = ""
     ) -> Finding:
@@ -96,10 +91,10 @@ def _refreshes(settings: Settings) -> tuple[list[RefreshState], RefreshState | N
 
 
 def _failed(present: _Present) -> Iterator[Finding]:
-    last = present.last
-    if last is None or last.outcome != "error":
-        return
     row = _row_of(present.telling, "error")
+    if not row:
+        return
+    last = row[-1]
     yield present.finding(
         Kind.REFRESH_FAILED,
         _ended(row[0]),
@@ -113,10 +108,10 @@ def _failed(present: _Present) -> Iterator[Finding]:
 
 
 def _refused(present: _Present) -> Iterator[Finding]:
-    last = present.last
-    if last is None or last.outcome != "refused":
-        return
     row = _row_of(present.telling, "refused")
+    if not row:
+        return
+    last = row[-1]
     yield present.finding(
         Kind.PUBLISHING_REFUSED,
         _ended(row[0]),
