@@ -10,7 +10,7 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from loupan.alerts.config import Rules
 from loupan.alerts.finding import Evaluation, Fact, Finding, Kind, Severity
@@ -132,31 +132,41 @@ def state_path(settings: Settings) -> Path:
 
 
 def read_state(settings: Settings) -> State:
-    """Return what is remembered.
-
-    A damaged file is put aside and everything begins anew: what is wrong is told once more rather than never.
+    """Return what is remembered; nothing where the file is damaged, which the next evaluation mends.
 
     Raises:
-        LoupanError: if the file cannot be read or put aside.
+        LoupanError: if the file cannot be read.
     """
     path = state_path(settings)
     try:
         return _STATE.validate_json(path.read_bytes())
-    except FileNotFoundError:
-        return State()
-    except (ValidationError, ValueError):
-        aside = path.with_suffix(".damaged")
-        try:
-            os.replace(path, aside)
-        except FileNotFoundError:
-            # Another reader was first.
-            return State()
-        except OSError as error:
-            raise LoupanError(f"{path} is damaged and cannot be put aside: {error.strerror}. Delete it.") from error
-        _LOG.warning("%s is damaged; it is kept as %s, and what is wrong now is told again", path, aside)
+    except (FileNotFoundError, ValueError):
         return State()
     except OSError as error:
         raise LoupanError(f"{path} cannot be read: {error.strerror}. Allow it, or delete it.") from error
+
+
+def put_damaged_aside(settings: Settings) -> None:
+    """Put a damaged file aside, so that everything begins anew: what is wrong is told once more rather than never.
+
+    Only for who holds the lock of evaluation: to others a file that is being written over may look damaged.
+
+    Raises:
+        LoupanError: if it cannot be put aside.
+    """
+    path = state_path(settings)
+    try:
+        _STATE.validate_json(path.read_bytes())
+    except ValueError:
+        aside = path.with_suffix(".damaged")
+        try:
+            os.replace(path, aside)
+        except OSError as error:
+            raise LoupanError(f"{path} is damaged and cannot be put aside: {error.strerror}. Delete it.") from error
+        _LOG.warning("%s is damaged; it is kept as %s, and what is wrong now is told again", path, aside)
+    except OSError:
+        # Not there, or told of by who reads it.
+        return
 
 
 def write_state(settings: Settings, state: State) -> None:

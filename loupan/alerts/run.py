@@ -13,7 +13,7 @@ from loupan.alerts.conditions import evaluate
 from loupan.alerts.config import AlertsConfig, AlertsError, read_config
 from loupan.alerts.delivery import Delivery, Send, deliver, plan
 from loupan.alerts.finding import Evaluation, Finding, Kind, Severity
-from loupan.alerts.incident import Incident, State, read_state, update, write_state
+from loupan.alerts.incident import Incident, State, put_damaged_aside, read_state, update, write_state
 from loupan.alerts.masking import masked
 from loupan.alerts.texts import told
 from loupan.i18n import marked, translator
@@ -92,6 +92,7 @@ def check(
         if not is_mine:
             return Report(is_busy=True)
         config, unusable = _config(settings)
+        put_damaged_aside(settings)
         state = read_state(settings)
         found = evaluation or evaluate(settings, config, now)
         update(state, replace(found, findings=(*found.findings, *_undelivered(state, config, now))), config.rules, now)

@@ -251,6 +251,9 @@ def test_a_damaged_memory_is_put_aside_and_told_anew(settings: Settings, hook: W
     fail(settings)
     check(settings, NOW)
     state_path(settings).write_text('{"incidents": [{"kind"')
+    # Who only looks changes nothing.
+    assert open_alerts(settings) == ()
+    assert state_path(settings).exists()
     check(settings, NOW + MINUTE)
     assert len(hook.posts) == 2
     assert state_path(settings).with_suffix(".damaged").exists()
