@@ -13,7 +13,7 @@ from dashboards.memory import remembered
 from dashboards.view import NO_COMPARISON, View
 from loupan.formats import is_missing
 from loupan.i18n import marked
-from loupan.statistics import control
+from loupan.metrics import course
 from loupan.statistics.control import BASELINE, FEWEST, Kind, Limits, Refusal, Rule, Signal
 from loupan.statistics.intervals import ENOUGH, Floats
 
@@ -163,9 +163,9 @@ def _controls_of(view: View, metrics: tuple[str, ...], grain: str) -> Mapping[st
 
 
 def _has_course(view: View, metric: str, grain: str) -> bool:
-    """Say whether a metric can be charted: a state has no course, and a target is what people want it to be."""
+    """Say whether a metric can be charted by periods of a grain."""
     definition = view.gateway.metric(metric)
-    return definition is not None and grain in GRAINS and not definition.is_set and not view.is_state(metric)
+    return definition is not None and grain in GRAINS and course.has_course(definition)
 
 
 def _judged(view: View, wide: View, metric: str, grain: str, frame: pd.DataFrame) -> Control:
@@ -175,46 +175,19 @@ def _judged(view: View, wide: View, metric: str, grain: str, frame: pd.DataFrame
         raise KeyError(metric)
     periods, shown = wide.periods(grain), len(view.periods(grain))
     data = frame.dropna(subset=[grain]).set_index(grain).reindex(periods)
-    values: Floats = data[metric].to_numpy(dtype=np.float64, na_value=np.nan, copy=True)
-    enters = _whole(view, wide, metric, grain)
-    if np.isfinite(values).any():
-        # Before the first row nothing was recorded; after it, no row means that nothing happened.
-        enters &= np.arange(len(values)) >= np.argmax(np.isfinite(values))
-    if definition.is_additive:
-        values[enters & np.isnan(values)] = 0.0
-    numerator, denominator = (
-        data[f"{metric}__{part}"].to_numpy(dtype=np.float64, na_value=0.0) if definition.is_ratio else None
-        for part in ("numerator", "denominator")
-    )
-    has_cases = denominator is not None and view.unit(str(definition.denominator)) == "count"
-    if denominator is not None and has_cases:
-        enters &= denominator >= ENOUGH
-    values[~enters] = np.nan
-    enters = np.isfinite(values)
-    before = enters & (np.arange(len(values)) < len(values) - shown)
-    baseline = before if before.sum() >= FEWEST else enters
-    if view.is_estimate(metric) and numerator is not None and denominator is not None:
-        chart = control.proportions if definition.unit == "percent" else control.rates
-        found = chart(np.where(enters, numerator, np.nan), np.where(enters, denominator, np.nan), baseline)
-        scale = definition.scale
-    else:
-        found = control.individuals(values, baseline, is_count=definition.unit == "count")
-        scale = 1.0
-    limits = None if isinstance(found, Refusal) else _scaled(found, scale)
-    signals = control.signals(values, limits) if limits else []
-    known = np.flatnonzero(baseline) if baseline.any() else np.array([0])
+    found = course.judged(definition, view.gateway.definitions(), data, _whole(view, wide, metric, grain), shown)
     return Control(
         metric,
         grain,
         periods=tuple(periods),
         shown=shown,
-        values=values,
-        limits=limits,
-        refusal=found if isinstance(found, Refusal) else None,
-        signals=tuple(s for s in reversed(signals) if s.end >= len(values) - shown),
-        has_cases=has_cases,
-        since=periods[known[0]],
-        until=periods[known[-1]],
+        values=found.values,
+        limits=found.limits,
+        refusal=found.refusal,
+        signals=tuple(s for s in reversed(found.signals) if s.end >= len(periods) - shown),
+        has_cases=found.has_cases,
+        since=periods[found.since],
+        until=periods[found.until],
     )
 
 
@@ -227,16 +200,6 @@ def _whole(view: View, wide: View, metric: str, grain: str) -> NDArray[np.bool_]
     recorded = pd.Timestamp.max if first is None else pd.Timestamp(first) + pd.DateOffset(months=1)
     is_cut = (starts < begins) & (ends >= begins)
     return np.asarray((starts >= recorded) & ~is_cut & (ends <= pd.Timestamp(view.settled_until(metric))))
-
-
-def _scaled(limits: Limits, scale: float) -> Limits:
-    return replace(
-        limits,
-        centre=limits.centre * scale,
-        sigma=limits.sigma * scale,
-        lower=limits.lower * scale,
-        upper=limits.upper * scale,
-    )
 
 
 def told(view: View, found: Control, name: str = "") -> list[str]:

@@ -92,6 +92,10 @@ class Gateway:
         """Return a metric's definition, or None where this snapshot has no such metric, or not for this reader."""
         return _catalogue(self).get(name)
 
+    def definitions(self) -> Mapping[str, Metric]:
+        """Return the definitions of this reader's metrics by name, helpers included."""
+        return _catalogue(self)
+
     def has(self, *names: str) -> bool:
         """Say whether all the metrics are defined, and can be limited to the reader's scope."""
         return all(name in _catalogue(self) for name in names)

@@ -15,9 +15,10 @@ from dashboards.export.exhibit import Exhibit
 from dashboards.export.key_figures import key_figures
 from dashboards.layout import guarded
 from dashboards.memory import remembered
-from dashboards.view import TO_DATE_METRICS, YEAR_BEFORE, View
+from dashboards.view import YEAR_BEFORE, View
 from loupan.formats import is_missing
 from loupan.metrics import Metric
+from loupan.metrics.maturity import TO_DATE_METRICS
 from loupan.ui.palette import COLOURS
 
 

@@ -14,37 +14,11 @@ from dashboards.gateway import FILTERS, Gateway, Period, Question, Restrictions
 from loupan.formats import Formats, is_missing
 from loupan.i18n import Translator, marked, translator
 from loupan.i18n.codes import DIMENSION_TITLES, dimension_title
+from loupan.metrics.course import is_estimate
 from loupan.metrics.gateway import Records
+from loupan.metrics.maturity import ENTERED_LATE, TO_DATE_METRICS, settled_until, young_from
+from loupan.metrics.periods import FREQUENCIES, labels
 
-# Most contracts come within half a year; what a younger cohort has reached to date is bound to change.
-MATURE_AFTER = timedelta(days=180)
-TO_DATE_METRICS = frozenset(
-    {
-        "booking_rate",
-        "conversion_rate",
-        "days_to_contract",
-        "gross_conversion_rate",
-        "loss_rate",
-        "small_booking_rate",
-        "visit_rate",
-    }
-)
-# A contract may be cancelled long after it was signed.
-_UNTIL_CANCELLED = frozenset({"cancel_rate"})
-# What becomes of a demand is known after a while; its month is compared when that is over.
-_HANDLED_AFTER = timedelta(days=60)
-_HANDLING = frozenset({"follow_up_rate", "reopen_rate", "resolution_hours", "resolution_rate"})
-# What was typed in late counts on the day it tells of: the last month seems in time until most of it has come in.
-_ENTERED_AFTER = timedelta(days=30)
-_ENTERED_LATE = frozenset({"late_entries", "late_entry_rate"})
-# How pandas counts the gateway's periods, and how the gateway labels them; a week by its Monday.
-_GRAINS = {
-    "day": ("D", "%Y-%m-%d"),
-    "week": ("W-SUN", "%Y-%m-%d"),
-    "month": ("M", "%Y-%m"),
-    "quarter": ("Q", "%Y-Q%q"),
-    "year": ("Y", "%Y"),
-}
 PERIODS = {"3m": 3, "6m": 6, "12m": 12, "24m": 24, "36m": 36}
 DEFAULT_PERIOD = "12m"
 ALL_TIME = "all"
@@ -214,10 +188,9 @@ class View:
                 are parts of one rate and no samples beside each other.
         """
         found = self.gateway.metric(metric)
-        if found is None or not found.is_ratio or found.unit not in ("percent", "per_100") or self.is_state(metric):
+        if found is None or not is_estimate(found, self.gateway.definitions()):
             return False
-        denominator = str(found.denominator)
-        return self.unit(denominator) == "count" and self.gateway.dimensions(denominator) >= set(by)
+        return self.gateway.dimensions(str(found.denominator)) >= set(by)
 
     def title(self, dimension: str) -> str:
         """Return what a dimension is called, as the pages' words say it, else the semantic layer."""
@@ -237,39 +210,34 @@ class View:
     @property
     def young_from(self) -> str:
         """The first month (YYYY-MM) whose cohort has not had half a year yet."""
-        return f"{self.as_of_on - MATURE_AFTER:%Y-%m}"
+        return young_from(self.as_of_on)
 
     def is_maturing(self, metric: str) -> bool:
         """Say whether the period ends with what is bound to change: cohorts still young, late entries still to come."""
-        if metric in _ENTERED_LATE:
+        if metric in ENTERED_LATE:
             return self.period.end > self.settled_until(metric)
         return metric in TO_DATE_METRICS and f"{self.period.end:%Y-%m}" >= self.young_from
 
     def settled_until(self, metric: str) -> date:
         """Return the last day on which a period may end to be set beside earlier ones: it has had its time."""
-        if metric in TO_DATE_METRICS or metric in _UNTIL_CANCELLED:
-            return date.fromisoformat(f"{self.young_from}-01") - timedelta(days=1)
-        if metric in _ENTERED_LATE:
-            return self.as_of_on - _ENTERED_AFTER
-        return self.as_of_on - (_HANDLED_AFTER if metric in _HANDLING else timedelta())
+        return settled_until(metric, self.as_of_on)
 
     def is_over(self, label: str, grain: str = "month") -> bool:
         """Say whether a period of a grain, as the gateway labels it (a month is YYYY-MM), is complete in the data."""
-        return bool(pd.Period(label, freq=_GRAINS[grain][0]).end_time.date() <= self.as_of_on)
+        return bool(pd.Period(label, freq=FREQUENCIES[grain]).end_time.date() <= self.as_of_on)
 
     def earlier(self, number: int, grain: str = "month") -> Period:
         """Return the view's period lengthened by so many periods of a grain before it."""
-        first = pd.Period(self.period.start, freq=_GRAINS[grain][0]) - number
+        first = pd.Period(self.period.start, freq=FREQUENCIES[grain]) - number
         return Period(first.start_time.date(), self.period.end)
 
     def spans(self, grain: str) -> pd.PeriodIndex:
         """Return the days, weeks, months, quarters or years that the period touches."""
-        return pd.period_range(self.period.start, self.period.end, freq=_GRAINS[grain][0])
+        return pd.period_range(self.period.start, self.period.end, freq=FREQUENCIES[grain])
 
     def periods(self, grain: str) -> list[str]:
         """Return the days, weeks, months, quarters or years that the period touches, as the gateway labels them."""
-        pattern = _GRAINS[grain][1]
-        return [(span.start_time if grain == "week" else span).strftime(pattern) for span in self.spans(grain)]
+        return labels(self.spans(grain), grain)
 
     def months(self) -> list[str]:
         """Return the months of the period, as YYYY-MM."""

@@ -30,6 +30,7 @@ COMMANDS = {
     "metrics": ("loupan.metrics_command:app", "List, describe and query the metrics."),
     "snapshots": ("loupan.snapshots_command:app", "List, compare and roll back published snapshots."),
     "status": ("loupan.status_command:app", "Show the last refresh and what is published."),
+    "alerts": ("loupan.alerts_command:app", "Tell people when something is wrong."),
     "serve": ("dashboards.serve_command:app", "Serve the web app."),
     "orchestrate": ("pipelines.orchestrate_command:app", "Run Dagster's UI and daemon with the schedules."),
 }

@@ -6,6 +6,7 @@ What a refused refresh kept out is in no snapshot, yet it is what has to be mend
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +21,16 @@ if TYPE_CHECKING:
 _COLUMNS = ["table_name", "row_key", "column_name", "rule", "value", "reason", "since"]
 _TABLE = "quarantine_row"
 _FILE = "refused_rows.parquet"
+
+
+def tolerated(threshold: float, rows: int) -> int:
+    """Return how many rows of a table may be kept out, or break a rule, before publishing is refused.
+
+    Args:
+        threshold: the setting ``quarantine_threshold``.
+        rows: of the table, good and bad. One bad row always may be, unless none at all is tolerated.
+    """
+    return max(math.floor(threshold * rows), 1 if threshold > 0 else 0)
 
 
 def published_rows(marts: duckdb.DuckDBPyConnection, limit: int = 1000, per_table: int | None = None) -> pd.DataFrame:

@@ -44,7 +44,7 @@ class RefreshState:
 
 
 _HISTORY = TypeAdapter(list[RefreshState])
-_REMEMBERED = 500
+_REMEMBERED, _DAYS_REMEMBERED = 500, 400
 INTERRUPTED = "the refresh was interrupted"
 
 
@@ -128,7 +128,13 @@ def _history_path(settings: Settings) -> Path:
 
 def _remember(settings: Settings, state: RefreshState) -> None:
     others = [known for known in _recorded(settings) if known.refresh_id != state.refresh_id]
-    replace_text(_history_path(settings), _HISTORY.dump_json([*others, state][-_REMEMBERED:], indent=0).decode())
+    replace_text(_history_path(settings), _HISTORY.dump_json(_kept([*others, state]), indent=0).decode())
+
+
+def _kept(states: list[RefreshState]) -> list[RefreshState]:
+    """Return the last ones, and of each earlier day the last published: what numbers of rows are compared with."""
+    by_day = {state.started_at[:10]: state for state in states[:-_REMEMBERED] if state.outcome == "published"}
+    return [*list(by_day.values())[-_DAYS_REMEMBERED:], *states[-_REMEMBERED:]]
 
 
 def _recorded(settings: Settings) -> list[RefreshState]:

@@ -9,6 +9,7 @@ import dagster as dg
 from loupan.lineage import Made
 from loupan.settings import Settings, get_settings
 from pipelines import dbt_runner
+from pipelines.alerts import build_alerts_sensor
 from pipelines.contract import read_contract
 from pipelines.crm_jobs import BACKUP, CARE
 from pipelines.documentation import build_documentation_asset
@@ -62,7 +63,7 @@ def build_definitions(
         assets=[*load.crm_tables, load.raw, models, mining, snapshot, documentation],
         jobs=[job, BACKUP, CARE],
         schedules=build_schedules(job, settings),
-        sensors=[build_source_sensor(job, contract, settings)],
+        sensors=[build_source_sensor(job, contract, settings), build_alerts_sensor(settings)],
         resources={
             "reporter": RecordedReporter(settings, reporter),
             "warehouse_lock": WarehouseLock(data_dir=str(settings.data_dir)),

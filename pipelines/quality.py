@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
+from loupan.kept_out import tolerated
 from loupan.settings import Settings
 from pipelines import sql
 from pipelines.contract import Contract, Table
@@ -139,9 +140,8 @@ class _Checks:
         return results
 
     def _allowed(self, state: TableState) -> int:
-        """How many rows of a table may break a rule; one always may, unless none at all is tolerated."""
-        threshold = self._settings.quarantine_threshold
-        return max(math.floor(threshold * state.row_count), 1 if threshold > 0 else 0)
+        """How many rows of a table may break a rule."""
+        return tolerated(self._settings.quarantine_threshold, state.row_count)
 
     def _check_rows(self, suites: Suites, table: Table) -> list[_Outcome]:
         state, unchecked = self._states[table.name], self._unchecked[table.name]

@@ -13,8 +13,9 @@ from dashboards.charts.comparison import ratio_columns, ratio_interval, ratio_ta
 from dashboards.charts.events import STRIP, marks
 from dashboards.charts.limits import limit_lines, reach, rings, with_signals
 from dashboards.control import control_of, controls_of
-from dashboards.view import COMPARISONS, TO_DATE_METRICS, View
+from dashboards.view import COMPARISONS, View
 from loupan.formats import is_missing
+from loupan.metrics.maturity import TO_DATE_METRICS
 from loupan.statistics.intervals import ENOUGH, Floats
 from loupan.ui.drawing import (
     HOVER,

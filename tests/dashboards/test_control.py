@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 import pytest
@@ -16,6 +16,7 @@ from dashboards.control import MOST, Control, basis, control_of, controls_by, co
 from dashboards.gateway import Period, open_gateway
 from dashboards.pages import campaign_return, complaints, conversion, overview, property_fees, sales
 from dashboards.view import View, company_date, last_months
+from loupan.alerts.signals import beyond_limits
 from loupan.metrics import EVERYTHING
 from loupan.statistics.control import Refusal, Rule, Signal, individuals
 from loupan.ui.drawing import Column, Drawing, written
@@ -83,6 +84,30 @@ def test_the_limits_are_those_of_the_months_before(use):
     # Of a metric that is asked for alone and together with others, they are the same.
     together = controls_of(view, ("collected_amount", "contract_amount"))["collected_amount"]
     assert together.limits.centre == control_of(view, "collected_amount").limits.centre
+
+
+def test_alerts_judge_the_newest_complete_period_as_pages_do(use):
+    use(sample_installation())
+    gateway = open_gateway(EVERYTHING)
+    names = ("leads", "contracts_gross", "contract_amount", "demands", "complaint_rate", "reply_timeliness_rate")
+    seen = set()
+    for back in range(12):
+        newest = last_months(back + 1, company_date(gateway)).start - timedelta(days=1)
+        as_of = datetime(newest.year, newest.month, newest.day, 16, tzinfo=UTC)  # midnight in Shanghai
+        beyond, problems = beyond_limits(gateway.metrics, names, "month", as_of, gateway.time_zone)
+        assert problems == ()
+        told = {one.metric: one for one in beyond}
+        for name in names:
+            control = control_of(View(gateway, "en", "light", last_months(1, newest)), name)
+            last = len(control.periods) - 1
+            is_beyond = any(s.rule == Rule.BEYOND and s.end == last for s in control.signals)
+            assert is_beyond == (name in told), (name, newest)
+            seen.add(is_beyond)
+            if is_beyond:
+                assert told[name].value == pytest.approx(control.values[-1])
+                assert told[name].high == pytest.approx(control.limits.upper[-1])
+                assert told[name].period == control.periods[-1]
+    assert seen == {True, False}
 
 
 def test_a_longer_period_has_its_own_months_as_the_baseline(use):

@@ -51,9 +51,13 @@ def test_who_was_killed_is_written_down_by_the_next() -> None:
 def test_the_history_does_not_grow_for_ever_and_damage_ends_no_refresh(monkeypatch) -> None:
     settings = get_settings()
     monkeypatch.setattr(refresh_state, "_REMEMBERED", 3)
-    for number in range(1, 6):
+    monkeypatch.setattr(refresh_state, "_DAYS_REMEMBERED", 2)
+    for number in range(1, 8):
         write_state(settings, RefreshState(str(number), start(number), "published"))
-    assert [state.refresh_id for state in read_history(settings)] == ["3", "4", "5"]
+        write_state(settings, RefreshState(f"later {number}", start(number), "published"))
+        write_state(settings, RefreshState(f"refused {number}", start(number), "refused"))
+    kept = ["later 5", "later 6", "7", "later 7", "refused 7"]
+    assert [state.refresh_id for state in read_history(settings)] == kept
     (settings.data_dir / "refresh_history.json").write_text("[{")
     assert read_history(settings) == []
     write_state(settings, RefreshState("6", start(6), "refused"))

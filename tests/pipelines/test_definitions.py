@@ -25,9 +25,19 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 
 
 @pytest.fixture(scope="module")
-def graph(settings: Settings) -> dg.AssetGraph:
-    repository = build_definitions(settings, LogReporter()).get_repository_def()
+def repository(settings: Settings) -> dg.RepositoryDefinition:
+    return build_definitions(settings, LogReporter()).get_repository_def()
+
+
+@pytest.fixture(scope="module")
+def graph(repository: dg.RepositoryDefinition) -> dg.AssetGraph:
     return repository.asset_graph
+
+
+def test_alerts_are_evaluated_every_minute_without_being_switched_on(repository: dg.RepositoryDefinition) -> None:
+    sensor = repository.get_sensor_def("alerts")
+    assert sensor.default_status == dg.DefaultSensorStatus.RUNNING
+    assert sensor.minimum_interval_seconds == 60
 
 
 def test_every_crm_table_leads_to_the_snapshot(graph: dg.AssetGraph) -> None:
