@@ -8,7 +8,7 @@ import streamlit as st
 
 from data_entry import forms
 from data_entry.forms.table import Cell, Column, table
-from data_entry.pages import parts, refresh_plan, refresh_watch
+from data_entry.pages import parts, refresh_alerts, refresh_plan, refresh_watch
 from data_entry.pages.desk import Desk
 from data_entry.services import refreshes
 from loupan import ui
@@ -30,6 +30,7 @@ def draw(desk: Desk) -> None:
     if not outcome_.ok:
         return
     refresh_watch.draw(desk)
+    refresh_alerts.draw(desk)
     refresh_plan.draw(desk)
     _history(desk)
 
