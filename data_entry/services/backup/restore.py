@@ -26,7 +26,6 @@ from data_entry.database import (
 )
 from data_entry.schema import metadata
 from data_entry.services.backup.archive import (
-    BackupError,
     Manifest,
     OpenBackup,
     Progress,
@@ -36,6 +35,7 @@ from data_entry.services.backup.archive import (
     table_part,
 )
 from data_entry.services.backup.create import create
+from data_entry.services.backup.errors import BackupError
 from data_entry.services.backup.rows import LEFT_OUT, ROWS_AT_ONCE, Table, lines, parse, tables_of
 from data_entry.services.backup.shelf import one_at_a_time, require_room
 from loupan.settings import Settings
@@ -71,7 +71,7 @@ def restore(
     Raises:
         BackupError: if the backup is damaged, foreign or too new, or the place is not empty. Nothing was changed.
     """
-    with open_backup(path) as backup:
+    with open_backup(path, settings) as backup:
         _require_known_version(backup)
         check_parts(backup, lambda share, what: progress(0.1 * share, what))
         if engine.dialect.name == "sqlite":
