@@ -20,7 +20,9 @@ from data_entry.services.backup.proof import prove
 from data_entry.services.backup.restore import restore
 from data_entry.services.backup.scratch import scratch_place
 from data_entry.services.backup.shelf import distrust, remember
+from data_entry.services.personal.service import repeat
 from loupan.backups import Drill, changing_history
+from loupan.erasures import read_erasures
 from loupan.errors import LoupanError
 from loupan.i18n import marked
 from loupan.marts import differing_marts
@@ -62,6 +64,7 @@ def drill(
         with scratch_place(engine, settings) as (scratch, there):
             manifest = _restored(scratch, there, path, result, progress)
             remember(settings, path, manifest)
+            result.erased = _erase_again(scratch, settings, path)
             _measure_loss(engine, result, manifest)
             if with_refresh:
                 progress(0.7, "refreshing")
@@ -80,13 +83,24 @@ def drill(
 
 def _restored(scratch: sa.Engine, there: Settings, path: Path, result: Drill, progress: Progress) -> Manifest:
     began = time.monotonic()
-    manifest, _ = restore(scratch, there, path, progress=lambda share, what: progress(0.5 * share, what))
+    # Erased again only after the comparison, which is with the backup as it is.
+    manifest, _ = restore(scratch, there, path, erasures=(), progress=lambda share, what: progress(0.5 * share, what))
     restored = time.monotonic()
     result.restore_seconds = round(restored - began, 2)
     prove(scratch, manifest, there.attachments_dir, lambda share, what: progress(0.5 + 0.2 * share, what))
     result.check_seconds = round(time.monotonic() - restored, 2)
     result.made_at, result.rows, result.files = manifest.made_at, manifest.rows, len(manifest.attachments)
     return manifest
+
+
+def _erase_again(scratch: sa.Engine, settings: Settings, path: Path) -> int:
+    """Do what a real restore does at its end: erase whoever was erased since the backup was made."""
+    customer = metadata.tables["customer"]
+    with clear_errors(scratch), scratch.begin() as connection:
+        gone = sa.select(sa.func.count()).select_from(customer).where(customer.c.erased_at.is_not(None))
+        before = connection.scalar(gone) or 0
+        repeat(connection, read_erasures(settings, path.parent), settings.time_zone)
+        return (connection.scalar(gone) or 0) - before
 
 
 def _measure_loss(engine: sa.Engine, result: Drill, manifest: Manifest) -> None:
