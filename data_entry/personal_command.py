@@ -27,7 +27,7 @@ Number = Annotated[int, typer.Argument(metavar="NUMBER", help="Number of the cus
 def export(
     number: Number,
     out: Annotated[Path, typer.Option("--out", help="The archive (.zip) to write; it must not be there yet.")],
-    language: Annotated[str, typer.Option(help="Language of the readable form: en, zh_CN.")] = "en",
+    language: Annotated[str, typer.Option(help="Language of the readable form: en, zh.")] = "en",
 ) -> None:
     """Write all that is held about a customer into an archive: person.html, person.json and the attached files."""
     if language not in LANGUAGES:
@@ -71,11 +71,13 @@ def erase(
         typer.echo(f"  {count:,} {table_plural(table).lower()}")
     if found.contracts:
         typer.echo(
-            f"Of {len(found.contracts)} contracts, days, amounts and units stay, without the person. The signed contract "
-            "and the accounts are kept outside of the CRM, as the law asks."
+            f"Of {len(found.contracts)} contracts, days, amounts and units stay, without the person. The signed "
+            "contract and the accounts are kept outside of the CRM, as the law asks."
         )
     if not yes:
-        typer.confirm("Names, numbers, addresses, texts and files are erased. This cannot be undone. Erase?", abort=True)
+        typer.confirm(
+            "Names, numbers, addresses, texts and files are erased. This cannot be undone. Erase?", abort=True
+        )
     with writing(engine, SYSTEM) as work:
         result = service.erase(work, number, reason, despite_running=despite_running)
     left = copies.clean(engine, settings, result)
@@ -83,7 +85,9 @@ def erase(
         f"Erased {sum(result.rows.values()):,} rows, {len(result.files):,} files and {sum(result.mentions.values()):,} "
         "mentions in other texts."
     )
-    typer.echo("The next `loupan refresh` builds the warehouse anew. Backups end after LOUPAN_BACKUP_MAX_DAYS; a restore")
+    typer.echo(
+        "The next `loupan refresh` builds the warehouse anew. Backups end after LOUPAN_BACKUP_MAX_DAYS; a restore"
+    )
     typer.echo("erases again.")
     for message in left:
         typer.secho(message, fg="yellow", err=True)

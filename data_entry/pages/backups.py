@@ -14,8 +14,8 @@ from data_entry.pages.attached import size
 from data_entry.pages.desk import Desk
 from data_entry.services import backup
 from data_entry.services.backup import Backup, rights
-from loupan.backups import Drill
 from loupan import ui
+from loupan.backups import Drill
 from loupan.i18n import marked
 from loupan.settings import get_settings
 

@@ -91,4 +91,4 @@ def drop_statements(table: str, dialect: str) -> list[str]:
     """
     if dialect == "sqlite":
         return [f"DROP TRIGGER IF EXISTS tr_{table}_no_{verb}" for verb in ("update", "delete")]
-    return [f"DROP TRIGGER IF EXISTS tr_{table}_append_only ON \"{table}\""]
+    return [f'DROP TRIGGER IF EXISTS tr_{table}_append_only ON "{table}"']

@@ -1,4 +1,6 @@
-"""``make bench``: print what refreshes, questions, lists, pages and recoveries cost, each against the bare work of the same run.
+"""``make bench``: print what refreshes, questions, lists, pages and recoveries cost.
+
+All but recoveries are measured against the bare work of the same run.
 
 It takes about an hour; ``python -m tests.benchmarks refresh`` measures one part alone.
 """

@@ -124,11 +124,14 @@ def _changes_since(connection: sa.Connection, moment: dt.datetime) -> tuple[dt.d
     for table in metadata.sorted_tables:
         if table.name in _NOT_WORK or table.name not in present:
             continue
-        at, rows = connection.execute(
-            sa.select(sa.func.max(table.c.updated_at), sa.func.count()).where(table.c.updated_at > moment)
+        found = connection.execute(
+            sa.select(sa.func.max(table.c.updated_at).label("newest"), sa.func.count().label("rows")).where(
+                table.c.updated_at > moment
+            )
         ).one()
-        count += rows
-        newest = max(filter(None, (newest, at)), default=None)
+        count += found.rows
+        if found.newest is not None:
+            newest = max(newest or found.newest, found.newest)
     return newest, count
 
 

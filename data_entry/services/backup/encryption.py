@@ -21,7 +21,7 @@ from loupan.settings import Settings
 
 ENDING = ".age"
 _HEADER = b"age-encryption.org/v1\n"
-_SECRET, _PUBLIC = "AGE-SECRET-KEY-1", "age1"  # noqa: S105 - how keys begin
+_SECRET, _PUBLIC = "AGE-SECRET-KEY-1", "age1"
 _HOW = "loupan backup keygen"
 
 

@@ -1,4 +1,4 @@
-"""Compare a restored CRM with the backup it came from, as a reader of the database would: from outside, after the end."""
+"""Compare a restored CRM with its backup as any reader of the database would: from outside, after the end."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def _integrity(connection: sa.Connection) -> None:
     """Let SQLite look through its file; PostgreSQL's pages are its own, and every row is read further on."""
     if connection.dialect.name != "sqlite":
         return
-    found = connection.exec_driver_sql("PRAGMA integrity_check(5)").scalars().all()
+    found: list[str] = list(connection.exec_driver_sql("PRAGMA integrity_check(5)").scalars())
     if found != ["ok"]:
         raise BackupError(marked("The restored database is damaged: {problems}."), problems="; ".join(found))
 

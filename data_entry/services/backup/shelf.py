@@ -90,17 +90,17 @@ def listing(settings: Settings) -> list[Backup]:
     """Return the backups, the newest first, with what their manifests say; encrypted ones are not opened."""
     backups, known = [], read_history(settings).backups
     for path in paths(settings.backups_dir):
-        about = {"made_at": moment_of(path.name) or _NEVER, "known": known.get(path.name)}
+        manifest, problem, is_sealed = None, "", False
         try:
-            size = path.stat().st_size
-            if is_encrypted(path):
-                backups.append(Backup(path, size, is_encrypted=True, **about))
-                continue
-            with open_backup(path, settings) as backup:
-                backups.append(Backup(path, size, manifest=backup.manifest, **about))
+            is_sealed = is_encrypted(path)
+            if not is_sealed:
+                with open_backup(path, settings) as backup:
+                    manifest = backup.manifest
         except (BackupError, OSError) as error:
-            size = path.stat().st_size if path.exists() else 0
-            backups.append(Backup(path, size, problem=str(error), **about))
+            problem = str(error)
+        size = path.stat().st_size if path.exists() else 0
+        made_at = moment_of(path.name) or _NEVER
+        backups.append(Backup(path, size, made_at, is_sealed, manifest, problem, known.get(path.name)))
     return backups
 
 

@@ -44,7 +44,9 @@ def reachable() -> dict[str, _Links]:
             targets = [(column.name, key.column.table.name) for column in table.c for key in column.foreign_keys]
             own = tuple(column for column, target in targets if target == _CUSTOMER)
             through = tuple(
-                (column, target) for column, target in targets if target in found and target not in (_CUSTOMER, table.name)
+                (column, target)
+                for column, target in targets
+                if target in found and target not in (_CUSTOMER, table.name)
             )
             if own or through:
                 more[table.name] = _Links(own, through)
@@ -88,7 +90,7 @@ def _named_otherwise(connection: sa.Connection, found: Rows) -> Rows:
     value, feature, attachment = (metadata.tables[name] for name in ("feature_value", "feature", "attachment"))
     more: Rows = {"feature_value": set(), "attachment": set()}
     for name, keys in found.items():
-        features = set(connection.scalars(sa.select(feature.c.id).where(feature.c.entity == name)))
+        features: set[int] = set(connection.scalars(sa.select(feature.c.id).where(feature.c.entity == name)))
         if features:
             more["feature_value"] |= set(
                 keys_where(connection, value, value.c.entity_id, keys, value.c.feature_id.in_(features))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from enum import Enum
+from hashlib import sha256
 
 import sqlalchemy as sa
 
@@ -15,6 +16,8 @@ import sqlalchemy as sa
 FEWEST = 5
 # What stands where a text was that may not be empty.
 ERASED = "[erased]"
+# What stands before the hash of the reference that an import knew an erased row by.
+ERASED_REFERENCE = "erased:"
 # Ages at which statistics cut; an erased person's birthday becomes the first of January in the middle of the band.
 _BANDS = ((25, 12), (35, 30), (45, 40), (55, 50), (65, 60))
 _OLDEST = 80
@@ -51,3 +54,10 @@ def banded_birthday(birth_on: dt.date, today: dt.date) -> dt.date | None:
     age = today.year - birth_on.year - ((today.month, today.day) < (birth_on.month, birth_on.day))
     middle = next((middle for below, middle in _BANDS if age < below), _OLDEST)
     return dt.date(today.year - middle, 1, 1)
+
+
+def reference_of(external_ref: str) -> str:
+    """Return what stands in the place of an erased record's external reference: an import still knows it, by a hash."""
+    if external_ref.startswith(ERASED_REFERENCE):
+        return external_ref
+    return ERASED_REFERENCE + sha256(external_ref.encode()).hexdigest()

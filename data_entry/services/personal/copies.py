@@ -16,10 +16,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from data_entry.database import DatabaseError, clear_errors
+from data_entry.schema import metadata
 from data_entry.services.files import FileStore
 from data_entry.services.personal.belongings import chunks
 from data_entry.services.personal.erase import Erased
-from data_entry.schema import metadata
 from loupan.erasures import ask_for_new_warehouse
 from loupan.i18n import marked
 from loupan.kept_out import forget_refused_rows

@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from hashlib import sha256
 from typing import Any
 
 import sqlalchemy as sa
@@ -16,16 +15,25 @@ import sqlalchemy as sa
 from data_entry.schema import metadata
 from data_entry.schema.triggers import create_statements, drop_statements
 from data_entry.services.personal.belongings import Rows, chunks, rows_about
-from data_entry.services.personal.columns import ERASED, FEWEST, Treatment, banded_birthday, treatment
+from data_entry.services.personal.columns import (
+    ERASED,
+    ERASED_REFERENCE,
+    FEWEST,
+    Treatment,
+    banded_birthday,
+    reference_of,
+    treatment,
+)
 from data_entry.services.tables import models
 
 # Shorter ones stand in too many texts that mean something else.
 _SHORTEST, _SHORTEST_NAME = 5, 2
 # Where somebody else's own particulars stand, which may be the same: a telephone that a family shares.
-_OTHERS_OWN = frozenset({"customer.name", "customer.phone", "customer.email", "customer.address", "feedback.respondent_name"})
+_OTHERS_OWN = frozenset(
+    {"customer.name", "customer.phone", "customer.email", "customer.address", "feedback.respondent_name"}
+)
 # Free texts that are not meant to name a customer, and may.
 _FREE = frozenset({"article.title", "article_version.body", "annotation.title", "saved_view.name", "saved_view.query"})
-_REFERENCE = "erased:"
 
 
 @dataclass
@@ -45,13 +53,6 @@ class Erased:
     files: set[str] = field(default_factory=set)
     was_published: bool = False
     values: list[str] = field(default_factory=list)
-
-
-def reference_of(external_ref: str) -> str:
-    """Return what stands in the place of an erased record's external reference: an import still knows it, by a hash."""
-    if external_ref.startswith(_REFERENCE):
-        return external_ref
-    return _REFERENCE + sha256(external_ref.encode()).hexdigest()
 
 
 def erase_rows(connection: sa.Connection, customer_ids: Sequence[int], now: dt.datetime, today: dt.date) -> Erased:
@@ -120,7 +121,9 @@ def _known_by(connection: sa.Connection, rows: Rows) -> list[str]:
         names |= set(connection.scalars(sa.select(feedback.c.respondent_name).where(feedback.c.id.in_(part)))) - {None}
     names = {name.strip() for name in names if len(name.strip()) >= _SHORTEST_NAME}
     shared = {name for name in names if _is_anothers(connection, name, rows["customer"])}
-    numbers = {text.strip() for text in others if len(text.strip()) >= _SHORTEST and not text.startswith(_REFERENCE)}
+    numbers = {
+        text.strip() for text in others if len(text.strip()) >= _SHORTEST and not text.startswith(ERASED_REFERENCE)
+    }
     return sorted({*(names - shared), *numbers}, key=len, reverse=True)
 
 
@@ -157,9 +160,9 @@ def _erase_table(
 ) -> int:
     kinds = {column.name: treatment(column) for column in table.c}
     cleared = _clear(connection, table, keys, [name for name, kind in kinds.items() if kind is Treatment.CLEAR])
-    changed = 0
+    changed = _hide_references(connection, table, keys)
     for name, kind in kinds.items():
-        if kind in (Treatment.KEEP, Treatment.CLEAR):
+        if kind not in (Treatment.SHARED, Treatment.BIRTHDAY):
             continue
         column = table.c[name]
         for part in chunks(keys):
@@ -174,13 +177,15 @@ def _erase_table(
 
 
 def _replaced(
-    connection: sa.Connection, column: sa.Column[Any], kind: Treatment, value: Any, keys: Collection[int], today: dt.date
+    connection: sa.Connection,
+    column: sa.Column[Any],
+    kind: Treatment,
+    value: Any,
+    keys: Collection[int],
+    today: dt.date,
 ) -> Any:
-    match kind:
-        case Treatment.REFERENCE:
-            return reference_of(value)
-        case Treatment.BIRTHDAY:
-            return banded_birthday(value, today)
+    if kind is Treatment.BIRTHDAY:
+        return banded_birthday(value, today)
     if _is_shared(connection, column, value, keys):
         return value
     return None if column.nullable else ERASED
@@ -192,8 +197,8 @@ def _is_shared(connection: sa.Connection, column: sa.Column[Any], value: str, ke
     agreed = sa.select(term.c.id).where(term.c.field == f"{table.name}.{column.name}", term.c.value == value)
     if connection.scalar(agreed.limit(1)) is not None:
         return True
-    alike = connection.scalars(sa.select(table.c.id).where(column == value).limit(len(keys) + FEWEST))
-    return len(set(alike) - set(keys)) >= FEWEST - 1
+    alike: set[int] = set(connection.scalars(sa.select(table.c.id).where(column == value).limit(len(keys) + FEWEST)))
+    return len(alike - set(keys)) >= FEWEST - 1
 
 
 def _erase_features(connection: sa.Connection, keys: Collection[int], result: Erased) -> int:
@@ -223,17 +228,18 @@ def _erase_features(connection: sa.Connection, keys: Collection[int], result: Er
             connection.execute(sa.update(value).where(value.c.id == row.id).values(value=new))
             changed += 1
             result.was_published = True
-    reference = [
-        (key, text)
-        for part in chunks(keys)
-        for key, text in connection.execute(
-            sa.select(value.c.id, value.c.external_ref).where(value.c.id.in_(part), value.c.external_ref.is_not(None))
-        )
-    ]
-    for key, text in reference:
-        if reference_of(text) != text:
-            connection.execute(sa.update(value).where(value.c.id == key).values(external_ref=reference_of(text)))
-    return max(changed, len(reference))
+    return max(changed, _hide_references(connection, value, keys))
+
+
+def _hide_references(connection: sa.Connection, table: sa.Table, keys: Collection[int]) -> int:
+    column, changed = table.c.external_ref, 0
+    for part in chunks(keys):
+        query = sa.select(table.c.id, column).where(table.c.id.in_(part), column.is_not(None))
+        for row in connection.execute(query).all():
+            if (hidden := reference_of(str(row.external_ref))) != row.external_ref:
+                connection.execute(sa.update(table).where(table.c.id == row.id).values(external_ref=hidden))
+                changed += 1
+    return changed
 
 
 def _remove_attachments(connection: sa.Connection, keys: Collection[int], result: Erased) -> int:
@@ -272,7 +278,9 @@ def _is_searched(column: sa.Column[Any]) -> bool:
     name = f"{column.table.name}.{column.name}"
     is_text = isinstance(column.type, sa.String) and not isinstance(column.type, sa.Enum)
     is_secret = column.table.name in ("account", "account_session") or column.name == "token_hash"
-    return is_text and not is_secret and name not in _OTHERS_OWN and (bool(column.info.get("personal")) or name in _FREE)
+    return (
+        is_text and not is_secret and name not in _OTHERS_OWN and (bool(column.info.get("personal")) or name in _FREE)
+    )
 
 
 def _mentioning(

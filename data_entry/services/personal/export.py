@@ -36,7 +36,8 @@ _PAGE = """<!doctype html>
 <html lang="{language}"><head><meta charset="utf-8"><title>{title}</title><style>
 body {{ font: 15px/1.5 sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }}
 table {{ border-collapse: collapse; width: 100%; margin: 0 0 1rem; }}
-th, td {{ border: 1px solid #ccc; padding: 0.2rem 0.5rem; text-align: left; vertical-align: top; overflow-wrap: anywhere; }}
+th, td {{ border: 1px solid #ccc; padding: 0.2rem 0.5rem; text-align: left; vertical-align: top;
+  overflow-wrap: anywhere; }}
 th {{ width: 16rem; font-weight: 600; background: #f5f5f5; }}
 </style></head><body><h1>{title}</h1><p>{about}</p>{body}</body></html>
 """
@@ -84,13 +85,15 @@ def export(work: Work, customer_id: int, t: Translator, language: str, settings:
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for each in tables.get("attachment", ()):
             try:
-                archive.writestr(f"attachments/{each.values['id']}-{each.values['file_name']}", store.get(each.values["sha256"]))
+                archive.writestr(
+                    f"attachments/{each.values['id']}-{each.values['file_name']}", store.get(each.values["sha256"])
+                )
             except NotFound:
                 missing += 1
         archive.writestr("person.json", _as_json(work, ids, tables))
         body = "".join(_section(name, listed, t) for name, listed in tables.items())
-        archive.writestr("person.html", _PAGE.format(language=language, title=html.escape(title), about=html.escape(about),
-                                                     body=body))  # fmt: skip
+        page = _PAGE.format(language=language, title=html.escape(title), about=html.escape(about), body=body)
+        archive.writestr("person.html", page)
     count = sum(map(len, tables.values()))
     work.log(EXPORT, "customer", customer.id, rows=count)
     return Export(buffer.getvalue(), count, len(tables.get("attachment", ())) - missing, missing)
@@ -115,7 +118,9 @@ def _rows(work: Work, name: str, rows: Rows) -> Iterator[_Row]:
     found = [
         row._asdict()
         for part in chunks(rows[name])
-        for row in work.session.connection().execute(sa.select(*columns).where(table.c.id.in_(part)).order_by(table.c.id))
+        for row in work.session.connection().execute(
+            sa.select(*columns).where(table.c.id.in_(part)).order_by(table.c.id)
+        )
     ]
     called: dict[str, dict[int, str]] = {}
     for column in columns:
@@ -124,7 +129,9 @@ def _rows(work: Work, name: str, rows: Rows) -> Iterator[_Row]:
             called[column.name] = captions(work, other, [row[column.name] for row in found])
     for row in found:
         names = {
-            column: texts[row[column]] for column, texts in called.items() if row[column] is not None and row[column] in texts
+            column: texts[row[column]]
+            for column, texts in called.items()
+            if row[column] is not None and row[column] in texts
         }
         yield _Row(name, row, names)
 
@@ -133,7 +140,13 @@ def _as_json(work: Work, ids: Sequence[int], tables: Mapping[str, Sequence[_Row]
     def plain(value: Any) -> Any:
         if isinstance(value, dt.datetime):
             return value.replace(tzinfo=dt.UTC).isoformat()
-        return value.isoformat() if isinstance(value, dt.date) else format(value, "f") if isinstance(value, Decimal) else value
+        return (
+            value.isoformat()
+            if isinstance(value, dt.date)
+            else format(value, "f")
+            if isinstance(value, Decimal)
+            else value
+        )
 
     return json.dumps(
         {

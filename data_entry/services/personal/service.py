@@ -11,14 +11,14 @@ import sqlalchemy as sa
 
 from data_entry.schema import metadata
 from data_entry.schema.customer import Customer
+from data_entry.services.entries import invalid
 from data_entry.services.errors import Refused
 from data_entry.services.identity import group_ids
 from data_entry.services.personal.belongings import Rows, keys_where, rows_about
 from data_entry.services.personal.erase import Erased, erase_rows
-from data_entry.services.entries import invalid
 from data_entry.services.work import Work
 from loupan.erasures import Erasure, add_erasures
-from loupan.i18n import marked
+from loupan.i18n import Translator, marked, translator
 from loupan.settings import Settings, get_settings
 
 ERASE, EXPORT = "erase", "export"
@@ -33,15 +33,20 @@ class Preview:
         customer_ids: the records of the person.
         rows: how many rows of each table are about the person.
         contracts: keys of the deals with a contract: the facts stay, without the person.
-        running: what is still owed or owned; see `running`.
+        running: what is still owed or owned, as templates with their counts; see `running_words`.
         erased_at: when the person was erased before, UTC; None if never.
     """
 
     customer_ids: tuple[int, ...]
     rows: dict[str, int]
     contracts: tuple[int, ...]
-    running: tuple[str, ...]
+    running: tuple[tuple[str, int], ...]
     erased_at: dt.datetime | None
+
+
+def running_words(running: Sequence[tuple[str, int]], t: Translator = translator("en")) -> str:  # noqa: B008
+    """Write what is still owed or owned for the reader."""
+    return t(", ").join(t(template, count=count) for template, count in running)
 
 
 def _customer(work: Work, customer_id: int, action: str) -> Customer:
@@ -95,17 +100,17 @@ def erase(
     if not reason:
         raise invalid("reason", marked("Say why, such as the request and its day."))
     if len(reason) > _LONGEST_REASON:
-        raise invalid("reason", marked("This text is too long."))
+        raise invalid("reason", marked("At most {most} characters."), most=_LONGEST_REASON)
     connection = work.session.connection()
     ids = group_ids(work.session, customer.id)
     running = list(_running(connection, rows_about(connection, ids), work.today))
     if running and not despite_running:
         raise Refused(
             marked(
-                "The customer is still owed or owes something: {running}. Erased, the person cannot be reached any more. "
-                "Settle it first, or confirm that it is meant."
+                "The customer is still owed or owes something: {running}. Erased, the person cannot be reached any "
+                "more. Settle it first, or confirm that it is meant."
             ),
-            running=", ".join(running),
+            running=running_words(running),
         )
     work.session.flush()
     result = erase_rows(connection, ids, work.now, work.today)
@@ -121,10 +126,8 @@ def _entries(
     connection: sa.Connection, ids: Sequence[int], now: dt.datetime, *, was_published: bool
 ) -> Iterator[Erasure]:
     customer = metadata.tables["customer"]
-    for key, entered_at in connection.execute(
-        sa.select(customer.c.id, customer.c.created_at).where(customer.c.id.in_(ids))
-    ):
-        yield Erasure(key, _iso(entered_at), _iso(now), was_published)
+    for row in connection.execute(sa.select(customer.c.id, customer.c.created_at).where(customer.c.id.in_(ids))):
+        yield Erasure(row.id, _iso(row.created_at), _iso(now), was_published)
 
 
 def _iso(moment: dt.datetime) -> str:
@@ -167,7 +170,7 @@ def _contracts(connection: sa.Connection, rows: Rows) -> set[int]:
     return set(connection.scalars(sa.select(event.c.deal_id).where(event.c.id.in_(list(keys)))))
 
 
-def _running(connection: sa.Connection, rows: Rows, today: dt.date) -> Iterator[str]:
+def _running(connection: sa.Connection, rows: Rows, today: dt.date) -> Iterator[tuple[str, int]]:
     """Name what a person is still owed, owes or owns: the law lets data be kept that this needs."""
     owner, bill, paid = (metadata.tables[name] for name in ("unit_owner", "fee_bill", "fee_payment"))
     event, due, received = (metadata.tables[name] for name in ("deal_event", "payment_due", "payment"))
@@ -176,10 +179,10 @@ def _running(connection: sa.Connection, rows: Rows, today: dt.date) -> Iterator[
         sa.or_(owner.c.to_on.is_(None), owner.c.to_on >= today),
     )  # fmt: skip
     if count := len(list(owned)):
-        yield f"owns {count} units"
+        yield marked("{count} units owned"), count
     if count := len(_open(connection, bill, "id", paid, "fee_bill_id", rows.get("fee_bill", set()))):
-        yield f"{count} unpaid bills"
-    ended = set(
+        yield marked("{count} bills unpaid"), count
+    ended: set[int] = set(
         connection.scalars(
             sa.select(event.c.deal_id).where(
                 event.c.deal_id.in_(rows.get("deal", set())), event.c.kind.in_(("cancel", "swap")),
@@ -189,13 +192,14 @@ def _running(connection: sa.Connection, rows: Rows, today: dt.date) -> Iterator[
     )  # fmt: skip
     live = _contracts(connection, rows) - ended
     if count := len(_open(connection, due, "deal_id", received, "deal_id", live)):
-        yield f"{count} contracts not paid in full"
+        yield marked("{count} contracts not paid in full"), count
 
 
 def _open(
     connection: sa.Connection, owed: sa.Table, key: str, paid: sa.Table, to: str, keys: set[int]
 ) -> dict[int, object]:
     """Return what is owed by key, less what was paid on it, where anything is left."""
+
     def sums(table: sa.Table, column: str, *conditions: sa.ColumnElement[bool]) -> dict[int, float]:
         query = (
             sa.select(table.c[column], sa.func.sum(table.c.amount))

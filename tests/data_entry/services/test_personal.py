@@ -92,8 +92,12 @@ class Company:
         keys["survey"] = self.insert("survey", name="s")
         keys["question"] = self.insert("survey_question", survey_id=keys["survey"], sequence=1, text="how")
         keys["rule"] = self.insert("care_rule", name="r", calendar="birthday")
-        for entity, kind, name, options in (("customer", "text", "hobby", None), ("customer", "choice", "pet", "cat\ndog"),
-                                            ("lead", "text", "wish", None), ("customer", "number", "size", None)):  # fmt: skip
+        for entity, kind, name, options in (
+            ("customer", "text", "hobby", None),
+            ("customer", "choice", "pet", "cat\ndog"),
+            ("lead", "text", "wish", None),
+            ("customer", "number", "size", None),
+        ):
             keys[name] = self.insert("feature", entity=entity, data_type=kind, name=name, options=options)
         keys["class"] = self.insert("report_class", name="k")
 
@@ -143,8 +147,8 @@ class Company:
         for entity, key in (("demand", demand), ("task", task)):
             body = f"file of {person.name} {entity}".encode()
             person.files.append(FileStore(self.settings.attachments_dir).put(body))
-            self.insert("attachment", marks, entity=entity, entity_id=key, media_type="text/plain", byte_count=len(body),
-                        sha256=person.files[-1])  # fmt: skip
+            self.insert("attachment", marks, entity=entity, entity_id=key, media_type="text/plain",
+                        byte_count=len(body), sha256=person.files[-1])  # fmt: skip
         for entity, key in (("customer", customer), ("lead", lead), ("demand", demand)):
             self.insert("audit_log", marks, entity=entity, entity_id=key, action="update", at=at)
         return person
@@ -243,7 +247,7 @@ def test_a_person_leaves_no_trace_and_others_are_left_alone(company: Company) ->
         connection.execute(sa.update(demand).where(demand.c.id == theirs).values(duplicate_of_id=mine))
     before, facts = company.texts(), company.facts()
     known = {text for text in before.values() if text in person.marks}
-    assert known == person.marks - {"unused"}
+    assert known == person.marks
     if company.engine.dialect.name == "sqlite":
         assert holding(company.settings.data_dir, {person.name})
     assert company.erase(person.number) == []
@@ -287,7 +291,9 @@ def test_what_is_kept_is_nobodys_own(company: Company) -> None:
     company.erase(person.number)
     with company.engine.connect() as connection:
         row = connection.execute(sa.select(customer).where(customer.c.id == person.number)).one()
-        values = connection.execute(sa.select(value.c.id, value.c.value).where(value.c.entity_id == person.number)).all()
+        values = connection.execute(
+            sa.select(value.c.id, value.c.value).where(value.c.entity_id == person.number)
+        ).all()
     assert (row.occupation, row.education, row.income_band, row.gender) == ("teacher", "shared by five", None, "female")
     assert row.birth_on == dt.date(1986, 1, 1)  # forty years old: the middle of 35 to 44
     assert row.erased_at == MOMENT
@@ -384,7 +390,7 @@ def test_whoever_still_owes_or_owns_something_is_not_erased_unasked(company: Com
         connection.execute(sa.delete(event).where(event.c.kind == "cancel"))
     with reading(company.engine, SYSTEM, clock) as work:
         found = service.preview(work, person.number)
-    assert found.running == ("owns 1 units", "1 unpaid bills", "1 contracts not paid in full")
+    assert service.running_words(found.running) == "1 units owned, 1 bills unpaid, 1 contracts not paid in full"
     assert found.contracts == (1,)
     assert found.rows["customer"] == 2
     texts = company.texts()
@@ -413,7 +419,9 @@ def test_the_reason_names_nobody_and_nothing_is_half_done(company: Company) -> N
 @pytest.mark.parametrize("action", ["erase", "export", "personal"])
 def test_it_takes_the_right_to_it_and_to_personal_data(company: Company, action: str) -> None:
     person = company.person()
-    rights = {(name, each): frozenset({"all"}) for name in ("customer",) for each in ("read", "erase", "export", "personal")}
+    rights = {
+        (name, each): frozenset({"all"}) for name in ("customer",) for each in ("read", "erase", "export", "personal")
+    }
     del rights["customer", action]
     actor = Actor(None, permissions=rights)
     if action != "export":
@@ -426,7 +434,7 @@ def test_it_takes_the_right_to_it_and_to_personal_data(company: Company, action:
         service.erase(work, 987_654, "why", settings=company.settings)
 
 
-@pytest.mark.parametrize("language", ["en", "zh_CN"])
+@pytest.mark.parametrize("language", ["en", "zh"])
 def test_everything_is_handed_over(company: Company, language: str) -> None:
     person, other = company.person(), company.person()
     with writing(company.engine, SYSTEM, clock) as work:
@@ -439,7 +447,7 @@ def test_everything_is_handed_over(company: Company, language: str) -> None:
     for mark in person.marks - secret:
         assert mark in data
         assert mark in page
-    for mark in (other.marks | secret):
+    for mark in other.marks | secret:
         assert mark not in data
         assert mark not in page
     assert files == set(person.files)
@@ -477,5 +485,3 @@ def test_lines_of_rejected_rows_go_and_the_others_stay(company: Company) -> None
 def test_birthdays_become_those_of_their_age_band(born: str, stands: int) -> None:
     assert banded_birthday(dt.date.fromisoformat(born), MOMENT.date()) == dt.date(stands, 1, 1)
     assert banded_birthday(dt.date(2027, 1, 1), MOMENT.date()) is None
-
-
