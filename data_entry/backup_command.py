@@ -166,6 +166,8 @@ def drill(
         )
     elif result.lost_rows is not None:
         typer.echo("Were the CRM lost now, nothing would be missing.")
+    if result.erased:
+        typer.echo(f"{result.erased:,} customers who were erased since then were erased again.")
     if result.marts:
         typer.echo(f"Marts of the restored CRM: {result.marts}.")
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -19,7 +20,7 @@ from data_entry.services.backup.errors import BackupError
 from data_entry.services.backup.proof import prove
 from data_entry.services.backup.restore import restore
 from data_entry.services.backup.scratch import scratch_place
-from data_entry.services.backup.shelf import distrust, remember
+from data_entry.services.backup.shelf import check, remember
 from data_entry.services.personal.service import repeat
 from loupan.backups import Drill, changing_history
 from loupan.erasures import read_erasures
@@ -62,7 +63,11 @@ def drill(
     result = Drill(at="", backup=path.name, passed=False, engine=engine.dialect.name)
     try:
         with scratch_place(engine, settings) as (scratch, there):
-            manifest = _restored(scratch, there, path, result, progress)
+            try:
+                manifest = _restored(scratch, there, path, result, progress)
+            except BackupError:
+                _look_again(settings, path)
+                raise
             remember(settings, path, manifest)
             result.erased = _erase_again(scratch, settings, path)
             _measure_loss(engine, result, manifest)
@@ -72,8 +77,6 @@ def drill(
         result.passed = True
     except (LoupanError, OSError) as error:
         result.problem = str(error)
-        if isinstance(error, BackupError) and not result.rows:
-            distrust(settings, path)
     result.at = clock().isoformat(timespec="seconds")
     with changing_history(settings) as history:
         history.drills.append(result)
@@ -91,6 +94,12 @@ def _restored(scratch: sa.Engine, there: Settings, path: Path, result: Drill, pr
     result.check_seconds = round(time.monotonic() - restored, 2)
     result.made_at, result.rows, result.files = manifest.made_at, manifest.rows, len(manifest.attachments)
     return manifest
+
+
+def _look_again(settings: Settings, path: Path) -> None:
+    """Find out whether the backup is to blame, and trust it no longer if so: the disk may have been full as well."""
+    with suppress(BackupError, OSError):
+        check(settings, path)
 
 
 def _erase_again(scratch: sa.Engine, settings: Settings, path: Path) -> int:

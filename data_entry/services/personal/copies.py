@@ -46,8 +46,10 @@ def clean(engine: sa.Engine, settings: Settings, erased: Erased) -> list[str]:
         left.append(marked("Older snapshots could not be looked through. Run `loupan refresh`."))
     try:
         with clear_errors(engine):
-            _compact(engine, ["customer", *erased.rows])
+            is_compact = _compact(engine, ["customer", *erased.rows])
     except DatabaseError:
+        is_compact = False
+    if not is_compact:
         left.append(
             marked("The database is in use; its free space still holds what was erased. Erase again when it is quiet.")
         )
@@ -101,14 +103,20 @@ def _forget_rejects(folder: Path, values: Sequence[str]) -> None:
                 csv.writer(file).writerows(kept)
 
 
-def _compact(engine: sa.Engine, tables: Sequence[str]) -> None:
-    """Write the database without its free space, in which what was overwritten could still be read."""
+def _compact(engine: sa.Engine, tables: Sequence[str]) -> bool:
+    """Write the database without its free space, in which what was overwritten could still be read.
+
+    Returns:
+        Whether it was done: not while others use the database.
+    """
     if engine.dialect.name == "sqlite":
         with closing(engine.raw_connection()) as connection:
             driver: Any = connection.driver_connection
-            for statement in ("PRAGMA wal_checkpoint(TRUNCATE)", "VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"):
-                driver.execute(statement).fetchall()
-        return
+            driver.execute("VACUUM")
+            # The old pages stand in the file until the log is written back, which a reader can keep from happening.
+            ((is_busy, *_),) = driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        return not is_busy
     with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
         for table in dict.fromkeys(tables):
             connection.exec_driver_sql(f'VACUUM (FULL) "{table}"')
+    return True

@@ -17,7 +17,7 @@ from data_entry.services.identity import group_ids
 from data_entry.services.personal.belongings import Rows, keys_where, rows_about
 from data_entry.services.personal.erase import Erased, erase_rows
 from data_entry.services.work import Work
-from loupan.erasures import Erasure, add_erasures
+from loupan.erasures import Erasure, ErasureListError, add_erasures
 from loupan.i18n import Translator, marked, translator
 from loupan.settings import Settings, get_settings
 
@@ -117,7 +117,13 @@ def erase(
     if any(value.lower() in reason.lower() for value in result.values):
         raise invalid("reason", marked("The reason stays on record: it must not name the person."))
     work.log(ERASE, "customer", customer.id, reason=reason, records=len(ids), rows=sum(result.rows.values()))
-    add_erasures(settings or get_settings(), _entries(connection, ids, work.now, was_published=result.was_published))
+    entries = list(_entries(connection, ids, work.now, was_published=result.was_published))
+    try:
+        add_erasures(settings or get_settings(), entries)
+    except (ErasureListError, OSError) as error:
+        raise Refused(
+            marked("The list of erasures cannot be written, so nobody was erased: {reason}"), reason=str(error)
+        ) from error
     work.session.expire_all()
     return result
 

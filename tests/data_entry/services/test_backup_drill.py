@@ -84,11 +84,7 @@ def test_a_good_backup_passes_and_is_measured(crm: sa.Engine, settings: Settings
     assert backups.read_history(settings).drills == [result]
 
 
-def test_nothing_is_lost_when_nothing_was_changed(crm: sa.Engine, settings: Settings) -> None:
-    result = backup.drill(crm, settings, backup.create(crm, settings))
-    assert (result.lost_rows, result.lost_seconds) == (0, 0)
-
-
+@pytest.mark.parametrize("crm_place", ["sqlite"], indirect=True)
 def test_a_damaged_backup_fails_and_is_trusted_no_longer(crm: sa.Engine, settings: Settings) -> None:
     path = backup.create(crm, settings)
     assert backups.read_history(settings).backups[path.name].verified_at
@@ -173,6 +169,7 @@ def restored(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Manifest, 
     (settings.attachments_dir).mkdir()
     (settings.attachments_dir / sha256(body).hexdigest()).write_bytes(body)
     manifest, _ = backup.restore(target, there, backup.create(engine, settings))
+    prove(target, manifest, there.attachments_dir, lambda share, step: None)
     engine.dispose()
     target.dispose()
     return Path(str(target.url.database)), manifest, there
@@ -193,7 +190,6 @@ def test_the_comparison_notices(what: str, restored: tuple[Path, Manifest, Setti
     source, manifest, there = restored
     copy = Path(shutil.copy(source, tmp_path / "crm.sqlite"))
     engine = create_engine_for(f"sqlite:///{copy}")
-    prove(engine, manifest, there.attachments_dir, lambda share, step: None)
     statement, message = SPOILT[what]
     with engine.connect() as connection:
         connection.connection.driver_connection.execute("PRAGMA foreign_keys = OFF")  # type: ignore[union-attr]

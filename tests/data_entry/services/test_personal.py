@@ -6,6 +6,7 @@ import datetime as dt
 import io
 import itertools
 import json
+import sqlite3
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -223,6 +224,7 @@ def holding(folder: Path, words: set[str]) -> list[str]:
     return found
 
 
+@pytest.mark.parametrize("crm_place", ["sqlite"], indirect=True)
 def test_every_table_about_people_is_known_here(company: Company) -> None:
     """A new table that refers to customers, or a new text in one, must be thought about."""
     person = company.person()
@@ -317,6 +319,7 @@ def test_the_trail_says_that_and_why_and_can_be_changed_no_more(company: Company
             connection.execute(statement)
 
 
+@pytest.mark.parametrize("crm_place", ["sqlite"], indirect=True)
 def test_erasing_again_is_no_harm(company: Company) -> None:
     person = company.person()
     company.erase(person.number)
@@ -326,6 +329,7 @@ def test_erasing_again_is_no_harm(company: Company) -> None:
     assert len(read_erasures(company.settings)) == 2  # the two records of the person, once each
 
 
+@pytest.mark.parametrize("crm_place", ["sqlite"], indirect=True)
 def test_a_name_that_others_have_is_left_in_texts(company: Company) -> None:
     person = company.person()
     company.insert("employee", number="8", name=f"Dr. {person.name}")
@@ -355,6 +359,7 @@ def test_an_older_backup_does_not_bring_the_person_back(company: Company, tmp_pa
     target.dispose()
 
 
+@pytest.mark.parametrize("crm_place", ["sqlite"], indirect=True)
 def test_a_list_that_cannot_be_read_stops_the_restore(company: Company, tmp_path: Path) -> None:
     person = company.person()
     path = backup.create(company.engine, company.settings)
@@ -364,6 +369,7 @@ def test_a_list_that_cannot_be_read_stops_the_restore(company: Company, tmp_path
         backup.restore(company.engine, company.settings, path, replace=True)
 
 
+@pytest.mark.parametrize("crm_place", ["sqlite"], indirect=True)
 def test_the_same_number_of_another_crm_is_not_erased(company: Company, tmp_path: Path) -> None:
     person = company.person()
     company.erase(person.number)
@@ -400,6 +406,7 @@ def test_whoever_still_owes_or_owns_something_is_not_erased_unasked(company: Com
     assert company.erase(person.number, despite_running=True) == []
 
 
+@pytest.mark.parametrize("crm_place", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("reason", ["", "  ", "x" * 201])
 def test_a_reason_is_needed(company: Company, reason: str) -> None:
     person = company.person()
@@ -407,6 +414,7 @@ def test_a_reason_is_needed(company: Company, reason: str) -> None:
         company.erase(person.number, reason)
 
 
+@pytest.mark.parametrize("crm_place", ["sqlite"], indirect=True)
 def test_the_reason_names_nobody_and_nothing_is_half_done(company: Company) -> None:
     person = company.person()
     texts = company.texts()
@@ -416,6 +424,7 @@ def test_the_reason_names_nobody_and_nothing_is_half_done(company: Company) -> N
     assert read_erasures(company.settings) == []
 
 
+@pytest.mark.parametrize("crm_place", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("action", ["erase", "export", "personal"])
 def test_it_takes_the_right_to_it_and_to_personal_data(company: Company, action: str) -> None:
     person = company.person()
@@ -434,6 +443,7 @@ def test_it_takes_the_right_to_it_and_to_personal_data(company: Company, action:
         service.erase(work, 987_654, "why", settings=company.settings)
 
 
+@pytest.mark.parametrize("crm_place", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_everything_is_handed_over(company: Company, language: str) -> None:
     person, other = company.person(), company.person()
@@ -460,6 +470,7 @@ def test_everything_is_handed_over(company: Company, language: str) -> None:
     assert (line.entity_id, set(json.loads(line.after))) == (person.number, {"rows"})
 
 
+@pytest.mark.parametrize("crm_place", ["sqlite"], indirect=True)
 def test_a_name_cannot_leave_the_page_of_the_export(company: Company) -> None:
     key = company.insert("customer", name="<script>alert(1)</script>")
     with writing(company.engine, SYSTEM, clock) as work:
@@ -468,6 +479,7 @@ def test_a_name_cannot_leave_the_page_of_the_export(company: Company) -> None:
         assert "<script>" not in archive.read("person.html").decode()
 
 
+@pytest.mark.parametrize("crm_place", ["sqlite"], indirect=True)
 def test_lines_of_rejected_rows_go_and_the_others_stay(company: Company) -> None:
     person = company.person()
     folder = company.settings.data_dir / "rejects" / "20260101"
@@ -485,3 +497,30 @@ def test_lines_of_rejected_rows_go_and_the_others_stay(company: Company) -> None
 def test_birthdays_become_those_of_their_age_band(born: str, stands: int) -> None:
     assert banded_birthday(dt.date.fromisoformat(born), MOMENT.date()) == dt.date(stands, 1, 1)
     assert banded_birthday(dt.date(2027, 1, 1), MOMENT.date()) is None
+
+
+@pytest.mark.parametrize("crm_place", ["sqlite"], indirect=True)
+def test_nobody_is_erased_where_the_list_cannot_be_written(company: Company) -> None:
+    person = company.person()
+    texts = company.texts()
+    company.settings.data_dir.joinpath("erasures.json").mkdir()
+    with pytest.raises(Refused, match="nobody was erased"):
+        company.erase(person.number)
+    assert company.texts() == texts
+
+
+@pytest.mark.parametrize("crm_place", ["sqlite"], indirect=True)
+def test_a_reader_in_between_is_named_and_nothing_is_left_once_it_ends(company: Company) -> None:
+    person = company.person()
+    with company.engine.connect() as connection:
+        connection.connection.cursor().execute("PRAGMA journal_mode = WAL")
+    reader = sqlite3.connect(str(company.engine.url.database), isolation_level=None)
+    reader.execute("BEGIN")
+    reader.execute("SELECT count(*) FROM customer").fetchall()
+    with company.engine.connect() as connection:
+        connection.connection.cursor().execute("PRAGMA busy_timeout = 200")  # the pool gives the same one again
+    (left,) = company.erase(person.number)
+    assert "in use" in left
+    reader.close()
+    assert company.erase(person.number) == []
+    assert holding(company.settings.data_dir, person.marks) == []
