@@ -14,8 +14,11 @@ from rich.progress import Progress as Bar
 
 from data_entry.database import create_engine_for
 from data_entry.services import backup
-from data_entry.services.backup.archive import BackupError, Progress
+from data_entry.services.backup import BackupError
+from data_entry.services.backup.archive import Progress
+from data_entry.services.backup.encryption import make_key
 from data_entry.services.backup.shelf import paths
+from loupan.backups import Drill, read_history
 from loupan.console import Format, OutputFormat, byte_size, write_rows
 from loupan.settings import get_settings
 
@@ -48,17 +51,20 @@ def _chosen(which: str) -> Path:
 def create(
     to: Annotated[Path | None, typer.Option(help="Folder of the backup; LOUPAN_BACKUP_DIR by default.")] = None,
 ) -> None:
-    """Copy the CRM into one file, while people go on writing; backups beyond LOUPAN_KEEP_BACKUPS are deleted."""
+    """Copy the CRM into one file, while people go on writing; backups that are no longer to be kept are deleted."""
     settings = get_settings()
     engine = create_engine_for(settings.crm_database_url)
+    deleted = len(read_history(settings).deleted)
     with _bar("Backup") as progress:
         path = backup.create(engine, settings, folder=to.expanduser().resolve() if to else None, progress=progress)
-    with backup.open_backup(path) as made:
+    with backup.open_backup(path, settings) as made:
         manifest = made.manifest
     typer.echo(
         f"Wrote {manifest.rows:,} rows and {len(manifest.attachments):,} files to {path} "
         f"({byte_size(path.stat().st_size)}, SHA-256 {manifest.checksum})."
     )
+    for gone in read_history(settings).deleted[deleted:]:
+        typer.echo(f"Deleted {gone.backup}: {gone.reason}.")
     if manifest.missing:
         typer.secho(
             f"{len(manifest.missing):,} attached files that the CRM names were not there to be copied.",
@@ -69,22 +75,32 @@ def create(
 @app.command("list")
 def list_backups(output_format: Format = OutputFormat.TABLE) -> None:
     """List the backups, the newest first."""
-    folder = get_settings().backups_dir
+    settings = get_settings()
+    columns = ["backup", "made at (UTC)", "version", "rows", "files", "size", "state"]
     rows = [
         {
             "backup": found.path.name,
-            "made at (UTC)": found.manifest.made_at.replace("T", " ")[:19] if found.manifest else None,
-            "version": found.manifest.schema if found.manifest else "cannot be read",
-            "rows": found.manifest.rows if found.manifest else None,
-            "files": len(found.manifest.attachments) if found.manifest else None,
+            "made at (UTC)": f"{found.made_at:%Y-%m-%d %H:%M:%S}",
+            "version": found.schema,
+            "rows": found.rows,
+            "files": found.files,
             "size": byte_size(found.bytes),
+            "state": _state(found),
         }
-        for found in backup.listing(folder)
+        for found in backup.listing(settings)
     ]
     if not rows and output_format is OutputFormat.TABLE:
-        typer.echo(f"There is no backup in {folder}.")
+        typer.echo(f"There is no backup in {settings.backups_dir}.")
         return
-    write_rows(["backup", "made at (UTC)", "version", "rows", "files", "size"], rows, output_format)
+    write_rows(columns, rows, output_format)
+
+
+def _state(found: backup.Backup) -> str:
+    if found.problem:
+        return "cannot be read"
+    verified = found.known.verified_at if found.known else None
+    state = f"whole, read {verified.replace('T', ' ')[:16]}" if verified else "not checked"
+    return f"{state}; encrypted" if found.is_encrypted else state
 
 
 @app.command()
@@ -92,7 +108,7 @@ def verify(which: Which = LATEST) -> None:
     """Read a backup from end to end and compare it with its checksums."""
     path = _chosen(which)
     with _bar("Verify") as progress:
-        manifest = backup.verify(path, progress)
+        manifest = backup.check(get_settings(), path, progress)
     typer.echo(
         f"{path} is whole: {manifest.rows:,} rows in {len(manifest.tables)} tables, {len(manifest.attachments):,} "
         f"files, version {manifest.schema}, made at {manifest.made_at}."
@@ -118,3 +134,82 @@ def restore(
     if safety:
         typer.echo(f"What was there before is in {safety}.")
     typer.echo("The statistics follow with the next `loupan refresh --full`.")
+
+
+@app.command()
+def drill(
+    which: Which = LATEST,
+    *,
+    refresh: Annotated[
+        bool, typer.Option("--refresh", help="Refresh the restored CRM as well and compare its marts.")
+    ] = False,
+) -> None:
+    """Restore a backup into a scratch database, compare it, and tell how long that took; the CRM is only read."""
+    settings = get_settings()
+    engine = create_engine_for(settings.crm_database_url)
+    path = _chosen(which)
+    with _bar("Drill") as progress:
+        result = backup.drill(engine, settings, path, with_refresh=refresh, progress=progress)
+    if not result.passed:
+        raise BackupError(f"The drill with {path} failed. {result.problem}")
+    speed = result.rows_per_second
+    typer.echo(
+        f"{path.name} can be relied upon: {result.rows:,} rows and {result.files:,} files were restored on "
+        f"{result.engine} in {result.restore_seconds:.1f} s"
+        + (f" ({speed:,.0f} rows/s)" if speed else "")
+        + f" and compared in {result.check_seconds:.1f} s."
+    )
+    if result.lost_rows:
+        typer.echo(
+            f"Were the CRM lost now, {result.lost_rows:,} rows changed since the copy would be missing, the newest "
+            f"changed {_duration(result.lost_seconds or 0)} after it."
+        )
+    elif result.lost_rows is not None:
+        typer.echo("Were the CRM lost now, nothing would be missing.")
+    if result.erased:
+        typer.echo(f"{result.erased:,} customers who were erased since then were erased again.")
+    if result.marts:
+        typer.echo(f"Marts of the restored CRM: {result.marts}.")
+
+
+@app.command("drills")
+def list_drills(output_format: Format = OutputFormat.TABLE) -> None:
+    """List the drills, the newest first: result, recovery time, recovery point."""
+    rows = [_drill_row(found) for found in reversed(read_history(get_settings()).drills)]
+    if not rows and output_format is OutputFormat.TABLE:
+        typer.echo("There was no drill yet. Hold one with `loupan backup drill`.")
+        return
+    columns = ["ended at (UTC)", "backup", "result", "rows", "restored in (s)", "rows/s", "lost (s)", "lost rows"]
+    write_rows([*columns, "marts", "problem"], rows, output_format)
+
+
+def _drill_row(found: Drill) -> dict[str, object]:
+    speed = found.rows_per_second
+    return {
+        "ended at (UTC)": found.at.replace("T", " ")[:19],
+        "backup": found.backup,
+        "result": "passed" if found.passed else "failed",
+        "rows": found.rows or None,
+        "restored in (s)": found.restore_seconds or None,
+        "rows/s": round(speed) if speed else None,
+        "lost (s)": found.lost_seconds,
+        "lost rows": found.lost_rows,
+        "marts": found.marts or None,
+        "problem": found.problem or None,
+    }
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds / 3600:.1f} h" if seconds >= 3600 else f"{seconds:.0f} s"
+
+
+@app.command()
+def keygen(
+    path: Annotated[Path, typer.Argument(metavar="FILE", help="Where the key goes; best not beside the backups.")],
+) -> None:
+    """Make a key to encrypt backups with; keep a copy of it where the backups are not."""
+    path = path.expanduser().resolve()
+    public = make_key(path)
+    typer.echo(f"Wrote a key to {path}. Set LOUPAN_BACKUP_KEY_FILE={path}, and keep a copy in another place:")
+    typer.echo("without it encrypted backups cannot be opened by anybody.")
+    typer.echo(f"Public key: {public}")

@@ -23,6 +23,7 @@ COMMANDS = {
     "account": ("data_entry.account_command:app", "Make and mend the accounts that sign in."),
     "sample": ("sample_data.sample_command:app", "Fill an empty CRM with a generated company."),
     "backup": ("data_entry.backup_command:app", "Make, check and restore copies of the CRM."),
+    "personal": ("data_entry.personal_command:app", "Hand over, or erase, what is held about a customer."),
     "care": ("data_entry.care_command:app", "Write down who is due for a greeting, and make the tasks."),
     "import": ("data_entry.import_command:app", "Bring the export of another CRM in."),
     "refresh": ("pipelines.refresh_command:app", "Load, transform, check and publish."),

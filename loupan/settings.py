@@ -74,7 +74,17 @@ class Settings(BaseSettings):
     backup_cron: str = Field("30 2 * * *", description="When a scheduled backup is made, in cron notation.")
     care_cron: str = Field("0 5 * * *", description="When the tasks of customer care are made, in cron notation.")
     backup_dir: Path | None = Field(None, description="Folder of the backups; backups in data_dir where it is not set.")
-    keep_backups: int = Field(14, ge=1, description="How many backups are kept.")
+    keep_backups: int = Field(14, ge=1, description="How many of the newest backups are kept.")
+    keep_daily_backups: int = Field(7, ge=0, description="Of how many days beyond them the last backup is kept.")
+    keep_weekly_backups: int = Field(5, ge=0, description="Of how many weeks beyond them the last backup is kept.")
+    keep_monthly_backups: int = Field(6, ge=0, description="Of how many months beyond them the last backup is kept.")
+    backup_max_days: int = Field(
+        200, ge=1, description="After how many days a backup is deleted, however many are to be kept."
+    )
+    backup_key_file: Path | None = Field(
+        None, description="File with the age key that backups are encrypted with; not encrypted where it is not set."
+    )
+    drill_cron: str = Field("0 3 * * 0", description="When the newest backup is restored on trial, in cron notation.")
     hosts: str = Field("", description="Names the web app is reached by, beside this machine's; several with commas.")
     https: bool = Field(False, description="Whether readers reach the web app over HTTPS, through a proxy.")
     session_idle_minutes: int = Field(
@@ -106,6 +116,19 @@ class Settings(BaseSettings):
                 raise ValueError(f"{part} is a file; name a folder")
         return path
 
+    @field_validator("backup_key_file")
+    @classmethod
+    def _a_file(cls, path: Path | None) -> Path | None:
+        if path is None:
+            return None
+        try:
+            path = path.expanduser().resolve()
+        except (OSError, RuntimeError) as error:
+            raise ValueError(f"{error}; name another file") from error
+        if path.is_dir():
+            raise ValueError(f"{path} is a folder; name a file, which `loupan backup keygen` makes")
+        return path
+
     @field_validator("time_zone")
     @classmethod
     def _known_time_zone(cls, name: str) -> str:
@@ -114,7 +137,7 @@ class Settings(BaseSettings):
             raise ValueError("is no IANA time zone; use a name like 'Asia/Shanghai'")
         return name
 
-    @field_validator("refresh_cron", "backup_cron", "care_cron")
+    @field_validator("refresh_cron", "backup_cron", "care_cron", "drill_cron")
     @classmethod
     def _known_cron(cls, text: str) -> str:
         check_cron(text)

@@ -20,6 +20,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from loupan.erasures import published_until
 from loupan.errors import LoupanError
 from loupan.kept_out import published_rows
 from loupan.settings import Settings
@@ -298,7 +299,10 @@ def rollback(settings: Settings, version: str | None = None) -> Snapshot:
 
 
 def prune(settings: Settings) -> list[str]:
-    """Delete the oldest snapshots beyond ``keep_snapshots``, never the current one; return their versions."""
+    """Delete the oldest snapshots beyond ``keep_snapshots``, never the current one; return their versions.
+
+    Those that hold words of a person who was erased since go as well.
+    """
     if not settings.snapshots_dir.is_dir():
         return []
     with _publishing(settings):
@@ -309,13 +313,28 @@ def _prune(settings: Settings) -> list[str]:
     kept = list_snapshots(settings)
     current_version = _read_pointer(settings)
     surplus = len(kept) - settings.keep_snapshots
-    pruned = [snapshot for snapshot in reversed(kept) if snapshot.version != current_version][: max(surplus, 0)]
+    others = [snapshot for snapshot in reversed(kept) if snapshot.version != current_version]
+    until = published_until(settings)
+    pruned = [
+        snapshot
+        for place, snapshot in enumerate(others)
+        if place < surplus or (until is not None and _loaded_at(snapshot) < until)
+    ]
     for snapshot in pruned:
         # Under a hidden name first: a kill half-way through the deletion must not leave half a snapshot in the list.
         doomed = settings.snapshots_dir / f".deleting-{snapshot.version}"
         snapshot.path.rename(doomed)
         shutil.rmtree(doomed, ignore_errors=True)
     return [snapshot.version for snapshot in pruned]
+
+
+def _loaded_at(snapshot: Snapshot) -> datetime:
+    """Return the moment before which the rows of a snapshot were read."""
+    try:
+        started = datetime.fromisoformat(str(snapshot.report["started_at"]))
+    except (DamagedSnapshot, KeyError, ValueError):
+        return snapshot.published_at
+    return started if started.tzinfo else started.replace(tzinfo=UTC)
 
 
 def _newest_whole_before(settings: Settings, current_version: str | None) -> Snapshot:

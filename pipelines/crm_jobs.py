@@ -29,4 +29,5 @@ def _command_job(name: str, description: str, *arguments: str) -> dg.JobDefiniti
 
 
 BACKUP = _command_job("backup", "Copy the CRM with its attached files into one file.", "backup", "create")
+DRILL = _command_job("backup_drill", "Restore the newest backup on trial and compare it.", "backup", "drill")
 CARE = _command_job("care", "Write down who is due for a greeting, and make the tasks.", "care", "generate")

@@ -11,7 +11,7 @@ from loupan.settings import Settings, get_settings
 from pipelines import dbt_runner
 from pipelines.alerts import build_alerts_sensor
 from pipelines.contract import read_contract
-from pipelines.crm_jobs import BACKUP, CARE
+from pipelines.crm_jobs import BACKUP, CARE, DRILL
 from pipelines.documentation import build_documentation_asset
 from pipelines.failures import build_failure_hook
 from pipelines.instance import LAUNCHED, WAREHOUSE_TAG
@@ -61,7 +61,7 @@ def build_definitions(
     )
     return dg.Definitions(
         assets=[*load.crm_tables, load.raw, models, mining, snapshot, documentation],
-        jobs=[job, BACKUP, CARE],
+        jobs=[job, BACKUP, CARE, DRILL],
         schedules=build_schedules(job, settings),
         sensors=[build_source_sensor(job, contract, settings), build_alerts_sensor(settings)],
         resources={

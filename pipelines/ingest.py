@@ -16,6 +16,7 @@ from pathlib import Path
 
 import duckdb
 
+from loupan.erasures import drop_old_warehouse
 from pipelines import sql
 from pipelines.contract import Contract
 from pipelines.crm import Crm, open_crm
@@ -109,8 +110,11 @@ def ingest(
                 connection.execute("commit")
                 return report
 
+    messages = []
+    if drop_old_warehouse(warehouse_path):
+        messages.append("A person was erased from the CRM; the warehouse was built anew.")
     try:
-        return load([], full)
+        return load(messages, full)
     except DamagedWarehouse as damage:
         aside = set_aside(warehouse_path)
         message = (

@@ -3,7 +3,8 @@
 A permission is an action on a resource in a scope. Resources are tables, and pages as ``page:<path>`` with the action
 ``open``; on a page of figures its scope says whose rows count. Actions on tables: ``read``, ``personal`` (read names,
 phones, addresses and free text), ``create``, ``update``, ``delete`` (and restore), and those of the working processes:
-``assign``, ``merge``, ``cancel``, ``approve``, ``issue``, ``run``.
+``assign``, ``merge``, ``cancel``, ``approve``, ``issue``, ``run``, and on customers ``export`` and ``erase`` (hand
+over, or erase for good, all that is held about a person), which administrators have and may give.
 """
 
 from __future__ import annotations

@@ -37,6 +37,8 @@ ACTIONS = {
     "approve": marked("approve"),
     "issue": marked("issue"),
     "run": marked("run"),
+    "export": marked("hand personal data over"),
+    "erase": marked("erase personal data"),
     EVERY: marked("everything"),
 }
 _SCOPES = {

@@ -15,17 +15,20 @@ from data_entry.pages.desk import Desk
 from data_entry.services import backup
 from data_entry.services.backup import Backup, rights
 from loupan import ui
+from loupan.backups import Drill
 from loupan.i18n import marked
 from loupan.settings import get_settings
 
 # A copy older than this was not made by the schedule.
 _LATE = dt.timedelta(hours=36)
 _SHOWN = 50
+_DRILLS_SHOWN = 10
 # Where the making, or the checking, stands.
 _STEPS = {
     "copying": marked("Copying the rows …"),
     "copying files": marked("Copying the attached files …"),
     "checking": marked("Comparing with the checksums …"),
+    "restoring": marked("Restoring into a scratch database …"),
 }
 
 
@@ -35,6 +38,7 @@ def draw(desk: Desk) -> None:
     t = desk.t
     with forms.showing_errors(desk) as outcome, desk.reading() as work:
         found = rights.listed(work, get_settings())[:_SHOWN]
+        drills = rights.drills(work, get_settings())[:_DRILLS_SHOWN]
         may_make = work.actor.may("run", rights.RESOURCE)
     if not outcome.ok:
         return
@@ -43,7 +47,10 @@ def draw(desk: Desk) -> None:
         with st.container(horizontal=True, vertical_alignment="bottom"):
             if st.button(t("Make a backup now"), type="primary", icon=":material/backup:", key="backup_make"):
                 _make(desk)
+            if found and st.button(t("Hold a drill"), icon=":material/fire_extinguisher:", key="backup_drill"):
+                _drill(desk, found[0].path.name)
     _draw_list(desk, found, may_make)
+    _draw_drills(desk, drills)
     ui.section(t("How to restore"))
     st.markdown(
         t(
@@ -61,24 +68,21 @@ def draw(desk: Desk) -> None:
     ui.message(t("Folder of the backups: {folder}", folder=str(get_settings().backups_dir)))
 
 
-def _moment(desk: Desk, found: Backup) -> dt.datetime | None:
-    if found.manifest is None:
-        return None
-    return dt.datetime.fromisoformat(found.manifest.made_at).astimezone(desk.zone)
-
-
 def _written(desk: Desk, moment: dt.datetime) -> str:
     return desk.formats.moment(moment, desk.zone.key)
 
 
 def _say_how_it_stands(desk: Desk, found: list[Backup]) -> None:
     t = desk.t
-    made = [moment for backup_ in found if (moment := _moment(desk, backup_)) is not None]
-    if not made:
+    usable = [each for each in found if not each.problem]
+    if not usable:
         st.warning(t("There is no backup yet."), icon=":material/warning:")
-    elif dt.datetime.now(dt.UTC) - made[0] > _LATE:
+    elif dt.datetime.now(dt.UTC) - usable[0].made_at > _LATE:
         st.warning(
-            t("The newest backup is of {moment}. Does the schedule run?", moment=_written(desk, made[0])),
+            t(
+                "The newest backup is of {moment}. Does the schedule run?",
+                moment=_written(desk, usable[0].made_at.astimezone(desk.zone)),
+            ),
             icon=":material/warning:",
         )
 
@@ -100,24 +104,79 @@ def _draw_list(desk: Desk, found: list[Backup], may_make: bool) -> None:
 
 
 def _cells(desk: Desk, found: Backup) -> list[Cell]:
-    t, moment, manifest = desk.t, _moment(desk, found), found.manifest
-    if manifest is None or moment is None:
-        return [
-            Cell("–"),
-            Cell(t("Damaged"), "bad"),
-            Cell("–"),
-            Cell("–"),
-            Cell(size(found.bytes)),
-            Cell(found.path.name),
-        ]
-    checked = st.session_state.get(f"backup_checked_{found.path.name}")
-    state = Cell(t("Whole"), "good") if checked else Cell(t("Not checked"), "quiet")
-    if found.path.name.endswith("-before-restore.zip") and not checked:
-        state = Cell(t("Before a restore"), "quiet")
     return [
-        Cell(_written(desk, moment)), state, Cell(f"{manifest.rows:,}"), Cell(f"{len(manifest.attachments):,}"),
-        Cell(size(found.bytes)), Cell(found.path.name),
+        Cell(_written(desk, found.made_at.astimezone(desk.zone))),
+        _state(desk, found),
+        Cell("–" if found.rows is None else f"{found.rows:,}"),
+        Cell("–" if found.files is None else f"{found.files:,}"),
+        Cell(size(found.bytes)),
+        Cell(found.path.name),
+    ]
+
+
+def _state(desk: Desk, found: Backup) -> Cell:
+    t = desk.t
+    if found.problem:
+        return Cell(t("Damaged"), "bad")
+    if found.known and found.known.verified_at:
+        verified = dt.datetime.fromisoformat(found.known.verified_at).astimezone(desk.zone)
+        return Cell(t("Whole, read on {moment}", moment=_written(desk, verified)), "good")
+    return Cell(t("Not checked"), "quiet")
+
+
+def _draw_drills(desk: Desk, drills: list[Drill]) -> None:
+    t = desk.t
+    ui.section(t("Drills"))
+    ui.message(
+        t("In a drill a backup is restored into a scratch database and compared. It tells how long a recovery takes.")
+    )
+    if not drills:
+        ui.message(t("There was no drill yet."))
+        return
+    columns = [
+        Column("", t("Ended at")), Column("", t("Result")), Column("", t("Rows"), is_number=True),
+        Column("", t("Recovery time"), is_number=True), Column("", t("Changes that would be lost"), is_number=True),
+        Column("", t("File")),
     ]  # fmt: skip
+    table(
+        desk, columns, {number: _drill_cells(desk, each) for number, each in enumerate(drills)}, title=t("Drills"),
+        key="drill_list", can_open=False,
+    )  # fmt: skip
+    if not drills[0].passed:
+        st.error(t("The last drill failed. {reason}", reason=ui.plain(drills[0].problem)), icon=":material/error:")
+
+
+def _drill_cells(desk: Desk, found: Drill) -> list[Cell]:
+    t = desk.t
+    lost = None if found.lost_rows is None else t("{rows} rows", rows=f"{found.lost_rows:,}")
+    return [
+        Cell(_written(desk, dt.datetime.fromisoformat(found.at).astimezone(desk.zone))),
+        Cell(t("Passed"), "good") if found.passed else Cell(t("Failed"), "bad"),
+        Cell(f"{found.rows:,}" if found.rows else "–"),
+        Cell(t("{seconds} s", seconds=f"{found.restore_seconds:,.1f}") if found.restore_seconds else "–"),
+        Cell(lost or "–"),
+        Cell(found.backup),
+    ]
+
+
+def _drill(desk: Desk, name: str) -> None:
+    t = desk.t
+    with forms.showing_errors(desk) as outcome, desk.writing() as work:
+        path = rights.chosen(work, get_settings(), name)
+        rights.record(work, "drill", name)
+    if not outcome.ok:
+        return
+    bar = st.progress(0.0, t(_STEPS["restoring"]))
+
+    def show(share: float, what: str) -> None:
+        step = "restoring" if what.startswith("restoring") else "checking"
+        bar.progress(min(1.0, share), t(_STEPS[step]))
+
+    result = backup.drill(desk.engine, get_settings(), path, progress=show)
+    if result.passed:
+        parts.say(t("The drill passed: {file} was restored and is what was copied.", file=name))
+    else:
+        st.rerun()
 
 
 def _make(desk: Desk) -> None:
@@ -158,13 +217,11 @@ def _check(desk: Desk, name: str) -> None:
         bar.progress(min(1.0, share), t(_STEPS["checking"]))
 
     try:
-        backup.verify(path, show)
+        backup.check(get_settings(), path, show)
     except (backup.BackupError, OSError) as error:
         bar.empty()
-        st.session_state.pop(f"backup_checked_{name}", None)
         st.error(
             t("The backup cannot be used. {reason}", reason=ui.plain(_reason(desk, error))), icon=":material/error:"
         )
         return
-    st.session_state[f"backup_checked_{name}"] = True
     parts.say(t("{file} is whole: every part is what its checksum says.", file=name))

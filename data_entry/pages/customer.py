@@ -9,7 +9,7 @@ import sqlalchemy as sa
 import streamlit as st
 
 from data_entry import forms
-from data_entry.pages import estate_board, links
+from data_entry.pages import estate_board, links, personal_data
 from data_entry.pages import sales_parts as parts
 from data_entry.pages.customers import badges_of, title_of
 from data_entry.pages.desk import Desk
@@ -45,10 +45,16 @@ def draw(desk: Desk) -> None:
         found = profile(work, key)
         customer = found.customer
         rights = {action: desk.actor.may(action, "customer") and work.may_with(action, customer) for action in
-                  ("update", "assign", "merge")}  # fmt: skip
+                  ("update", "assign", "merge", "export", "erase")}  # fmt: skip
+        rights["personal"] = found.row.is_known
         mine = {way.lead.id for way in found.row.ways if work.may_with("update", way.lead)}
         class_name = forms_class(work, customer)
         reachable = {lead.id for lead in found.leads}
+    if customer.erased_at is not None:
+        st.info(
+            t("The person's data was erased on {moment}.", moment=parts.moment(desk, customer.erased_at)),
+            icon=":material/person_off:",
+        )
     if customer.id != key:
         st.info(t("This customer was merged into {customer}.", customer=ui.plain(title_of(desk, found.row))))
     _person(desk, found, rights, class_name)
@@ -106,6 +112,7 @@ def _person(desk: Desk, found: Profile, rights: dict[str, bool], class_name: str
                 parts.dialog(t("Hand the customer over"), lambda: _assign(desk, found))
             if rights["merge"] and st.button(t("Merge a duplicate"), icon=":material/merge:", key="person_merge"):
                 parts.dialog(t("Merge a duplicate into this customer"), lambda: _merge(desk, found), is_wide=True)
+            personal_data.buttons(desk, customer.id, rights)
 
 
 def _assign(desk: Desk, found: Profile) -> None:

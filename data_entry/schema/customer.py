@@ -40,6 +40,9 @@ class Customer(Record):
         "When consent to keep the data was given.", label="Consent given at"
     )
     note: Mapped[str | None] = col.text("Note about the customer.", None, personal=True)
+    erased_at: Mapped[dt.datetime | None] = col.moment(
+        "When the person's data was erased for good; empty while it is kept.", personal=True, label="Erased at"
+    )
     __table_args__ = (sa.CheckConstraint("merged_into_id <> id", name="not_merged_into_itself"),)
 
 

@@ -82,3 +82,13 @@ def create_statements(table: str, dialect: str) -> list[str]:
         raise ValueError(f"the CRM runs on SQLite or PostgreSQL, not on {dialect!r}")
     touch, append_only = makers[dialect]
     return append_only(table) if table in APPEND_ONLY else touch(table)
+
+
+def drop_statements(table: str, dialect: str) -> list[str]:
+    """Return the statements that take the triggers of a table of `APPEND_ONLY` away, within a transaction.
+
+    Only where the law asks for a change: who erases a person puts them back with `create_statements` at once.
+    """
+    if dialect == "sqlite":
+        return [f"DROP TRIGGER IF EXISTS tr_{table}_no_{verb}" for verb in ("update", "delete")]
+    return [f'DROP TRIGGER IF EXISTS tr_{table}_append_only ON "{table}"']

@@ -39,6 +39,7 @@ def open_ways(work: Work, customer_ids: Sequence[int]) -> dict[tuple[int, int], 
                     customer.c.id.in_(some),
                     customer.c.deleted_at.is_(None),
                     customer.c.merged_into_id.is_(None),
+                    customer.c.erased_at.is_(None),
                     reach(work.actor, "read", "customer"),
                 )
             )

@@ -440,7 +440,8 @@ def _due(
     work: Work, rule: CareRule, since: dt.date, until: dt.date, survivors: Mapping[int, int]
 ) -> list[tuple[int, dt.date]]:
     where = [
-        Customer.deleted_at.is_(None), Customer.merged_into_id.is_(None), reach(work.actor, "read", "customer"),
+        Customer.deleted_at.is_(None), Customer.merged_into_id.is_(None), Customer.erased_at.is_(None),
+        reach(work.actor, "read", "customer"),
     ]  # fmt: skip
     if rule.customer_class_id is not None:
         where.append(Customer.customer_class_id.in_(_classes_below(work, rule.customer_class_id)))

@@ -469,6 +469,9 @@ def listing(
     work.require("read", "customer")
     customer, merged = Customer.__table__, survivors()
     live = [customer.c.deleted_at.is_(None), customer.c.merged_into_id.is_(None)]
+    if view in ("todo", "silent", "open"):
+        # Whoever asked to be forgotten is not to be called.
+        live.append(customer.c.erased_at.is_(None))
     narrowing: list[sa.ColumnElement[bool]] = []
     reached = reach_by_keys(work.actor, "read", "customer")
     if not isinstance(reached, sa.sql.elements.True_):

@@ -29,7 +29,7 @@ READ_ONLY = frozenset(
 )  # fmt: skip
 # Columns that a process sets, not a person who fills in a form.
 MANAGED: dict[str, frozenset[str]] = {
-    "customer": frozenset({"merged_into_id"}),
+    "customer": frozenset({"merged_into_id", "erased_at"}),
     "deal": frozenset({"swapped_from_id"}),
     "annotation": frozenset({"employee_id"}),
     "demand": frozenset({"due_at", "resolve_due_at"}),

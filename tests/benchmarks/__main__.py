@@ -1,4 +1,6 @@
-"""``make bench``: print what refreshes, questions, lists and pages cost, each against the bare work of the same run.
+"""``make bench``: print what refreshes, questions, lists, pages and recoveries cost.
+
+All but recoveries are measured against the bare work of the same run.
 
 It takes about an hour; ``python -m tests.benchmarks refresh`` measures one part alone.
 """
@@ -14,7 +16,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tests.benchmarks import gateway, lists, pages, refresh
+from tests.benchmarks import gateway, lists, pages, recovery, refresh
 from tests.support.installation import demonstrate
 
 CUSTOMERS_PER_SCALE = 100_000
@@ -39,7 +41,14 @@ def _lists(console: Console, scale: float) -> None:
         console.print(table)
 
 
-PARTS: dict[str, Callable[[Console, float], None]] = {"refresh": _refresh, "pages": _pages, "lists": _lists}
+def _recovery(console: Console, scale: float) -> None:
+    with tempfile.TemporaryDirectory(prefix="loupan-bench-") as folder:
+        console.print(recovery.measure(Path(folder), scale))
+
+
+PARTS: dict[str, Callable[[Console, float], None]] = {
+    "refresh": _refresh, "pages": _pages, "lists": _lists, "recovery": _recovery,
+}  # fmt: skip
 
 
 def main() -> None:

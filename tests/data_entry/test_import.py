@@ -18,6 +18,7 @@ from data_entry.database import create_engine_for, create_schema
 from data_entry.schema import metadata
 from data_entry.services.import_data import ImportFailed, import_directory
 from data_entry.services.import_data.contract import contract_of, importable_tables
+from data_entry.services.personal.erase import erase_rows
 from tests.data_entry.import_case import ImportCase, told
 
 
@@ -118,6 +119,22 @@ def test_a_row_deleted_in_the_crm_stays_deleted(sales: ImportCase) -> None:
     assert report.committed
     assert (leads.unchanged, leads.left_deleted, leads.bad) == (1, 1, 0)
     assert sales.rows("lead") == deleted
+
+
+def test_a_person_who_was_erased_is_not_brought_back(sales: ImportCase) -> None:
+    sales.run()
+    with sales.crm.begin() as connection:
+        key = connection.scalar(sa.text("SELECT id FROM customer WHERE external_ref = 'c2'"))
+        erase_rows(connection, [key], dt.datetime(2024, 6, 1), dt.date(2024, 6, 1))
+    before = sales.everything()
+    report = sales.run()
+    assert report.committed
+    assert [(o.table, o.left_deleted, o.inserted + o.updated) for o in report.tables if o.left_deleted] == [
+        ("customer", 1, 0), ("lead", 1, 0),
+    ]  # fmt: skip
+    assert sales.everything() == before
+    sales.source("leads.csv", "id,who,since\nl1,c1,2024-05-01 08:00:00\nl3,c2,2024-05-02\n")
+    assert told(sales.run()) == [("lead.sql", "deleted_reference", 2, "customer_ref", "c2")]
 
 
 def test_a_row_under_a_deleted_one_is_refused(sales: ImportCase) -> None:

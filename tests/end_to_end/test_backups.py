@@ -15,8 +15,10 @@ def test_a_backup_is_made_and_checked(open_page, office) -> None:
     expect(page.get_by_text("The backup was made.")).to_be_visible(timeout=120_000)
     name = page.get_by_role("row").filter(has_text="loupan-").first
     expect(name).to_be_visible()
-    expect(page.get_by_text("Not checked").first).to_be_visible()
     name.click()
     expect(page.get_by_text("is whole: every part is what its checksum says.")).to_be_visible(timeout=120_000)
-    expect(page.get_by_text("Whole", exact=True).first).to_be_visible()
+    expect(page.get_by_text("Whole, read on").first).to_be_visible()
+    page.get_by_role("button", name="Hold a drill").click()
+    expect(page.get_by_text("The drill passed")).to_be_visible(timeout=120_000)
+    expect(page.get_by_role("row").filter(has_text="Passed").first).to_be_visible()
     expect(page.get_by_text("loupan backup restore latest")).to_be_visible()

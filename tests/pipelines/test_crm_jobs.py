@@ -13,8 +13,9 @@ import sqlalchemy as sa
 from data_entry.database import create_engine_for, create_schema
 from data_entry.schema import metadata
 from data_entry.services import backup
+from loupan.backups import read_history
 from loupan.settings import get_settings
-from pipelines.crm_jobs import BACKUP, CARE
+from pipelines.crm_jobs import BACKUP, CARE, DRILL
 from pipelines.schedules import build_schedules
 
 
@@ -27,9 +28,12 @@ def test_job_makes_a_backup() -> None:
     engine.dispose()
     with dg.DagsterInstance.ephemeral() as instance:
         assert BACKUP.execute_in_process(instance=instance).success
-    (made,) = backup.listing(settings.backups_dir)
+    (made,) = backup.listing(settings)
     assert made.manifest is not None
     assert made.manifest.tables["customer"].rows == 1
+    with dg.DagsterInstance.ephemeral() as instance:
+        assert DRILL.execute_in_process(instance=instance).success
+    assert [drill.passed for drill in read_history(settings).drills] == [True]
 
 
 def test_job_fails_with_the_words_of_the_command(tmp_path: Path) -> None:
@@ -62,11 +66,16 @@ def test_job_makes_the_tasks_of_customer_care() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "schedule"),
-    [("refresh", "refresh_daily"), ("backup", "backup_on_schedule"), ("care", "care_on_schedule")],
+    ("setting", "schedule"),
+    [
+        ("REFRESH", "refresh_daily"),
+        ("BACKUP", "backup_on_schedule"),
+        ("DRILL", "backup_drill_on_schedule"),
+        ("CARE", "care_on_schedule"),
+    ],
 )
-def test_they_run_at_the_times_of_the_settings(monkeypatch: pytest.MonkeyPatch, name: str, schedule: str) -> None:
-    monkeypatch.setenv(f"LOUPAN_{name.upper()}_CRON", "15 4 * * 1")
+def test_they_run_at_the_times_of_the_settings(monkeypatch: pytest.MonkeyPatch, setting: str, schedule: str) -> None:
+    monkeypatch.setenv(f"LOUPAN_{setting}_CRON", "15 4 * * 1")
     get_settings.cache_clear()
     schedules = build_schedules(dg.define_asset_job("refresh"), get_settings())
     at = {known.name: known.cron_schedule for known in schedules}

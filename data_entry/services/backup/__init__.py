@@ -5,9 +5,22 @@ with the number of rows and the SHA-256 of each part. It says nothing about the 
 SQLite can be restored into PostgreSQL, and the other way round.
 """
 
-from data_entry.services.backup.archive import BackupError, Manifest, open_backup, verify
+from data_entry.services.backup.archive import Manifest, open_backup, verify
 from data_entry.services.backup.create import create
+from data_entry.services.backup.drill import drill
+from data_entry.services.backup.errors import BackupError
 from data_entry.services.backup.restore import restore
-from data_entry.services.backup.shelf import Backup, listing
+from data_entry.services.backup.shelf import Backup, check, listing
 
-__all__ = ["Backup", "BackupError", "Manifest", "create", "listing", "open_backup", "restore", "verify"]
+__all__ = [
+    "Backup",
+    "BackupError",
+    "Manifest",
+    "check",
+    "create",
+    "drill",
+    "listing",
+    "open_backup",
+    "restore",
+    "verify",
+]

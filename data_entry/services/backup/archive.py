@@ -13,9 +13,11 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from data_entry.services.backup.encryption import plain
+from data_entry.services.backup.errors import BackupError
 from data_entry.services.backup.rows import Column, Table
-from data_entry.services.errors import ServiceError
 from loupan.i18n import marked
+from loupan.settings import Settings, get_settings
 
 FORMAT, FORMAT_VERSION = "loupan-backup", 1
 MANIFEST = "manifest.json"
@@ -27,10 +29,6 @@ _CHUNK = 1 << 20
 _LARGEST_MANIFEST = 512 << 20
 
 Progress = Callable[[float, str], None]
-
-
-class BackupError(ServiceError):
-    """A backup cannot be made, read or restored; the message says what to do. Nothing was changed."""
 
 
 def no_progress(share: float, what: str) -> None:
@@ -124,14 +122,19 @@ class OpenBackup:
 
 
 @contextmanager
-def open_backup(path: Path) -> Iterator[OpenBackup]:
+def open_backup(path: Path, settings: Settings | None = None) -> Iterator[OpenBackup]:
     """Open a backup and read its manifest; the parts are not checked yet, see `verify`.
 
+    Args:
+        path: the file.
+        settings: where the key of an encrypted one is, those in force by default.
+
     Raises:
-        BackupError: if it cannot be read, is damaged, is no backup, or was made by a newer program.
+        BackupError: if it cannot be read, is damaged, is no backup, was made by a newer program, or cannot be
+            decrypted.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
+        with plain(path, settings or get_settings()) as content, zipfile.ZipFile(content) as archive:
             yield OpenBackup(path, _manifest(path, archive), archive)
     except FileNotFoundError as error:
         raise BackupError(
@@ -199,13 +202,13 @@ def _decoded(values: dict[str, Any], checksum: str) -> Manifest:
     return Manifest(**values, tables=tables, parts=parts, missing=missing, checksum=checksum)
 
 
-def verify(path: Path, progress: Progress = no_progress) -> Manifest:
+def verify(path: Path, progress: Progress = no_progress, settings: Settings | None = None) -> Manifest:
     """Read a backup from end to end and compare every part with the manifest.
 
     Raises:
         BackupError: if a part is damaged, altered, missing or too many.
     """
-    with open_backup(path) as backup:
+    with open_backup(path, settings) as backup:
         check_parts(backup, progress)
         return backup.manifest
 

@@ -5,19 +5,20 @@ from __future__ import annotations
 import datetime as dt
 import errno
 import os
+import tempfile
 import zipfile
 from collections.abc import Iterable, Iterator
 from functools import partial
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import IO
 
 import sqlalchemy as sa
 
 from data_entry.database import clear_errors, version_within
 from data_entry.services.backup.archive import (
     MANIFEST,
-    BackupError,
     Manifest,
     Part,
     Progress,
@@ -25,9 +26,19 @@ from data_entry.services.backup.archive import (
     no_progress,
     seal,
     table_part,
+    verify,
 )
+from data_entry.services.backup.encryption import can_open, encrypt, require_key
+from data_entry.services.backup.errors import BackupError
 from data_entry.services.backup.rows import Table, lines, tables_of
-from data_entry.services.backup.shelf import new_path, one_at_a_time, prune, require_room
+from data_entry.services.backup.shelf import (
+    clear_unfinished,
+    new_path,
+    one_at_a_time,
+    prune,
+    remember,
+    require_room,
+)
 from loupan.i18n import marked
 from loupan.settings import Settings
 
@@ -43,15 +54,16 @@ def create(
     is_safety: bool = False,
     progress: Progress = no_progress,
 ) -> Path:
-    """Copy the CRM and its attached files into a new backup and return its path; older ones beyond the limit go.
+    """Copy the CRM and its attached files into a new backup and return its path; those no longer kept go.
 
-    People may go on writing: what is copied is the moment at which the copy began.
+    People may go on writing: what is copied is the moment at which the copy began. The finished file is read from end
+    to end before it gets its name, where the secret key is here: what stands on the shelf was whole once.
 
     Args:
         engine: the CRM.
         settings: where attached files and backups lie, and how many are kept.
         folder: where the backup goes; the settings' by default.
-        is_safety: whether it is made before a restore that replaces everything; such a backup is never pruned.
+        is_safety: whether it is made before a restore that replaces everything; such a backup is not thinned out.
         progress: called with the share done and what is being done.
 
     Raises:
@@ -60,9 +72,10 @@ def create(
     folder = folder or settings.backups_dir
     try:
         with one_at_a_time(folder):
+            clear_unfinished(folder)
             path = _create(engine, settings, folder, is_safety, progress)
             if not is_safety:
-                prune(folder, settings.keep_backups)
+                prune(settings, folder, dt.datetime.now(dt.UTC))
             return path
     except OSError as error:
         if error.errno in _FULL:
@@ -78,22 +91,41 @@ def create(
 
 def _create(engine: sa.Engine, settings: Settings, folder: Path, is_safety: bool, progress: Progress) -> Path:
     now = dt.datetime.now(dt.UTC)
-    path = new_path(folder, now, is_safety=is_safety)
+    is_encrypted = settings.backup_key_file is not None
+    require_key(settings)
+    path = new_path(folder, now, is_safety=is_safety, is_encrypted=is_encrypted)
     temporary = path.with_name(f".{path.name}.part")
     try:
         # Personal data and password hashes are in it: the file is its owner's alone from the first byte on.
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "wb") as file:
             with clear_errors(engine), _one_moment(engine) as connection:
-                _write(connection, settings, file, now, folder, progress)
+                write = _write_encrypted if is_encrypted else _write
+                manifest = write(connection, settings, file, now, folder, progress)
             file.flush()
             os.fsync(file.fileno())
+        is_verified = can_open(temporary, settings)
+        if is_verified:
+            verify(temporary, lambda share, what: progress(0.9 + 0.1 * share, what), settings)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
     _fsync_folder(folder)
+    remember(settings, path, manifest, is_verified=is_verified)
     progress(1.0, "done")
     return path
+
+
+def _write_encrypted(
+    connection: sa.Connection, settings: Settings, file: IO[bytes], now: dt.datetime, folder: Path, progress: Progress
+) -> Manifest:
+    """Write the archive to a file without a name beside the CRM, then encrypted to its place."""
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=settings.data_dir) as content:
+        manifest = _write(connection, settings, content, now, folder, progress)
+        content.seek(0)
+        encrypt(content, file, settings)
+    return manifest
 
 
 def _one_moment(engine: sa.Engine) -> sa.Connection:
@@ -105,8 +137,8 @@ def _one_moment(engine: sa.Engine) -> sa.Connection:
 
 
 def _write(
-    connection: sa.Connection, settings: Settings, file: object, now: dt.datetime, folder: Path, progress: Progress
-) -> None:
+    connection: sa.Connection, settings: Settings, file: IO[bytes], now: dt.datetime, folder: Path, progress: Progress
+) -> Manifest:
     schema = version_within(connection)
     where = connection.engine.url.render_as_string()
     if schema is None:
@@ -122,14 +154,14 @@ def _write(
     require_room(folder, attached_bytes + _database_bytes(connection) // 2)
     parts: dict[str, Part] = {}
     saved: dict[str, SavedTable] = {}
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=3) as archive:  # type: ignore[call-overload]
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=3) as archive:
         for table in tables:
-            progress(0.95 * done / total, f"copying {table.name.replace('_', ' ')}")
+            progress(0.85 * done / total, f"copying {table.name.replace('_', ' ')}")
             rows, part = _add(archive, table_part(table.name), lines(connection, table))
             parts[table_part(table.name)] = part
             saved[table.name] = SavedTable(table.columns, rows)
             done += rows
-        progress(0.95, "copying files")
+        progress(0.85, "copying files")
         for path in files:
             name = f"attachments/{path.relative_to(settings.attachments_dir).as_posix()}"
             with path.open("rb") as source:
@@ -138,9 +170,10 @@ def _write(
             made_at=now.isoformat(timespec="seconds"), program=_program(), schema=schema,
             engine=connection.dialect.name, tables=saved, parts=parts,
             missing=tuple(_missing(connection, tables, parts)),
-        ).encode()  # fmt: skip
-        archive.writestr(MANIFEST, manifest)
-        archive.comment = seal(manifest)
+        )  # fmt: skip
+        archive.writestr(MANIFEST, manifest.encode())
+        archive.comment = seal(manifest.encode())
+    return manifest
 
 
 def _add(archive: zipfile.ZipFile, name: str, chunks: Iterable[bytes]) -> tuple[int, Part]:

@@ -6,7 +6,7 @@ import errno
 import itertools
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,6 @@ from data_entry.database import (
 )
 from data_entry.schema import metadata
 from data_entry.services.backup.archive import (
-    BackupError,
     Manifest,
     OpenBackup,
     Progress,
@@ -36,8 +35,11 @@ from data_entry.services.backup.archive import (
     table_part,
 )
 from data_entry.services.backup.create import create
+from data_entry.services.backup.errors import BackupError
 from data_entry.services.backup.rows import LEFT_OUT, ROWS_AT_ONCE, Table, lines, parse, tables_of
 from data_entry.services.backup.shelf import one_at_a_time, require_room
+from data_entry.services.personal.service import repeat
+from loupan.erasures import Erasure, read_erasures
 from loupan.settings import Settings
 
 # What a CRM that nobody has used yet holds: the ready-made roles, and the trail of their making.
@@ -51,18 +53,21 @@ def restore(
     path: Path,
     *,
     replace: bool = False,
+    erasures: Sequence[Erasure] | None = None,
     progress: Progress = no_progress,
 ) -> tuple[Manifest, Path | None]:
     """Restore a backup into an empty CRM, or in the place of a used one, as a whole or not at all.
 
     The backup is read and checked from end to end first. Everything happens in one transaction, at whose end the rows
-    are written out again and must be those of the backup. A backup of an older version is upgraded afterwards.
+    are written out again and must be those of the backup. A backup of an older version is upgraded afterwards, and
+    whoever was erased from the CRM since it was made is erased again.
 
     Args:
         engine: the CRM; it need not exist.
         settings: where attached files and backups lie.
         path: the backup.
         replace: whether a CRM that is in use may be replaced; a backup of it is made first.
+        erasures: who is erased again; by default all that the lists in the data folder and beside the backups name.
         progress: called with the share done and what is being done.
 
     Returns:
@@ -71,7 +76,9 @@ def restore(
     Raises:
         BackupError: if the backup is damaged, foreign or too new, or the place is not empty. Nothing was changed.
     """
-    with open_backup(path) as backup:
+    # Before anything else: without a list that is there and cannot be read, people would come back.
+    erasures = read_erasures(settings, path.parent) if erasures is None else erasures
+    with open_backup(path, settings) as backup:
         _require_known_version(backup)
         check_parts(backup, lambda share, what: progress(0.1 * share, what))
         if engine.dialect.name == "sqlite":
@@ -90,7 +97,7 @@ def restore(
                 engine, settings, is_safety=True, progress=lambda share, what: progress(0.1 + 0.2 * share, what)
             )
         with one_at_a_time(settings.backups_dir):
-            _restore(engine, settings, backup, lambda share, what: progress(0.3 + 0.7 * share, what))
+            _restore(engine, settings, backup, erasures, lambda share, what: progress(0.3 + 0.7 * share, what))
         progress(1.0, "done")
         return backup.manifest, safety
 
@@ -155,7 +162,9 @@ def _digest(path: Path) -> str:
     return summed.hexdigest()
 
 
-def _restore(engine: sa.Engine, settings: Settings, backup: OpenBackup, progress: Progress) -> None:
+def _restore(
+    engine: sa.Engine, settings: Settings, backup: OpenBackup, erasures: Sequence[Erasure], progress: Progress
+) -> None:
     written: list[Path] = []
     try:
         with clear_errors(engine):
@@ -165,8 +174,9 @@ def _restore(engine: sa.Engine, settings: Settings, backup: OpenBackup, progress
                 _load(connection, backup, progress)
                 _prove(connection, backup, progress)
                 upgrade(connection)
+                forgotten = repeat(connection, erasures, settings.time_zone)
                 # Files last: until the transaction ends, nobody looks for them.
-                _write_files(settings.attachments_dir, backup, written)
+                _write_files(settings.attachments_dir, backup, forgotten, written)
             if engine.dialect.name == "sqlite":
                 let_readers_read(engine)
     except BaseException as error:
@@ -267,9 +277,11 @@ def _prove(connection: sa.Connection, backup: OpenBackup, progress: Progress) ->
         raise BackupError(f"{backup.path} lacks the tables {', '.join(sorted(missing))}. Nothing was changed.")
 
 
-def _write_files(folder: Path, backup: OpenBackup, written: list[Path]) -> None:
+def _write_files(folder: Path, backup: OpenBackup, forgotten: Collection[str], written: list[Path]) -> None:
     for name, part in backup.manifest.attachments.items():
         path = folder / name
+        if part.sha256 in forgotten:
+            continue
         if path.exists() and _digest(path) == part.sha256:
             continue
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

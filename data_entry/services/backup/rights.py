@@ -7,6 +7,7 @@ from pathlib import Path
 from data_entry.services.backup.shelf import Backup, listing, paths
 from data_entry.services.errors import NotFound
 from data_entry.services.work import Work
+from loupan.backups import Drill, read_history
 from loupan.i18n import marked
 from loupan.settings import Settings
 
@@ -20,7 +21,17 @@ def listed(work: Work, settings: Settings) -> list[Backup]:
         Forbidden: if the actor may not see them.
     """
     work.require("read", RESOURCE)
-    return listing(settings.backups_dir)
+    return listing(settings)
+
+
+def drills(work: Work, settings: Settings) -> list[Drill]:
+    """Return how drills went, the last one first.
+
+    Raises:
+        Forbidden: if the actor may not see backups.
+    """
+    work.require("read", RESOURCE)
+    return read_history(settings).drills[::-1]
 
 
 def require_making(work: Work) -> None:

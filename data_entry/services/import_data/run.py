@@ -144,6 +144,7 @@ def _prepare(connection: sa.Connection, staging: Staging, progress: Progress) ->
         columns = staging.columns_compared(name)
         every_row = staging.needs_every_row(name)
         staging.take_crm_rows(name, columns, crm_rows.read_as_text(connection, table, columns, every_row=every_row))
+        staging.recognise_erased(name)
         staging.make_keys(name, crm_rows.first_free_id(connection, table))
     for name in staging.mapped:
         staging.resolve(name)

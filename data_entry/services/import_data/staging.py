@@ -27,6 +27,7 @@ from data_entry.services.import_data.contract import Reference, Value, contract_
 from data_entry.services.import_data.conversion import Conversion, conversion_to, literal, quoted
 from data_entry.services.import_data.mapping import ROW, Mapping
 from data_entry.services.import_data.report import EXAMPLES_PER_KIND, Problem, TableOutcome
+from data_entry.services.personal.columns import ERASED_REFERENCE
 
 BATCH = 20_000
 # A row somebody deleted in the CRM is not touched, so nothing about it can be wrong.
@@ -143,6 +144,19 @@ class Staging:
             self._run(f"{verb} select {select} from crm_batch")
             self.connection.unregister("crm_batch")
             made = True
+
+    def recognise_erased(self, table: str) -> None:
+        """Take rows that a person was erased from for deleted ones: they stay so, however often they are imported.
+
+        Their reference was replaced by its hash; see `data_entry.services.personal.columns.reference_of`.
+        """
+        if table in self.mapped:
+            self._run(
+                f"""update crm.{quoted(table)} as c set external_ref = t.external_ref,
+                    deleted_at = coalesce(c.deleted_at, timestamp '1970-01-01')
+                from (select distinct external_ref from typed.{quoted(table)}) as t
+                where c.external_ref = {literal(ERASED_REFERENCE)} || sha256(t.external_ref)"""
+            )
 
     def make_keys(self, table: str, first_new_id: int) -> None:
         """Add the keys of a table to ``staged.key``; give new rows the keys from ``first_new_id`` on."""

@@ -24,6 +24,7 @@ from tests.data_entry.access.random_crm import NOW, RandomCrm, Row, draw, fill, 
 
 ACTIONS = (
     "read", "personal", "create", "update", "delete", "assign", "merge", "cancel", "approve", "issue", "run",
+    "export", "erase",
 )  # fmt: skip
 MODELS: dict[str, type[Record]] = {m.class_.__tablename__: m.class_ for m in Base.registry.mappers}
 ROLES = sorted(READY_MADE)

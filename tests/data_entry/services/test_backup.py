@@ -446,28 +446,31 @@ def test_an_older_backup_is_upgraded(tmp_path: Path, place: Settings, other: Set
 
 
 def test_older_backups_go(crm: sa.Engine, place: Settings) -> None:
-    settings = settings_in(place.data_dir, keep_backups=2)
+    settings = settings_in(
+        place.data_dir, keep_backups=2, keep_daily_backups=0, keep_weekly_backups=0, keep_monthly_backups=0
+    )
     made = [backup.create(crm, settings) for _ in range(2)]
     safety = backup.create(crm, settings, is_safety=True)
     made += [backup.create(crm, settings) for _ in range(2)]
     assert set(shelf.paths(settings.backups_dir)) == {*made[-2:], safety}
-    assert [found.path for found in backup.listing(settings.backups_dir) if found.path != safety] == made[:1:-1]
+    assert [found.path for found in backup.listing(settings) if found.path != safety] == made[:1:-1]
 
 
 def test_of_one_second_the_last_made_is_the_newest(tmp_path: Path) -> None:
-    now = dt.datetime(2026, 6, 30, 12, 0, 5)
-    made = []
+    now = dt.datetime(2026, 6, 30, 12, 0, 5, tzinfo=dt.UTC)
+    settings = settings_in(tmp_path / "data", keep_backups=2)
+    made: list[Path] = []
     for _ in range(12):
         made.append(shelf.new_path(tmp_path, now, is_safety=len(made) == 5))
         made[-1].touch()
-        shelf.prune(tmp_path, keep=2)
+        shelf.prune(settings, tmp_path, now)
     assert shelf.paths(tmp_path) == [made[11], made[10], made[5]]
 
 
 def test_a_damaged_backup_is_listed_as_such(saved: tuple[sa.Engine, Path], place: Settings) -> None:
     path = saved[1]
     path.write_bytes(path.read_bytes()[:-300])
-    (found,) = backup.listing(place.backups_dir)
+    (found,) = backup.listing(place)
     assert found.manifest is None
     assert found.problem
 
