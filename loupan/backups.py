@@ -21,6 +21,8 @@ from loupan.settings import Settings
 NAME = re.compile(r"loupan-(\d{8}-\d{6})(?:-(\d+))?(-before-restore)?\.zip(\.age)?")
 _FILE = "backup_history.json"
 _REMEMBERED = 500
+# A newest backup older than this was not made by the daily schedule.
+LATE = dt.timedelta(hours=36)
 
 
 @dataclass

@@ -15,12 +15,10 @@ from data_entry.pages.desk import Desk
 from data_entry.services import backup
 from data_entry.services.backup import Backup, rights
 from loupan import ui
-from loupan.backups import Drill
+from loupan.backups import LATE, Drill
 from loupan.i18n import marked
 from loupan.settings import get_settings
 
-# A copy older than this was not made by the schedule.
-_LATE = dt.timedelta(hours=36)
 _SHOWN = 50
 _DRILLS_SHOWN = 10
 # Where the making, or the checking, stands.
@@ -77,7 +75,7 @@ def _say_how_it_stands(desk: Desk, found: list[Backup]) -> None:
     usable = [each for each in found if not each.problem]
     if not usable:
         st.warning(t("There is no backup yet."), icon=":material/warning:")
-    elif dt.datetime.now(dt.UTC) - usable[0].made_at > _LATE:
+    elif dt.datetime.now(dt.UTC) - usable[0].made_at > LATE:
         st.warning(
             t(
                 "The newest backup is of {moment}. Does the schedule run?",

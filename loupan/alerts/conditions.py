@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from loupan.alerts.config import AlertsConfig
 from loupan.alerts.finding import Evaluation, Fact, Finding, Kind, Severity
 from loupan.alerts.masking import masked, without_examples
+from loupan.backups import LATE, standing
 from loupan.errors import LoupanError
 from loupan.kept_out import tolerated
 from loupan.refresh_state import INTERRUPTED, RefreshState, last_refresh, read_history
@@ -63,7 +64,7 @@ def evaluate(settings: Settings, config: AlertsConfig, now: dt.datetime) -> Eval
     findings: list[Finding] = []
     unjudged: set[Kind] = set()
     problems: list[str] = []
-    for judge in (_failed, _refused, _stale, _damaged, _quarantine, _volume):
+    for judge in (_failed, _refused, _stale, _damaged, _quarantine, _volume, _backups):
         findings += judge(present)
     if present.damage is not None:
         # Of what cannot be read nobody knows whether it is in order.
@@ -196,6 +197,19 @@ def _volume(present: _Present) -> Iterator[Finding]:
     for odd in oddities(present.telling, present.config.rules.volume_least_history):
         facts: dict[str, Fact] = {name: value for name, value in asdict(odd).items() if name not in ("table", "at")}
         yield present.finding(Kind.VOLUME, odd.at, subject=odd.table, facts=facts)
+
+
+def _backups(present: _Present) -> Iterator[Finding]:
+    backups = standing(present.settings, present.now)
+    # Where there never was a backup nobody promised one.
+    if backups.age is not None and backups.age > LATE:
+        hours = round(backups.age / dt.timedelta(hours=1), 1)
+        yield present.finding(Kind.BACKUP_OLD, present.now - backups.age + LATE, facts={"hours": hours})
+    drill = backups.drill
+    if drill is not None and not drill.passed:
+        yield present.finding(
+            Kind.DRILL_FAILED, _aware(drill.at), edition=drill.at, facts={"error": masked(drill.problem or "")}
+        )
 
 
 def _metrics(present: _Present, as_of: dt.datetime) -> tuple[list[Finding], tuple[str, ...]]:

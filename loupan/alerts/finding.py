@@ -19,6 +19,8 @@ class Kind(StrEnum):
     QUARANTINE = "quarantine"
     VOLUME = "volume"
     METRIC = "metric"
+    BACKUP_OLD = "backup_old"
+    DRILL_FAILED = "drill_failed"
     UNDELIVERED = "undelivered"
 
 
@@ -43,6 +45,8 @@ SEVERITIES = {
     Kind.QUARANTINE: Severity.WARNING,
     Kind.VOLUME: Severity.WARNING,
     Kind.METRIC: Severity.NOTICE,
+    Kind.BACKUP_OLD: Severity.WARNING,
+    Kind.DRILL_FAILED: Severity.URGENT,
     Kind.UNDELIVERED: Severity.WARNING,
 }
 """How much each matters where ``alerts.toml`` says nothing else."""

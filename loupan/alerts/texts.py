@@ -35,6 +35,8 @@ _HEADLINES = {
     Kind.QUARANTINE: marked("Table {subject}: too many rows in quarantine"),
     Kind.VOLUME: marked("Table {subject}: unusual number of rows"),
     Kind.METRIC: marked("{metric}, {period}: beyond its control limits"),
+    Kind.BACKUP_OLD: marked("The newest backup is old"),
+    Kind.DRILL_FAILED: marked("A backup could not be restored on trial"),
     Kind.UNDELIVERED: marked("Messages do not reach {subject}"),
 }
 _INTERRUPTED = marked("The refresh was interrupted")
@@ -47,6 +49,8 @@ _OVER = {
     Kind.QUARANTINE: marked("Table {subject}: rows in quarantine are well below what is tolerated again"),
     Kind.VOLUME: marked("Table {subject}: the number of rows is as usual again"),
     Kind.METRIC: marked("{metric}: the newest complete period is within its control limits"),
+    Kind.BACKUP_OLD: marked("There is a new backup again"),
+    Kind.DRILL_FAILED: marked("A backup was restored on trial without fault"),
     Kind.UNDELIVERED: marked("Messages reach {subject} again"),
 }
 _REMEDIES = {
@@ -69,6 +73,10 @@ _REMEDIES = {
         "that should not be, restore them before the next refresh."
     ),
     Kind.METRIC: marked("Next: the page Overview shows its course and the groups it came from."),
+    Kind.BACKUP_OLD: marked("Next: `loupan backup create` makes one now; see why the schedule did not."),
+    Kind.DRILL_FAILED: marked(
+        "Next: `loupan backup drills` says what failed; make a new backup and try it with `loupan backup drill`."
+    ),
     Kind.UNDELIVERED: marked("Next: mend the address in alerts.toml; `loupan alerts test` tries it."),
 }
 _STEPS = {
@@ -81,6 +89,8 @@ _USUAL = {
 }
 
 
+# Of these it is said already what readers see, or it does not matter to them.
+_NOT_OF_READERS = (Kind.STALE_DATA, Kind.METRIC, Kind.BACKUP_OLD, Kind.DRILL_FAILED, Kind.UNDELIVERED)
 # Nobody counts more days than these in hours.
 _TOLD_IN_HOURS = 3
 
@@ -203,6 +213,7 @@ class _Words:
             Kind.QUARANTINE: lambda: [self._quarantined()],
             Kind.VOLUME: lambda: [self._rows()],
             Kind.METRIC: lambda: [self._beyond()],
+            Kind.BACKUP_OLD: lambda: [self.t("It is {age} old.", age=self._duration(self._number("hours")))],
         }
         return details.get(self.incident.kind, self._error)()
 
@@ -279,7 +290,7 @@ class _Words:
 
     def _stays(self) -> str:
         sees = self._moment(self.facts.get("readers_see"))
-        if self.incident.kind in (Kind.STALE_DATA, Kind.METRIC, Kind.UNDELIVERED):
+        if self.incident.kind in _NOT_OF_READERS:
             return ""
         if self.incident.kind == Kind.SNAPSHOT_DAMAGED:
             return self.t("Readers see no figures until it is mended; earlier snapshots are untouched.")

@@ -18,6 +18,7 @@ from loupan.alerts.conditions import evaluate
 from loupan.alerts.config import AlertsConfig, Rules
 from loupan.alerts.finding import Evaluation, Finding, Kind, Severity
 from loupan.alerts.masking import masked, without_examples
+from loupan.backups import Drill, changing_history
 from loupan.refresh_state import RefreshState, write_state
 from loupan.settings import Settings
 from loupan.snapshot import current, publish
@@ -227,3 +228,19 @@ def test_technical_texts_are_told_without_values(text: str, told: str) -> None:
 def test_examples_of_checks_are_not_told() -> None:
     said = "lead: is known: not so for 5 of 9, at most 4 may (e.g. a); b) 13800138000; orphans: none"
     assert without_examples(said) == "lead: is known: not so for 5 of 9, at most 4 may …"
+
+
+def test_an_old_backup_and_a_failed_drill(settings: Settings) -> None:
+    settings.backups_dir.mkdir(parents=True)
+    (settings.backups_dir / "loupan-20260630-020000.zip").touch()
+    assert found(settings) == {}
+    old = found(settings, NOW + dt.timedelta(hours=30))[Kind.BACKUP_OLD]
+    assert old.facts["hours"] == 50.0
+    assert old.since == dt.datetime(2026, 7, 1, 14, tzinfo=dt.UTC)
+    with changing_history(settings) as history:
+        history.drills.append(Drill("2026-06-29T00:00:00+00:00", "a.zip", passed=False, problem="table deal differs"))
+    failed = found(settings)[Kind.DRILL_FAILED]
+    assert (failed.severity, failed.facts["error"]) == (Severity.URGENT, "table deal differs")
+    with changing_history(settings) as history:
+        history.drills.append(Drill("2026-06-30T00:00:00+00:00", "b.zip", passed=True))
+    assert found(settings) == {}

@@ -11,7 +11,7 @@ from loupan.alerts.config import Recipient
 from loupan.alerts.finding import Fact, Kind, Severity
 from loupan.alerts.incident import Incident
 from loupan.alerts.parcel import Item, Parcel, What
-from loupan.alerts.texts import compose, told
+from loupan.alerts.texts import _NOT_OF_READERS, compose, told
 from loupan.settings import get_settings
 
 SINCE = dt.datetime(2026, 6, 30, 1, tzinfo=dt.UTC)
@@ -31,6 +31,8 @@ FACTS: dict[Kind, dict[str, Fact]] = {
         "label": "Complaint rate", "label_zh": "投诉率", "unit": "per_100", "period": "2026-05",
         "value": 4.21, "low": 1.0, "high": 3.5, "centre": 2.2, "periods": 24, "currency": "CNY",
     },
+    Kind.BACKUP_OLD: {"hours": 49.0},
+    Kind.DRILL_FAILED: {"error": "table deal: 3 rows differ"},
     Kind.UNDELIVERED: {"error": "nothing listens there"},
 }  # fmt: skip
 EXPECTED = {
@@ -52,6 +54,8 @@ EXPECTED = {
         "Complaint rate, May 2026: beyond its control limits",
         "4.21; the limits are 1.00 and 3.50 around an average of 2.20 (24 earlier periods).",
     ],
+    Kind.BACKUP_OLD: ["The newest backup is old", "It is 49.0 h old"],
+    Kind.DRILL_FAILED: ["A backup could not be restored on trial", "table deal: 3 rows differ"],
     Kind.UNDELIVERED: ["Messages do not reach lead", "nothing listens there"],
 }
 
@@ -77,7 +81,7 @@ def test_every_kind_says_what_since_when_and_what_to_do(kind: Kind) -> None:
         assert part in text
     assert "Since 30 Jun 2026, 09:00." in words.lines
     assert words.remedy.startswith("Next: ")
-    if kind not in (Kind.STALE_DATA, Kind.SNAPSHOT_DAMAGED, Kind.METRIC, Kind.UNDELIVERED):
+    if kind not in (*_NOT_OF_READERS, Kind.SNAPSHOT_DAMAGED):
         assert "Readers see data as of 29 Jun 2026, 00:00, which was checked." in words.lines
 
 
@@ -88,7 +92,13 @@ def test_chinese_messages_have_no_english_sentence(kind: Kind, what: What) -> No
     text = message([Item(incident(kind, **over), what)], "zh")
     assert "{" not in text
     # What remains are names, commands and what a program said.
-    known = ("the disk is full", "marts.duckdb has 4 bytes", "nothing listens there", "raw/lead: expectations")
+    known = (
+        "table deal: 3 rows differ",
+        "the disk is full",
+        "marts.duckdb has 4 bytes",
+        "nothing listens there",
+        "raw/lead: expectations",
+    )
     for said in known:
         text = text.replace(said, "")
     text = re.sub(r"`[^`]*`|alerts\.toml", "", text)
