@@ -22,11 +22,15 @@ def serve(
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from dashboards import server
     from data_entry import demo_accounts
+    from loupan import logs
     from loupan.settings import get_settings
+    from loupan.supervised import is_supervised
 
     settings = get_settings()
+    logs.to_stream(settings, program="web")
     reached = f"http://{host if host not in ('0.0.0.0', '::') else server.HOST}:{port}"  # noqa: S104
-    token = server.new_setup_token()
+    # A link that makes the first administrator is no line for a log.
+    token = None if is_supervised() else server.new_setup_token()
     typer.echo(f"Loupan is starting on {reached} – press Ctrl+C to stop.")
     if host != server.HOST and not settings.https:
         typer.secho(

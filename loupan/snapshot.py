@@ -52,6 +52,8 @@ _READ_CONFIG: dict[str, str | bool | int | float | list[str]] = {
 class SnapshotError(LoupanError):
     """A snapshot cannot be published, found or read; the message says how to mend it."""
 
+    is_impersonal = True
+
 
 class NoSnapshot(SnapshotError):
     """Nothing has been published yet."""
