@@ -28,7 +28,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit import App, config
 from streamlit import logger as streamlit_logger
 
-from dashboards import shell
+from dashboards import incidents, shell, telemetry
 from dashboards.gate import Gate, Visits, ready_engine
 from dashboards.policy import inline_script_hashes
 from dashboards.sign_in import SignIn
@@ -169,6 +169,8 @@ FURTHER_ROUTES: tuple[str, ...] = (
     "dashboards.plotly_script:routes",
     "dashboards.public_survey:routes",
     "dashboards.documentation:routes",
+    "dashboards.health:routes",
+    "dashboards.telemetry:routes",
 )
 
 
@@ -206,9 +208,12 @@ def create_app(setup_token: str | None = None) -> App:
     app = App(
         SCRIPT,
         routes=routes,
+        on_script_error=incidents.show_uncaught,
         middleware=[
+            Middleware(telemetry.Telemetry, known=others),
             Middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False),
             Middleware(SecurityHeaders),
+            Middleware(incidents.Incidents),
             Middleware(Gate, visits=visits),
             Middleware(shell.Shell, others=others),
             Middleware(CompressedAssets),
