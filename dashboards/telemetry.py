@@ -40,7 +40,7 @@ from data_entry.access import SYSTEM
 from data_entry.services import sessions
 from data_entry.services.work import reading
 from loupan.errors import LoupanError
-from loupan.refresh_state import read_history, read_state
+from loupan.refresh_state import last_refresh, read_history
 from loupan.settings import Settings, get_settings
 from loupan.snapshot import SnapshotError, current
 
@@ -169,7 +169,7 @@ def _snapshot(settings: Settings, now: dt.datetime) -> Iterable[Metric]:
 
 def _refreshes(settings: Settings) -> Iterable[Metric]:
     ended = read_history(settings)
-    last = read_state(settings)
+    last = last_refresh(settings)
     running = float(last is not None and last.outcome == "running")
     yield _gauge("refresh_running", "Whether the last refresh has not ended.", running)
     if not ended:

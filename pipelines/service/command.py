@@ -67,7 +67,7 @@ def start(
             f"Loupan is starting on http://{host}:{port}, Dagster on http://{LOOPBACK}:{dagster_port} (this machine "
             f"alone); logs are in {place.logs}. Stop with Ctrl-C or `loupan service stop`."
         )
-        supervision.run(place)
+        supervision.run(place, settings)
     typer.echo("Stopped.")
 
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from supervisor.xmlrpc import SupervisorTransport
+from supervisor.xmlrpc import Faults, SupervisorTransport
 
 from loupan.settings import Settings
 from pipelines.service.place import ServiceError, place_of, running_pid
@@ -53,6 +53,10 @@ def _ask(settings: Settings, method: str, *arguments: Any) -> Any:
     try:
         return getattr(_proxy(settings), method)(*arguments)
     except xmlrpc.client.Fault as fault:
+        if fault.faultCode == Faults.SHUTDOWN_STATE:
+            raise ServiceError(
+                "The service is stopping. `loupan service logs supervisor` tells how far it is."
+            ) from fault
         raise ServiceError(f"The supervisor refuses: {fault.faultString}.") from fault
     except (OSError, xmlrpc.client.ProtocolError) as error:
         raise ServiceError(

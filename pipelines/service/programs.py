@@ -19,6 +19,7 @@ WEB, DAGSTER, DAEMON, CODE = "web", "dagster", "daemon", "code"
 SUPERVISOR = "supervisor"
 # In the order in which they start, and the reverse of that in which they stop: first nobody reads, then no run is
 # started, and last the run there may be has a minute to end.
+CODE_STOP_SECONDS = 60
 PROGRAMS = (CODE, DAEMON, DAGSTER, WEB)
 USER = "loupan"
 # As `dagster dev -m` names it, so that schedules keep their state between `loupan orchestrate` and the service.
@@ -75,7 +76,7 @@ def programs(settings: Settings, place: Place, addresses: Addresses) -> list[Pro
              "--module-name", _LOCATION, "--location-name", _LOCATION,
              "--use-python-environment-entry-point", "--log-format", "json", "--log-level", level],
             3,
-            60,
+            CODE_STOP_SECONDS,
             stops_alone=True,  # a refresh that is nearly done may end
         ),
         Program(
@@ -87,7 +88,8 @@ def programs(settings: Settings, place: Place, addresses: Addresses) -> list[Pro
         Program(
             DAGSTER,
             [*after_code, sys.executable, "-m", "dagster_webserver", "--host", "127.0.0.1",
-             "--port", str(addresses.dagster_port), *workspace, "--dagster-log-level", level],
+             "--port", str(addresses.dagster_port), *workspace, "--dagster-log-level", level,
+             *(["--path-prefix", settings.dagster_path] if settings.dagster_path else [])],
             5,
             20,
         ),

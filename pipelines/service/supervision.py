@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import sys
+import time
 from contextlib import suppress
 from typing import Any
 
@@ -15,12 +16,15 @@ from supervisor.medusa.asyncore_25 import ExitNow
 from supervisor.options import ServerOptions
 from supervisor.supervisord import Supervisor
 
+from loupan.refresh_lock import is_refreshing
+from loupan.settings import Settings
 from loupan.supervised import MARKER
 from pipelines.service.place import Place
+from pipelines.service.programs import CODE_STOP_SECONDS
 
 LOG = logging.getLogger(__name__)
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
-_END_SECONDS = 15.0
+_END_SECONDS = 8.0
 
 
 def _prctl(option: int, argument: int) -> None:
@@ -113,7 +117,7 @@ class _Signals:
         return self._waiting.pop(0) if self._waiting else None
 
 
-def run(place: Place) -> None:
+def run(place: Place, settings: Settings) -> None:
     """Run the programs until a signal or `loupan service stop` ends them."""
     # What a program leaves behind becomes a child of this process instead of nobody's.
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
@@ -125,7 +129,15 @@ def run(place: Place) -> None:
     with suppress(ExitNow):
         _Supervisor(options).main()
     options.close_httpservers()
+    _let_a_refresh_end(settings, options.signal_receiver)
     end_strays(place)
+
+
+def _let_a_refresh_end(settings: Settings, signals: _Signals) -> None:
+    """Give a refresh that somebody started from the web app as long as one of Dagster's has."""
+    deadline = time.monotonic() + CODE_STOP_SECONDS
+    while is_refreshing(settings.data_dir) and time.monotonic() < deadline and not signals.hardened:
+        time.sleep(0.5)
 
 
 def strays(place: Place) -> list[psutil.Process]:
