@@ -1,4 +1,4 @@
-"""What the supervisor does with programs that die, hang, or leave others behind; in place of the real ones, small ones."""
+"""What the supervisor does with programs that die, hang, or leave others behind; small ones stand for the real ones."""
 
 from __future__ import annotations
 
