@@ -154,8 +154,8 @@ def test_a_service_lives_through_kills_and_stops_in_order(service: Service) -> N
 
 def _schedules(dagster: Dagster) -> list[dict[str, Any]]:
     query = (
-        "{ repositoriesOrError { ... on RepositoryConnection { nodes { schedules { name scheduleState { id status } } } "
-        "} } }"
+        "{ repositoriesOrError { ... on RepositoryConnection { nodes { schedules { name "
+        "scheduleState { id status } } } } } }"
     )
     (repository,) = dagster.ask(query)["repositoriesOrError"]["nodes"]
     return [{**schedule, "id": schedule["scheduleState"]["id"]} for schedule in repository["schedules"]]
