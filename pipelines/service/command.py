@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
 from loupan import logs
-from loupan.console import Format, OutputFormat, write_rows
+from loupan.console import Format, OutputFormat, visible, write_rows
 from loupan.settings import Settings, get_settings
 from pipelines.service.place import LOOPBACK, ServiceError, held, place_of, require_free, running_pid
 from pipelines.service.programs import PROGRAMS, SUPERVISOR, Addresses, configuration, workspace_text
@@ -80,12 +82,16 @@ def _write(settings: Settings, addresses: Addresses) -> None:
     descriptor = os.open(place.configuration, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(text)
+    place.addresses.write_text(json.dumps(asdict(addresses)), encoding="utf-8")
     place.workspace.write_text(workspace_text(place), encoding="utf-8")
 
 
 @app.command()
 def status(output_format: Format = OutputFormat.TABLE) -> None:
-    """Show how the programs do. Exit code 0: all run. 1: one does not. 3: no service runs."""
+    """Show how the programs do, and what keeps readers from what they are promised.
+
+    Exit code 0: all is well. 1: something is not. 3: no service runs.
+    """
     settings = get_settings()
     if running_pid(settings) is None:
         typer.echo(f"No service runs on {settings.data_dir}.", err=True)
@@ -104,7 +110,10 @@ def status(output_format: Format = OutputFormat.TABLE) -> None:
         for state in found
     ]
     write_rows(["program", "state", "pid", "seconds", "note"], rows, output_format)
-    if any(state.state != "RUNNING" for state in found):
+    lacking = control.readiness(settings)
+    for part, reason in lacking.items():
+        typer.secho(f"{part}: {visible(reason)}", fg="yellow", err=True)
+    if lacking or any(state.state != "RUNNING" for state in found):
         raise typer.Exit(1)
 
 

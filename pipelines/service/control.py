@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import configparser
+import json
 import time
 import xmlrpc.client
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
+import httpx
 from supervisor.xmlrpc import Faults, SupervisorTransport
 
 from loupan.settings import Settings
-from pipelines.service.place import ServiceError, place_of, running_pid
+from pipelines.service.place import LOOPBACK, ServiceError, place_of, running_pid
 from pipelines.service.programs import PROGRAMS
+
+_READY_SECONDS = 15.0
 
 
 @dataclass(frozen=True)
@@ -83,6 +87,25 @@ def states(settings: Settings) -> list[ProgramState]:
         for name in PROGRAMS
         if (info := found.get(name))
     ]
+
+
+def readiness(settings: Settings) -> dict[str, str]:
+    """Return what keeps readers from what they are promised, by part; empty where nothing does."""
+    try:
+        told = json.loads(place_of(settings).addresses.read_text(encoding="utf-8"))
+        # Asked as this machine itself, on whatever address it listens: the reasons are for nobody else.
+        host = LOOPBACK if told["host"] in ("0.0.0.0", "::") else told["host"]  # noqa: S104
+        name = f"[{host}]" if ":" in host else host
+        answer = httpx.get(
+            f"http://{name}:{told['port']}/readyz",
+            headers={"host": "localhost"},
+            timeout=_READY_SECONDS,
+            trust_env=False,
+        ).json()
+        lacking = {part: reason for part, reason in answer.get("parts", {}).items() if reason != "good"}
+        return {} if answer["ready"] else lacking or {"web": "is not ready"}
+    except (OSError, ValueError, KeyError, TypeError, httpx.HTTPError):
+        return {"web": "does not answer yet"}
 
 
 def restart(settings: Settings, chosen: Sequence[str] = PROGRAMS) -> None:

@@ -54,6 +54,11 @@ class Place:
         return self.folder / "workspace.yaml"
 
     @property
+    def addresses(self) -> Path:
+        """Where the programs listen, as JSON."""
+        return self.folder / "addresses.json"
+
+    @property
     def control_socket(self) -> Path:
         """Where the supervisor takes orders."""
         return self.sockets / "control.sock"

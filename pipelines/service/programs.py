@@ -17,9 +17,10 @@ from pipelines.service.place import Place
 
 WEB, DAGSTER, DAEMON, CODE = "web", "dagster", "daemon", "code"
 SUPERVISOR = "supervisor"
+# How long a refresh has to end when the service stops.
+CODE_STOP_SECONDS = 60
 # In the order in which they start, and the reverse of that in which they stop: first nobody reads, then no run is
 # started, and last the run there may be has a minute to end.
-CODE_STOP_SECONDS = 60
 PROGRAMS = (CODE, DAEMON, DAGSTER, WEB)
 USER = "loupan"
 # As `dagster dev -m` names it, so that schedules keep their state between `loupan orchestrate` and the service.

@@ -116,6 +116,7 @@ def test_a_service_lives_through_kills_and_stops_in_order(service: Service) -> N
     assert {schedule["scheduleState"]["status"] for schedule in repository["schedules"]} == {"RUNNING"}
     status, told = _get(service.port, "/readyz")
     assert (status, json.loads(told)["ready"]) == (200, True)
+    assert control.readiness(service.settings) == {}
     # Nobody else gets in: neither a second service, nor Dagster for development, nor one whose ports are taken.
     for command in (["service", "start", "--port", str(_free_port())], ["orchestrate", "--port", str(_free_port())]):
         refused = service.loupan(*command)

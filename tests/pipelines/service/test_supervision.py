@@ -141,6 +141,7 @@ def test_orders_to_programs(start: Callable[..., Stub]) -> None:
     after = {state.name: state.pid for state in control.states(stub.settings)}
     assert {name for name in before if before[name] != after[name]} == {"web"}
     assert stub.place.configuration.stat().st_mode & 0o077 == 0 or stub.place.folder.stat().st_mode & 0o077 == 0
+    assert control.readiness(stub.settings) == {"web": "does not answer yet"}
     os.kill(stub.process.pid, signal.SIGINT)
     assert control.wait_for_end(stub.settings, 30)
     with pytest.raises(ServiceError, match="No service runs"):
