@@ -29,8 +29,13 @@ def serve(
     settings = get_settings()
     logs.to_stream(settings, program="web")
     reached = f"http://{host if host not in ('0.0.0.0', '::') else server.HOST}:{port}"  # noqa: S104
-    # A link that makes the first administrator is no line for a log.
-    token = None if is_supervised() else server.new_setup_token()
+    token = server.new_setup_token()
+    if token is not None and is_supervised():
+        # A link that makes the first administrator is no line for a log.
+        typer.echo(
+            "Nobody can sign in yet. Make the first administrator with `loupan account create admin --role admin`."
+        )
+        token = None
     typer.echo(f"Loupan is starting on {reached} – press Ctrl+C to stop.")
     if host != server.HOST and not settings.https:
         typer.secho(
