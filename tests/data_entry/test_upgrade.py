@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,10 +13,9 @@ from alembic import command
 from data_entry import database
 from data_entry.database import MIGRATIONS, create_engine_for, let_readers_read, migrations, schema_version
 from data_entry.services.backup import restore, shelf, verify
-from loupan.cli import main
 from loupan.settings import get_settings
+from tests.conftest import Run
 
-Run = Callable[..., tuple[int, str, str]]
 EARLIER = "0005"
 ROWS = """
 INSERT INTO employee (id, number, name) VALUES (1, 'E1', 'Lin');
@@ -28,19 +25,6 @@ INSERT INTO account (id, login) VALUES (1, 'lin');
 INSERT INTO role (id, name) VALUES (1, 'sales');
 INSERT INTO account_role (id, account_id, role_id) VALUES (1, 1, 1);
 """
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run ``loupan`` with arguments; return exit code, stdout and stderr."""
-
-    def run_command(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["loupan", *arguments])
-        with pytest.raises(SystemExit) as end:
-            main()
-        return int(end.value.code or 0), *capsys.readouterr()
-
-    return run_command
 
 
 @pytest.fixture

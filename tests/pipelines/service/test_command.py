@@ -4,45 +4,26 @@ from __future__ import annotations
 
 import configparser
 import socket
-import sys
-from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 
-import pytest
-
-from loupan.cli import main
 from loupan.settings import Settings, get_settings
 from pipelines.service.place import place_of
 from pipelines.service.programs import PROGRAMS, Addresses, configuration
 from pipelines.service.tail import _Followed, follow, last_lines
-
-Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run ``loupan service`` with arguments; return exit code, stdout and stderr."""
-
-    def run_command(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["loupan", "service", *arguments])
-        with pytest.raises(SystemExit) as end:
-            main()
-        return int(end.value.code or 0), *capsys.readouterr()
-
-    return run_command
+from tests.conftest import Run
 
 
 def test_orders_where_no_service_runs(run: Run) -> None:
-    code, out, err = run("status")
+    code, out, err = run("service", "status")
     assert (code, out, "No service runs" in err) == (3, "", True)
-    code, out, _ = run("stop")
+    code, out, _ = run("service", "stop")
     assert (code, "No service runs" in out) == (0, True)
     for order in (["restart"], ["reload"]):
-        code, _, err = run(*order)
+        code, _, err = run("service", *order)
         assert (code, "loupan service start" in err) == (1, True)
-    assert "There is no log of 'wbe'" in run("logs", "wbe")[2]
-    assert run("logs") == (0, "", "")
+    assert "There is no log of 'wbe'" in run("service", "logs", "wbe")[2]
+    assert run("service", "logs") == (0, "", "")
 
 
 def test_ports_are_looked_at_before_anything_starts(run: Run) -> None:
@@ -51,11 +32,11 @@ def test_ports_are_looked_at_before_anything_starts(run: Run) -> None:
         taken.listen()
         port = str(taken.getsockname()[1])
         for option in ("--port", "--dagster-port"):
-            code, out, err = run("start", option, port)
+            code, out, err = run("service", "start", option, port)
             assert (code, out) == (1, "")
             assert f"Cannot listen on 127.0.0.1:{port}" in err
             assert f"Choose another with {option}" in err
-    assert "cannot both listen on port 8600" in run("start", "--port", "8600", "--dagster-port", "8600")[2]
+    assert "cannot both listen on port 8600" in run("service", "start", "--port", "8600", "--dagster-port", "8600")[2]
     assert not place_of(get_settings()).configuration.exists()
 
 
