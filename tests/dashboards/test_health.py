@@ -26,6 +26,7 @@ from data_entry.database import create_engine_for
 from data_entry.services import accounts
 from data_entry.services.backup import create as create_backup
 from loupan.settings import get_settings
+from loupan.snapshot import current
 from tests.support.crm import create_crm
 from tests.support.installation import empty_installation
 
@@ -110,7 +111,7 @@ def test_without_a_crm_and_a_snapshot_it_says_what_is_missing_to_those_who_may_k
 def test_old_and_damaged_snapshots_are_not_ready(installation: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOUPAN_FRESH_HOURS", "26")
     get_settings.cache_clear()
-    (snapshot,) = (path for path in (installation / "snapshots").iterdir() if path.is_dir())
+    snapshot = current(get_settings()).path
     old = dt.datetime.now(dt.UTC) - dt.timedelta(hours=27)
     renamed = snapshot.with_name(old.strftime("%Y%m%dT%H%M%S%fZ"))
     snapshot.rename(renamed)
@@ -176,7 +177,7 @@ def test_metrics_tell_how_the_installation_does(installation: Path) -> None:
     state = json.loads((installation / "last_refresh.json").read_text())
     assert metrics["loupan_snapshot_up"][nothing] == 1
     assert metrics["loupan_snapshot_age_seconds"][nothing] > 0
-    assert frozenset({("version", state["version"])}) in metrics["loupan_snapshot"]
+    assert frozenset({("version", state["version"])}) in metrics["loupan_snapshot_info"]
     assert metrics["loupan_snapshot_rows"][nothing] == sum(state["rows"].values())
     assert metrics["loupan_refresh_outcome"] == {
         frozenset({("outcome", outcome)}): float(outcome == "published")
