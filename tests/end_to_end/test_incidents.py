@@ -9,6 +9,8 @@ import shutil
 import pytest
 from playwright.sync_api import expect
 
+from loupan.settings import Settings
+from loupan.snapshot import current
 from tests.end_to_end.conftest import new_profile, sign_in
 from tests.end_to_end.steps import settle
 from tests.support.installation import running_server, said_at, sample_installation
@@ -30,7 +32,7 @@ PRIVATE = (
 def address(browser, tmp_path):
     folder = shutil.copytree(sample_installation(), tmp_path / "company")
     # A report that no version of this program wrote: nothing is prepared for it.
-    (report,) = folder.glob("snapshots/2*/report.json")
+    report = current(Settings(data_dir=folder)).path / "report.json"
     told = json.loads(report.read_text("utf-8"))
     report.write_text(json.dumps({**told, "as_of": f"{PRIVATE[0]} {PRIVATE[1]}"}), "utf-8")
     with running_server(folder) as address:
