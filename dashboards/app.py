@@ -12,7 +12,7 @@ from pathlib import Path
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
-from dashboards import cookies, filters, layout, reader, saved_views, screen, seat, shown
+from dashboards import cookies, filters, incidents, layout, reader, saved_views, screen, seat, shown, telemetry
 from dashboards.gateway import open_gateway
 from dashboards.menu import DASHBOARDS, Dashboard
 from dashboards.page_menu import page_menu
@@ -51,7 +51,8 @@ def main() -> None:
     with st.sidebar:
         filters.language_switch(desk.language)
         _signed_in(desk)
-    page.run()
+    with telemetry.page_run(page.url_path):
+        page.run()
 
 
 def _nobody(t: Translator, error: LoupanError) -> None:
@@ -142,9 +143,8 @@ def _saying_errors(desk: Desk) -> Iterator[None]:
     except LoupanError as error:
         LOG.exception("A page could not be drawn")
         st.error(desk.t("This could not be shown: {error}", error=ui.plain(str(error))), icon=":material/error:")
-    except Exception:
-        LOG.exception("A page could not be drawn")
-        st.error(desk.t("This could not be shown; the reason is in the server's log."), icon=":material/error:")
+    except Exception as error:
+        incidents.show(desk.t, "A page could not be drawn", error)
 
 
 def _require_open(desk: Desk, path: str) -> None:
@@ -184,6 +184,8 @@ def _show(entry: Dashboard, desk: Desk, theme: str) -> None:
             if not screen.mode():
                 page_menu(t, t(entry.title), company_date(gateway), exhibits)
         reader.notice(desk, who)
+        if gateway.is_outdated:
+            layout.outdated(t)
         if who.scope.is_nothing:
             return
         if entry.has_filters:

@@ -32,7 +32,10 @@ from loupan.i18n import marked
 from loupan.settings import get_settings
 
 # Open to everybody; what ends with / stands for all that begins so.
-PUBLIC = ("/login", "/logout", "/setup", "/oidc/", "/survey/", "/favicon.ico", "/_stcore/health")
+PUBLIC = (
+    "/login", "/logout", "/setup", "/oidc/", "/survey/", "/favicon.ico", "/_stcore/health",
+    "/healthz", "/readyz", "/metrics",  # what strangers learn there is for `dashboards.local` to say
+)  # fmt: skip
 NEW_PASSWORD = "/password"  # noqa: S105 - an address
 # A session that was found valid is believed this long, so that a page's fifty requests do not ask fifty times.
 BELIEVED_SECONDS = 5.0

@@ -88,6 +88,11 @@ class Gateway:
         """Which rows count."""
         return self.metrics.scope
 
+    @property
+    def is_outdated(self) -> bool:
+        """Whether another version of this program published the snapshot, which may lack what pages ask for."""
+        return not self.metrics.snapshot.is_of_this_program(get_settings())
+
     def metric(self, name: str) -> Metric | None:
         """Return a metric's definition, or None where this snapshot has no such metric, or not for this reader."""
         return _catalogue(self).get(name)

@@ -10,7 +10,7 @@ from typing import Any
 
 import streamlit as st
 
-from dashboards import filters, screen, shown
+from dashboards import filters, incidents, screen, shown
 from dashboards.card_menu import card_menu
 from dashboards.confidence import HIGH
 from dashboards.enlarged import enlarged
@@ -21,11 +21,13 @@ from dashboards.view import View
 from data_entry.pages import links
 from loupan import ui
 from loupan.errors import LoupanError
-from loupan.i18n import Translator
+from loupan.i18n import Translator, marked
 from loupan.i18n.codes import dimension_title
+from loupan.metrics.errors import QueryError
 from loupan.ui.drawing import WORDS, Drawing, Finished
 
 LOG = logging.getLogger(__name__)
+_NOT_YET = marked("The published data does not hold this yet. It appears with the next refresh.")
 _PLOTLY = {"displayModeBar": False, "scrollZoom": False}
 
 
@@ -177,10 +179,26 @@ def guarded(view: View) -> Iterator[None]:
     """Turn an error into a notice in its place, so that the rest of the page stands."""
     try:
         yield
+    except QueryError as error:
+        if not view.gateway.is_outdated:
+            _cannot_be_shown(view.t, error)
+            return
+        st.info(view.t(_NOT_YET), icon=":material/upgrade:")
     except LoupanError as error:
-        LOG.exception("A part of the page could not be drawn")
-        st.error(view.t("This could not be shown: {error}", error=ui.plain(str(error))), icon=":material/error:")
-    except Exception:
+        _cannot_be_shown(view.t, error)
+    except Exception as error:
         # A mistake of ours in one chart must not take the others from the reader.
-        LOG.exception("A part of the page could not be drawn")
-        st.error(view.t("This could not be shown; the reason is in the server's log."), icon=":material/error:")
+        incidents.show(view.t, "A part of the page could not be drawn", error)
+
+
+def _cannot_be_shown(t: Translator, error: LoupanError) -> None:
+    LOG.error("A part of the page could not be drawn", exc_info=error)
+    st.error(t("This could not be shown: {error}", error=ui.plain(str(error))), icon=":material/error:")
+
+
+def outdated(t: Translator) -> None:
+    """Say that the data was published before the program was upgraded."""
+    st.info(
+        t("The program was upgraded after this data was published. What is new in it appears with the next refresh."),
+        icon=":material/upgrade:",
+    )

@@ -22,11 +22,20 @@ def serve(
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from dashboards import server
     from data_entry import demo_accounts
+    from loupan import logs
     from loupan.settings import get_settings
+    from loupan.supervised import is_supervised
 
     settings = get_settings()
+    logs.to_stream(settings, program="web")
     reached = f"http://{host if host not in ('0.0.0.0', '::') else server.HOST}:{port}"  # noqa: S104
     token = server.new_setup_token()
+    if token is not None and is_supervised():
+        # A link that makes the first administrator is no line for a log.
+        typer.echo(
+            "Nobody can sign in yet. Make the first administrator with `loupan account create admin --role admin`."
+        )
+        token = None
     typer.echo(f"Loupan is starting on {reached} – press Ctrl+C to stop.")
     if host != server.HOST and not settings.https:
         typer.secho(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import logging
 import secrets
 import socket
 import tomllib
@@ -25,8 +26,9 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit import App, config
+from streamlit import logger as streamlit_logger
 
-from dashboards import shell
+from dashboards import incidents, shell, telemetry
 from dashboards.gate import Gate, Visits, ready_engine
 from dashboards.policy import inline_script_hashes
 from dashboards.sign_in import SignIn
@@ -39,6 +41,7 @@ from loupan.settings import get_settings
 
 HOST = "127.0.0.1"
 DEFAULT_PORT = 8501
+GRACE_SECONDS = 10
 SCRIPT = Path(__file__).with_name("app.py")
 CONFIGURATION = Path(__file__).parent / ".streamlit" / "config.toml"
 
@@ -166,6 +169,8 @@ FURTHER_ROUTES: tuple[str, ...] = (
     "dashboards.plotly_script:routes",
     "dashboards.public_survey:routes",
     "dashboards.documentation:routes",
+    "dashboards.health:routes",
+    "dashboards.telemetry:routes",
 )
 
 
@@ -203,9 +208,12 @@ def create_app(setup_token: str | None = None) -> App:
     app = App(
         SCRIPT,
         routes=routes,
+        on_script_error=incidents.show_uncaught,
         middleware=[
+            Middleware(telemetry.Telemetry, known=others),
             Middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False),
             Middleware(SecurityHeaders),
+            Middleware(incidents.Incidents),
             Middleware(Gate, visits=visits),
             Middleware(shell.Shell, others=others),
             Middleware(CompressedAssets),
@@ -237,6 +245,7 @@ def serve(port: int = DEFAULT_PORT, host: str = HOST, setup_token: str | None = 
     Raises:
         ServerError: if the address cannot be listened on, or the configuration is overruled.
     """
+    _log_like_everything()
     app = create_app(setup_token)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as listener:
@@ -257,10 +266,22 @@ def serve(port: int = DEFAULT_PORT, host: str = HOST, setup_token: str | None = 
                 # Like Streamlit by itself: a page's hundred small messages cost more to compress than to send.
                 ws_per_message_deflate=False,
                 access_log=False,
-                log_level="warning",
+                # Its own handlers would write beside ours.
+                log_config=None,
                 server_header=False,
+                # Open pages are asked to come back; a page that is being drawn has this long to end.
+                timeout_graceful_shutdown=GRACE_SECONDS,
             )
         ).run(sockets=[listener])
+
+
+def _log_like_everything() -> None:
+    """Let Streamlit's loggers write where all others do: it gives each a handler of its own, whenever it makes one."""
+
+    def leave_to_root(logger: logging.Logger) -> None:
+        logger.propagate = True
+
+    streamlit_logger.setup_formatter = leave_to_root
 
 
 def configuration() -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import logging
 import secrets
 from collections.abc import Awaitable, Callable
 from functools import cache
@@ -27,6 +28,7 @@ from data_entry.services.work import Clock, reading, utc_now
 from loupan.i18n import LANGUAGES, Translator, marked, translator
 from loupan.settings import get_settings
 
+LOG = logging.getLogger(__name__)
 _FOLDER = Path(__file__).parent
 _LONGEST_FORM = 16 * 1024
 _LONGEST_NEXT = 1500
@@ -230,9 +232,11 @@ class SignIn:
                 limiter=self._hashing,
             )
         except Refused as error:
+            LOG.warning("a sign-in was refused")  # whoever it was: what was typed may be a password
             return self._login_page(request, next_, 401, error=error.text(t), login=login)
         self.by_address.forgive(address)
         self.by_login.forgive(login.lower())
+        LOG.info("signed in", extra={"account": done.account_id})
         await self._end_present(request)
         return self.signed_in(request, done, next_)
 

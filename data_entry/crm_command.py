@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import sqlalchemy as sa
 import typer
 
 from data_entry.access import SYSTEM, ensure_roles
 from data_entry.database import DatabaseError, create_engine_for, create_schema, head_version, schema_version
+from data_entry.services.backup import create as create_backup
 from data_entry.services.work import writing
 from loupan.settings import get_settings
 
@@ -26,18 +29,34 @@ def init() -> None:
 
 
 @app.command()
-def migrate() -> None:
-    """Upgrade the schema to the version of this program; data stays."""
-    engine = create_engine_for(get_settings().crm_database_url)
+def migrate(
+    backup: Annotated[
+        bool, typer.Option("--backup/--no-backup", help="Whether a backup is made before anything is changed.")
+    ] = True,
+) -> None:
+    """Upgrade the schema to the version of this program, as a whole or not at all; data stays.
+
+    A backup is made before; where there is no room for one, nothing is changed.
+    """
+    settings = get_settings()
+    engine = create_engine_for(settings.crm_database_url)
     before = schema_version(engine)
     if before is None:
         raise DatabaseError(
             f"{engine.url.render_as_string()} is no CRM of Loupan's; create the schema with `loupan crm init`"
         )
+    if before == head_version():
+        _add_roles(engine)
+        typer.echo(f"The CRM is at version {before}.")
+        return
+    if backup:
+        typer.echo(f"A backup from before is in {create_backup(engine, settings)}.")
     create_schema(engine)
     _add_roles(engine)
-    after = schema_version(engine)
-    typer.echo(f"The CRM is at version {after}." if before == after else f"Upgraded from version {before} to {after}.")
+    typer.echo(
+        f"Upgraded from version {before} to {schema_version(engine)}. The dashboards show what is published; publish "
+        "anew with `loupan refresh`."
+    )
 
 
 def _add_roles(engine: sa.Engine) -> None:

@@ -32,6 +32,7 @@ COMMANDS = {
     "snapshots": ("loupan.snapshots_command:app", "List, compare and roll back published snapshots."),
     "status": ("loupan.status_command:app", "Show the last refresh and what is published."),
     "alerts": ("loupan.alerts_command:app", "Tell people when something is wrong."),
+    "service": ("pipelines.service.command:app", "Run web app and Dagster under one supervisor."),
     "serve": ("dashboards.serve_command:app", "Serve the web app."),
     "orchestrate": ("pipelines.orchestrate_command:app", "Run Dagster's UI and daemon with the schedules."),
 }

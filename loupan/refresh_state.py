@@ -15,6 +15,7 @@ from pydantic import TypeAdapter
 
 from loupan.files import replace_text
 from loupan.refresh_lock import is_refreshing
+from loupan.refresh_log import log_refresh
 from loupan.settings import Settings
 from loupan.snapshot import Snapshot, SnapshotError, list_snapshots
 
@@ -67,6 +68,7 @@ def write_state(settings: Settings, state: RefreshState) -> None:
     if state.outcome != "running":
         _remember(settings, state)
     replace_text(path, json.dumps(asdict(state), ensure_ascii=False, indent=2))
+    log_refresh(settings, asdict(state))
 
 
 def cancel_words(by: str) -> str:

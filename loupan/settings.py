@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
+from typing import Literal
 from zoneinfo import available_timezones
 
 from dotenv.parser import parse_stream
@@ -25,6 +26,7 @@ PREFIX = "LOUPAN_"
 ENV_FILE, ENV_ENCODING = Path(".env"), "utf-8-sig"
 ENVIRONMENT = "the environment"
 YEAR_IN_MINUTES = 366 * 24 * 60
+SHORTEST_TOKEN = 16
 
 
 class SettingsError(LoupanError):
@@ -100,6 +102,14 @@ class Settings(BaseSettings):
     )
     model_seconds: int = Field(120, ge=1, le=24 * 3600, description="How long one model may run before it is stopped.")
     without_models: str = Field("", description="Models that do not run, with commas; * for all.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="What is logged: this and all that is worse."
+    )
+    log_megabytes: int = Field(10, ge=1, le=10_000, description="How large a log becomes before it is rotated.")
+    log_files: int = Field(10, ge=1, le=1000, description="How many rotated files of each log are kept.")
+    metrics_token: SecretStr = Field(
+        SecretStr(""), description="What who asks for /metrics from elsewhere must bring; empty for this machine alone."
+    )
     dbt_project_dir: Path = Field(REPOSITORY / "dbt_project", description="Folder of the dbt project.")
 
     @field_validator("data_dir", "dbt_project_dir", "backup_dir", "model_dir")
@@ -160,6 +170,13 @@ class Settings(BaseSettings):
             if not re.fullmatch(r"(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)*|\[[0-9a-f:]+\]", name):
                 raise ValueError(f"{name!r} is no host name; use names like 'crm.example.com', without port")
         return ",".join(names)
+
+    @field_validator("metrics_token")
+    @classmethod
+    def _long_enough(cls, token: SecretStr) -> SecretStr:
+        if token.get_secret_value() and len(token.get_secret_value()) < SHORTEST_TOKEN:
+            raise ValueError(f"is too short; use at least {SHORTEST_TOKEN} random characters")
+        return token
 
     @model_validator(mode="after")
     def _whole_provider(self) -> Settings:

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 from loupan.erasures import published_until
 from loupan.errors import LoupanError
 from loupan.kept_out import published_rows
+from loupan.project import fingerprint
 from loupan.settings import Settings
 
 if TYPE_CHECKING:
@@ -51,6 +52,8 @@ _READ_CONFIG: dict[str, str | bool | int | float | list[str]] = {
 
 class SnapshotError(LoupanError):
     """A snapshot cannot be published, found or read; the message says how to mend it."""
+
+    is_impersonal = True
 
 
 class NoSnapshot(SnapshotError):
@@ -112,6 +115,14 @@ class Snapshot:
         if not isinstance(report, dict):
             raise _damaged(path, "it holds no JSON object")
         return report
+
+    def is_of_this_program(self, settings: Settings) -> bool:
+        """Say whether the program at hand would publish the same tables and metrics; before an upgrade it had others.
+
+        Raises:
+            DamagedSnapshot: if the report is missing or no JSON object.
+        """
+        return bool(self.report.get("project") == fingerprint(settings.dbt_project_dir))
 
     @property
     def size(self) -> int:
@@ -255,6 +266,7 @@ def publish(
             snapshot = Snapshot(version, settings.snapshots_dir / version)
             published = {
                 **report,
+                "project": fingerprint(settings.dbt_project_dir),
                 "version": version,
                 "published_at": snapshot.published_at.isoformat(),
                 "files": files,

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 
 import dagster as dg
 
+from loupan import logs
 from loupan.lineage import Made
 from loupan.settings import Settings, get_settings
+from loupan.supervised import is_supervised
 from pipelines import dbt_runner
 from pipelines.alerts import build_alerts_sensor
 from pipelines.contract import read_contract
@@ -20,6 +22,7 @@ from pipelines.load import build_load_assets
 from pipelines.mining.assets import RUNS, build_model_assets
 from pipelines.progress import LogReporter, RecordedReporter, Reporter
 from pipelines.publish import build_snapshot_asset
+from pipelines.run_log import log_runs_like_everything
 from pipelines.schedules import build_schedules
 from pipelines.source_sensor import build_source_sensor
 from pipelines.transform import build_dbt_assets
@@ -76,4 +79,7 @@ def build_definitions(
 def defs() -> dg.Definitions:
     """Definitions of the installation that the settings name; loaded by Dagster's own servers."""
     settings = get_settings()
+    if is_supervised():
+        logs.to_stream(settings, program="code")
+        log_runs_like_everything()
     return build_definitions(settings, LogReporter(), column_lineage(settings))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import sqlalchemy as sa
 from hypothesis import settings
 
 from data_entry.database import create_engine_for
+from loupan.cli import main
 from loupan.settings import get_settings
 from tests.support.crm import create_crm
 from tests.support.postgres import PostgresServer, missing_programs, running_server
@@ -18,6 +20,7 @@ from tests.support.shared import begin_run
 # How long an example takes is for the benchmarks to say.
 settings.register_profile("tests", deadline=None)
 settings.load_profile("tests")
+Run = Callable[..., tuple[int, str, str]]
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
@@ -102,3 +105,16 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip(f"{SHARED_DATA} is not here")
     return SHARED_DATA
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run ``loupan`` in this process with arguments; return exit code, stdout and stderr."""
+
+    def run_command(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["loupan", *arguments])
+        with pytest.raises(SystemExit) as end:
+            main()
+        return int(end.value.code or 0), *capsys.readouterr()
+
+    return run_command

@@ -220,6 +220,11 @@ def revoke_all(work: Work, account_id: int, but: int | None = None) -> int:
     return end_all(work, account_id, "all", but=but)
 
 
+def count_open(session: Session, now: dt.datetime) -> int:
+    """Return how many sessions are open at a moment."""
+    return int(session.scalar(sa.select(sa.func.count()).select_from(AccountSession).where(_open(now))) or 0)
+
+
 def counts(work: Work, account_ids: list[int]) -> dict[int, int]:
     """Return how many sessions are open, by account."""
     found = work.session.execute(

@@ -21,11 +21,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from loupan import logs
 from loupan.errors import LoupanError
 from loupan.files import replace_text
 from loupan.mining import Abstain, Card, Marts, Result
 from loupan.mining.published import ABSTAINED, OK, ModelRun, PublishedOutput
 from loupan.mining.result import check
+from loupan.settings import get_settings
 
 LOG = logging.getLogger(__name__)
 _MOST_OF_MESSAGE = 2_000
@@ -165,5 +167,5 @@ def main(job_path: Path) -> None:
 
 
 if __name__ == "__main__":
-    logging.basicConfig(level=logging.WARNING)
+    logs.to_stream(get_settings(), program="model")
     main(Path(sys.argv[1]))

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 import streamlit
 import uvicorn
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 from streamlit import config
 
 from dashboards import server
@@ -231,7 +232,8 @@ def test_names_of_the_settings_are_served(monkeypatch):
         app = create_app()
         names = [HOST, "localhost", "loupan.example", "*.loupan.example"]
         assert config.get_option("server.allowedHosts") == names
-        assert app._user_middleware[0].kwargs["allowed_hosts"] == names
+        (guard,) = (middleware for middleware in app._user_middleware if middleware.cls is TrustedHostMiddleware)
+        assert guard.kwargs["allowed_hosts"] == names
     finally:
         config.set_option("server.allowedHosts", before)
 

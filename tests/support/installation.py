@@ -21,8 +21,9 @@ from tests.support.shared import made_once
 AS_OF = "2026-06-30"
 LOUPAN = Path(sys.executable).with_name("loupan")
 _MINUTES = 60
-# Running servers' data folders by address.
+# Running servers' data folders, and the servers, by address.
 _DATA_DIRS: dict[str, Path] = {}
+_SERVERS: dict[str, Command] = {}
 
 
 def run_loupan(data_dir: Path, *arguments: str, environment: Mapping[str, str] | None = None) -> str:
@@ -92,6 +93,11 @@ def passwords_at(address: str) -> dict[str, str]:
     return demo_accounts.passwords(_DATA_DIRS[address])
 
 
+def said_at(address: str) -> str:
+    """Return what a running server has written until now, output and errors."""
+    return "".join(_SERVERS[address].output())
+
+
 def imported_installation(name: str, source_dir: Path, as_of: str) -> Path:
     """Return the data folder of a published import.
 
@@ -120,7 +126,7 @@ def running_server(data_dir: Path, environment: Mapping[str, str] | None = None)
     try:
         _wait(server, port)
         address = f"http://127.0.0.1:{port}"
-        _DATA_DIRS[address] = data_dir
+        _DATA_DIRS[address], _SERVERS[address] = data_dir, server
         yield address
     finally:
         server.send_signal(signal.SIGTERM)
