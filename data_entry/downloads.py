@@ -15,7 +15,7 @@ from starlette.routing import Route
 from data_entry.database import DatabaseError
 from data_entry.services import attachments
 from data_entry.services.errors import Forbidden, NotFound, ServiceError
-from data_entry.services.work import Identify, reading
+from data_entry.services.work import Identify, writing
 from loupan.i18n import CATALOGUES, marked, translator
 
 PATH = "/files"
@@ -46,8 +46,9 @@ def routes(engine: Callable[[], sa.Engine], identify: Callable[[Request], Identi
     def download(request: Request) -> Response:  # not a coroutine: Starlette runs it in a thread of its own
         t = translator(language(request.headers))
         try:
-            with reading(engine(), identify(request)) as work:
+            with writing(engine(), identify(request)) as work:
                 row, content = attachments.read(work, _key(request.path_params["key"]))
+                work.log("download", row.entity, row.entity_id, attachment=row.id)
         except NotFound as error:
             return _said(error.text(t), 404)
         except (Forbidden, ServiceError) as error:

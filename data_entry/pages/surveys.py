@@ -16,6 +16,7 @@ from data_entry.schema.service import Survey, SurveyQuestion
 from data_entry.services import surveys
 from loupan import ui
 from loupan.i18n import marked
+from loupan.spreadsheet import inert
 
 _STATES = {
     "draft": marked("Draft"),
@@ -203,7 +204,7 @@ def _draw_issue(desk: Desk, survey: Survey) -> None:
         for name, link in made:
             ui.message(name or t("Public link"))
             st.code(link, language=None)
-        frame = pd.DataFrame(made, columns=["name", "link"])
+        frame = pd.DataFrame([(inert(name), link) for name, link in made], columns=["name", "link"])
         st.download_button(
             t("Save the links as a file"), frame.to_csv(index=False).encode("utf-8-sig"), "links.csv", "text/csv",
             key="links_file",
