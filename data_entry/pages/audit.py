@@ -28,6 +28,7 @@ ACTIONS = {
     "update": marked("Changed"),
     "delete": marked("Deleted"),
     "restore": marked("Restored"),
+    "granted": marked("Rights granted with a new version"),
     "import": marked("Imported"),
     "export": marked("Taken away as a file"),
     "download": marked("File fetched"),

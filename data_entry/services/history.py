@@ -114,9 +114,7 @@ def _values(text: str | None) -> dict[str, Any]:
 def changed_values(line: AuditLog) -> tuple[Changed, ...]:
     """Return the values of a line of the trail as they are kept: references are keys."""
     before, after = _values(line.before), _values(line.after)
-    return tuple(
-        Changed(name, before.get(name), after.get(name)) for name in dict.fromkeys([*before, *after])
-    )
+    return tuple(Changed(name, before.get(name), after.get(name)) for name in dict.fromkeys([*before, *after]))
 
 
 def _order(table: str, before: dict[str, Any], after: dict[str, Any]) -> list[str]:

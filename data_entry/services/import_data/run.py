@@ -135,7 +135,7 @@ def _import(
 
 def _leave_a_trail(connection: sa.Connection, report: ImportReport) -> None:
     """Write a line per table, not per row: the rows name their origin themselves."""
-    with Session(connection, join_transaction_mode="control_fully") as session:
+    with Session(connection, join_transaction_mode="create_savepoint") as session, session.begin():
         work = Work(session, SYSTEM, utc_now(), ZoneInfo(get_settings().time_zone))
         for outcome in report.tables:
             done_at_the_server(
