@@ -259,12 +259,13 @@ def _draw_recording(desk: Desk, survey: Survey, state: str, questions: list[Surv
     given: dict[int, int | str | None] = {}
     with st.form("survey_record"):
         for question in questions:
-            label = f"{question.text} *" if question.is_required else question.text
+            label = ui.plain(f"{question.text} *" if question.is_required else question.text)
             key = f"answer_{question.id}"
             if question.kind in ("satisfaction", "rating"):
                 given[question.id] = st.segmented_control(label, [1, 2, 3, 4, 5], key=key)
             elif question.kind == "choice":
-                given[question.id] = st.radio(label, (question.options or "").splitlines(), index=None, key=key)
+                offered = (question.options or "").splitlines()
+                given[question.id] = st.radio(label, offered, index=None, key=key, format_func=ui.plain)
             else:
                 given[question.id] = st.text_area(label, key=key, max_chars=surveys.LONGEST_ANSWER)
         saved = st.form_submit_button(t("Record the answers"), type="primary")
