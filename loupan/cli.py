@@ -88,6 +88,8 @@ def run() -> None:
     After dbt, Dagster and Great Expectations the heap holds millions of objects; freeing them one by one takes a tenth
     of a refresh, to the benefit of nobody. Exit handlers run and output is flushed as ever.
     """
+    # What is written holds personal data, figures, hashes of passwords: nobody but the user and the group reads it.
+    os.umask(os.umask(0o027) | 0o027)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # Names are Chinese as often as not, also where the terminal or a pipe takes ASCII alone.

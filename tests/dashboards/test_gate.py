@@ -390,7 +390,7 @@ def test_a_reset_password_must_be_changed_before_anything_else(client, crm, cloc
 
     assert "passwords differ" in change(once, "quite another word", "quite another one").text
     assert "not right" in change("wrong", "quite another word").text
-    assert "at least 10" in change(once, "short").text
+    assert "at least 12" in change(once, "short").text
     assert "the old one" in change(once, once).text
     answer = change(once, "quite another word")
     assert answer.status_code == 303
@@ -483,7 +483,7 @@ def test_the_first_administrator_is_made_once(tmp_path, monkeypatch, clock, make
         assert client.get("/setup", params={"token": token}).status_code == 404
     form = form_of(client.get("/setup?token=the token"))
     fields = {**form, "login": "boss", "password": "short", "password_again": "short"}
-    assert "at least 10" in client.post("/setup", data=fields).text
+    assert "at least 12" in client.post("/setup", data=fields).text
     fields |= {"password": PASSWORD, "password_again": PASSWORD}
     assert client.post("/setup", data=fields | {"token": "wrong"}).status_code == 404
     assert client.post("/setup", data=fields | {"form_token": "x"}).status_code == 403

@@ -89,7 +89,7 @@ def _add_what_is_missing(connection: sqlite3.Connection) -> None:
     )
     connection.execute(
         "INSERT INTO attachment (entity, entity_id, file_name, media_type, byte_count, sha256) "
-        "VALUES ('customer', 1, ?, 'application/pdf', 9, ?)",
+        "VALUES ('demand', 1, ?, 'application/pdf', 9, ?)",
         (payload(255, 1) + ".pdf", "0" * 64),
     )
     connection.execute("UPDATE payment SET received_on = '1200-01-01' WHERE id = 1")
