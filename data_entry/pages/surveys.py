@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import pandas as pd
 import sqlalchemy as sa
@@ -193,6 +194,12 @@ def _ask(desk: Desk, survey_id: int, question: SurveyQuestion | None) -> None:
     dialog()
 
 
+def links_file(made: Sequence[tuple[str, str]]) -> bytes:
+    """Return links as CSV with the names of those who get them; what customers call themselves runs nowhere."""
+    frame = pd.DataFrame([(inert(name), link) for name, link in made], columns=["name", "link"])
+    return frame.to_csv(index=False).encode("utf-8-sig")
+
+
 def _draw_issue(desk: Desk, survey: Survey) -> None:
     t = desk.t
     if not desk.actor.may("issue", "survey"):
@@ -204,11 +211,7 @@ def _draw_issue(desk: Desk, survey: Survey) -> None:
         for name, link in made:
             ui.message(name or t("Public link"))
             st.code(link, language=None)
-        frame = pd.DataFrame([(inert(name), link) for name, link in made], columns=["name", "link"])
-        st.download_button(
-            t("Save the links as a file"), frame.to_csv(index=False).encode("utf-8-sig"), "links.csv", "text/csv",
-            key="links_file",
-        )  # fmt: skip
+        st.download_button(t("Save the links as a file"), links_file(made), "links.csv", "text/csv", key="links_file")
     left, right = ui.columns(1, 1)
     with left, st.container(border=True, key="lp_card_invite"):
         ui.card_title(t("Invite customers"), t("Each gets a link of their own, which can be answered once."))
