@@ -67,7 +67,7 @@ def draw(desk: Desk) -> None:
     if not lines:
         ui.message(desk.t("Nothing of the kind was done."))
         return
-    heads = [Column("", desk.t(head)) for head in (marked("Time"), marked("Who"), marked("What was done"),
+    heads = [Column("", desk.t(head)) for head in (marked("Time"), marked("Who"), marked("Action taken"),
                                                    marked("Record"), marked("Values"))]  # fmt: skip
     rows = {line.id: _cells(desk, line) for line in lines}
     event = table(desk, heads, rows, title=desk.t(marked("Audit trail")), key=f"{_KEY}_list")
@@ -94,7 +94,7 @@ def _wanted(desk: Desk, people: dict[int, str]) -> Wanted:
             key=f"{_KEY}_who", on_change=anew, width=220,
         )  # fmt: skip
         action = st.selectbox(
-            t("What was done"), list(ACTIONS), index=None, format_func=lambda a: t(ACTIONS[a]), placeholder=t("All"),
+            t("Action taken"), list(ACTIONS), index=None, format_func=lambda a: t(ACTIONS[a]), placeholder=t("All"),
             key=f"{_KEY}_action", on_change=anew, width=220,
         )  # fmt: skip
         entity = st.selectbox(
@@ -157,7 +157,7 @@ def _open(desk: Desk, line: Line) -> None:
             [
                 (t("Time"), parts.moment(desk, line.at)),
                 (t("Who"), f"{_who(desk, line)} · {line.login}" if line.login else _who(desk, line)),
-                (t("What was done"), _what(desk, line)),
+                (t("Action taken"), _what(desk, line)),
                 (t("Record"), _record(desk, line)),
             ]
         )

@@ -153,7 +153,7 @@ def test_the_trail_says_who_did_what(signed_in, browsing, office):
     log_in(stranger, office, "marketing", "wrong password")
     stranger.get_by_role("alert").wait_for()
     page = signed_in("admin", "audit")
-    choose(page, "What was done", "Sign-in failed")
+    choose(page, "Action taken", "Sign-in failed")
     line = page.get_by_role("row").filter(has_text="Sign-in failed").first
     line.wait_for()
     assert "127.0.0.1" in line.inner_text()
