@@ -77,11 +77,11 @@ def _record(text: str) -> tuple[str, int | None]:
             marked("{record} names no record: write the table and, after a colon, a number, e.g. customer:17."),
             record=text,
         )
-    others = {trail.FIGURES, "backup"}
-    if entity and entity not in metadata.tables and entity not in others:
+    known = sorted({*metadata.tables, *trail.OTHERS})
+    if entity and entity not in known:
         raise Refused(
             marked("There is no table {table}; there are {known}."), table=entity,
-            known=", ".join(sorted({*metadata.tables, *others})),
+            known=", ".join(known),
         )  # fmt: skip
     return entity, int(key) if key else None
 

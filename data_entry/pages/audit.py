@@ -46,10 +46,21 @@ ACTIONS = {
     "run": marked("Bills made"),
     "backup": marked("Backup made"),
     "restored": marked("Backup restored"),
+    "start": marked("Refresh started"),
+    "cancel": marked("Refresh cancelled"),
+    "change": marked("Schedule changed"),
+    "remove": marked("Schedule removed"),
+    "switch": marked("Schedule switched"),
 }
 """What the trail's actions are called."""
 # Records that are no rows of the CRM.
-_OTHERS = {trail.FIGURES: marked("Figures"), "backup": marked("Backups")}
+OTHERS = {
+    trail.FIGURES: marked("Figures"),
+    "backup": marked("Backups"),
+    "refresh": marked("Refreshes"),
+    "refresh_schedule": marked("Schedule"),
+}
+"""What is called what among the trail's records that are no rows of the CRM."""
 
 
 def draw(desk: Desk) -> None:
@@ -79,7 +90,7 @@ def draw(desk: Desk) -> None:
 
 def _wanted(desk: Desk, people: dict[int, str]) -> Wanted:
     t = desk.t
-    records = {name: forms.table_names(desk, name) for name in metadata.tables} | {k: t(v) for k, v in _OTHERS.items()}
+    records = {name: forms.table_names(desk, name) for name in metadata.tables} | {k: t(v) for k, v in OTHERS.items()}
 
     def anew() -> None:
         parts.first_page(_KEY)
@@ -118,7 +129,7 @@ def _what(desk: Desk, line: Line) -> str:
 
 def _record(desk: Desk, line: Line) -> str:
     known = forms.table_name(desk, line.entity) if line.entity in metadata.tables else line.entity
-    name = desk.t(_OTHERS[line.entity]) if line.entity in _OTHERS else known
+    name = desk.t(OTHERS[line.entity]) if line.entity in OTHERS else known
     return name if line.entity_id is None else f"{name} {line.entity_id}"
 
 

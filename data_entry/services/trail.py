@@ -25,6 +25,8 @@ MASK = "•••"
 """What stands in the place of a value that is not shown."""
 FIGURES = "figures"
 """What an export of statistics is a record of."""
+OTHERS = (FIGURES, "backup", "refresh", "refresh_schedule")
+"""What lines tell of that is no row of the CRM."""
 
 
 @dataclass(frozen=True)

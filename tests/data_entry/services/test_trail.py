@@ -23,7 +23,7 @@ from data_entry import downloads
 from data_entry.access import SYSTEM, ensure_roles
 from data_entry.access.roles import READY_MADE
 from data_entry.database import create_engine_for
-from data_entry.pages.audit import ACTIONS
+from data_entry.pages.audit import ACTIONS, OTHERS
 from data_entry.pages.desk import Desk
 from data_entry.schema import Record, metadata
 from data_entry.schema.base import UtcDateTime
@@ -206,6 +206,7 @@ def test_whatever_is_logged_has_a_name_on_the_page() -> None:
     }
     assert {"login", "login_failed", "logout", "export", "import", "backup", "restored", "download"} <= logged
     assert logged - set(ACTIONS) == set()
+    assert set(OTHERS) == set(trail.OTHERS)
 
 
 @pytest.fixture
