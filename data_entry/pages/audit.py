@@ -134,8 +134,8 @@ def _record(desk: Desk, line: Line) -> str:
 
 
 def _value(desk: Desk, line: Line, change: Changed, value: object) -> str:
-    columns = metadata.tables[line.entity].c if line.entity in metadata.tables else {}
-    if value is None or change.is_masked or change.column not in columns or value == trail.MASK:
+    is_column = line.entity in metadata.tables and change.column in metadata.tables[line.entity].c
+    if value is None or change.is_masked or not is_column or value == trail.MASK:
         return NO_DATA if value is None else str(value)
     return forms.shown(desk, line.entity, change.column, value)
 
