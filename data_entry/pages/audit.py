@@ -31,6 +31,7 @@ ACTIONS = {
     "granted": marked("Rights granted with a new version"),
     "import": marked("Imported"),
     "export": marked("Taken away as a file"),
+    "erase": marked("Personal data erased"),
     "download": marked("File fetched"),
     "view_as": marked("Looked as another account"),
     "login": marked("Signed in"),
