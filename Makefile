@@ -48,11 +48,13 @@ test: $(VENV)/.dev ## Run all tests, the fast ones first
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 .PHONY: lint
-lint: $(VENV)/.dev ## Check style, types and SQL
+lint: $(VENV)/.dev ## Check style, types, SQL, dependencies and secrets
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/sqlfluff lint --disable-progress-bar dbt_project/models
+	$(BIN)/python -m tests.support.dependency_audit
+	$(BIN)/python -m tests.support.secret_scan
 
 .PHONY: docs
 docs: $(VENV)/.dev ## Write the table of functions, pages and tests

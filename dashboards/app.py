@@ -12,7 +12,7 @@ from pathlib import Path
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
-from dashboards import cookies, filters, incidents, layout, reader, saved_views, screen, seat, shown, telemetry
+from dashboards import cookies, filters, incidents, layout, reader, saved_views, screen, seat, shown, taken, telemetry
 from dashboards.gateway import open_gateway
 from dashboards.menu import DASHBOARDS, Dashboard
 from dashboards.page_menu import page_menu
@@ -178,6 +178,7 @@ def _show(entry: Dashboard, desk: Desk, theme: str) -> None:
         gateway = open_gateway(who.scope)
         as_of = Formats(language, gateway.currency).moment(gateway.as_of, gateway.time_zone)
         exhibits = shown.begin()
+        taken.by(desk)
         screen.bar(t)
         with st.container(horizontal=True, vertical_alignment="bottom", key="lp_head"):
             ui.head(t(entry.title), t(entry.lead), t("Data as of {moment}", moment=as_of))

@@ -120,5 +120,5 @@ def _policy(path: Path, changed_at: int) -> str:
 
 def _said(request: Request, text: str, status: int) -> Response:
     return PlainTextResponse(
-        translator(downloads.language(request))(text), status, headers={"cache-control": "no-store"}
+        translator(downloads.language(request.headers))(text), status, headers={"cache-control": "no-store"}
     )

@@ -1,4 +1,4 @@
-"""The files of one exhibit, offered for download; made when they are asked for."""
+"""The files of one exhibit, offered for download; made when they are asked for, with a line in the trail."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from functools import partial
 
 import streamlit as st
 
+from dashboards import taken
 from dashboards.export.csv_file import csv_file
 from dashboards.export.exhibit import Exhibit
 from dashboards.export.names import file_name
@@ -22,7 +23,7 @@ def downloads(exhibit: Exhibit, key: str) -> None:
     t, as_of = exhibit.view.t, exhibit.view.as_of_on
     st.download_button(
         t("Download CSV"),
-        partial(csv_file, exhibit),
+        taken.recorded(partial(csv_file, exhibit), exhibit.title, "csv", exhibit.view),
         file_name(exhibit.title, as_of, "csv"),
         "text/csv",
         key=f"lp_csv_{key}",
@@ -33,7 +34,7 @@ def downloads(exhibit: Exhibit, key: str) -> None:
     )
     st.download_button(
         t("Download Excel"),
-        partial(workbook, exhibit.title, [exhibit]),
+        taken.recorded(partial(workbook, exhibit.title, [exhibit]), exhibit.title, "xlsx", exhibit.view),
         file_name(exhibit.title, as_of, "xlsx"),
         MIME,
         key=f"lp_xlsx_{key}",

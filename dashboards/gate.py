@@ -21,8 +21,10 @@ from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.websockets import WebSocket
 
 from dashboards import cookies
+from dashboards.limits import Limits, too_many
 from data_entry.access import SYSTEM
 from data_entry.database import DatabaseError, head_version, schema_version, shared_engine
 from data_entry.services import accounts, sessions
@@ -31,9 +33,10 @@ from loupan.errors import LoupanError
 from loupan.i18n import marked
 from loupan.settings import get_settings
 
-# Open to everybody; what ends with / stands for all that begins so.
+# Open to everybody; what ends with / stands for one more part behind it, and not for what stands below that: Streamlit
+# would answer there.
 PUBLIC = (
-    "/login", "/logout", "/setup", "/oidc/", "/survey/", "/favicon.ico", "/_stcore/health",
+    "/login", "/logout", "/setup", "/oidc/start", "/oidc/callback", "/survey/", "/favicon.ico", "/_stcore/health",
     "/healthz", "/readyz", "/metrics",  # what strangers learn there is for `dashboards.local` to say
 )  # fmt: skip
 NEW_PASSWORD = "/password"  # noqa: S105 - an address
@@ -148,7 +151,8 @@ class Visits:
 
 def is_public(path: str, extra: Sequence[str] = ()) -> bool:
     """Say whether an address is open to everybody."""
-    return any(path.startswith(open_) if open_.endswith("/") else path == open_ for open_ in (*PUBLIC, *extra))
+    above, _, last = path.rpartition("/")
+    return bool(last) and not {path, f"{above}/"}.isdisjoint((*PUBLIC, *extra))
 
 
 class Gate:
@@ -158,16 +162,19 @@ class Gate:
         app: what stands behind.
         visits: knows the sessions.
         public: further addresses that are open to everybody.
+        limits: how much is let through; by default what the settings say.
     """
 
-    def __init__(self, app: ASGIApp, visits: Visits, public: Sequence[str] = ()) -> None:
+    def __init__(self, app: ASGIApp, visits: Visits, public: Sequence[str] = (), limits: Limits | None = None) -> None:
         self.app, self.visits, self._public = app, visits, tuple(public)
+        self._limits = limits or Limits(get_settings())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or guard one websocket."""
         if scope["type"] == "http":
             if is_public(scope["path"], self._public):
-                await self.app(scope, receive, send)
+                wait = self._limits.stranger(scope["path"], _address(scope))
+                await (too_many(scope, wait) if wait else self.app)(scope, receive, send)
             else:
                 answer = await self._refusal(scope)
                 await (answer or self.app)(scope, receive, send)
@@ -191,7 +198,8 @@ class Gate:
                 return _elsewhere(scope, f"/{quote(page)}")
         except LoupanError:
             return _to_login(scope)
-        return None
+        wait = self._limits.reader(scope["path"], str(visit.session_id))
+        return too_many(scope, wait) if wait else None
 
     @staticmethod
     def _landing_page(account_id: int) -> str:
@@ -205,7 +213,11 @@ class Gate:
             await receive()  # the handshake
             await send({"type": "websocket.close", "code": _POLICY_VIOLATION})
             return
-        await _Watched(self, token, receive, send).run(self.app, scope)
+        with self._limits.connection(sessions.token_hash(token or ""), _address(scope)) as wait:
+            if wait:
+                await WebSocket(scope, receive, send).send_denial_response(too_many(scope, wait))
+                return
+            await _Watched(self, token, receive, send).run(self.app, scope)
 
     async def _is_valid(self, token: str | None, *, is_use: bool) -> bool:
         try:
@@ -262,6 +274,11 @@ class _Watched:
             await self._send({"type": "websocket.close", "code": _POLICY_VIOLATION})
         except (RuntimeError, OSError):
             pass  # gone already
+
+
+def _address(scope: Scope) -> str:
+    client = scope.get("client")
+    return client[0] if client else ""
 
 
 def _lead_to(address: str) -> bytes:

@@ -91,9 +91,9 @@ def card(
                 key=f"lp_switch_{key}",
                 type="tertiary",
                 icon=":material/bar_chart:" if as_table else ":material/table_rows:",
-                help=t("Show {title} as a chart", title=title)
+                help=t("Show {title} as a chart", title=ui.plain(title))
                 if as_table
-                else t("Show {title} as a table", title=title),
+                else t("Show {title} as a table", title=ui.plain(title)),
             ):
                 st.session_state[f"lp_as_table_{key}"] = not as_table
                 st.rerun(scope="fragment")

@@ -8,7 +8,7 @@ from functools import partial
 
 import streamlit as st
 
-from dashboards import screen
+from dashboards import screen, taken
 from dashboards.export.exhibit import Exhibit
 from dashboards.export.names import file_name
 from dashboards.export.workbook import MIME, workbook
@@ -33,7 +33,7 @@ def page_menu(t: Translator, title: str, as_of: date, shown: Mapping[str, Exhibi
         if shown:
             st.download_button(
                 t("All tables as Excel"),
-                partial(_whole, title, shown),
+                taken.recorded(partial(_whole, title, shown), title, "xlsx"),
                 file_name(title, as_of, "xlsx"),
                 MIME,
                 key="lp_xlsx_page",

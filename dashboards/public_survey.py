@@ -8,9 +8,6 @@ number of times; requests are limited by the address they come from.
 from __future__ import annotations
 
 import math
-import threading
-import time
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -24,16 +21,17 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from dashboards.gate import CrmNotReady, ready_engine
+from dashboards.throttle import Throttle
 from data_entry.access import SYSTEM
 from data_entry.services import surveys
 from data_entry.services.errors import Invalid, NotFound, Refused
 from data_entry.services.work import Clock, reading, utc_now, writing
 from loupan.i18n import LANGUAGES, marked, translator
+from loupan.settings import get_settings
 
 PATH = "/survey/{token}"
 LONGEST_TOKEN = 100
 LARGEST_BODY = 512 * 1024
-REQUESTS_A_MINUTE = 30
 
 _TEMPLATES = Environment(
     loader=FileSystemLoader(Path(__file__).with_name("templates")), autoescape=True, undefined=StrictUndefined
@@ -52,43 +50,22 @@ _MESSAGES = {
 _STATUS = {"unknown": 404, "busy": 429, "foreign": 403, "large": 413, "not_ready": 503}
 
 
-class Limit:
-    """Lets each address make so many requests a minute; thread-safe, of bounded size."""
-
-    _MOST_ADDRESSES = 10_000
-
-    def __init__(self, a_minute: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self._a_minute, self._clock = a_minute, clock
-        self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def allows(self, address: str) -> bool:
-        """Count a request, and say whether it may go on."""
-        now = self._clock()
-        with self._lock:
-            left, since = self._left.pop(address, (float(self._a_minute), now))
-            left = min(self._a_minute, left + (now - since) * self._a_minute / 60)
-            allowed = left >= 1
-            self._left[address] = (left - 1 if allowed else left, now)
-            while len(self._left) > self._MOST_ADDRESSES:
-                self._left.popitem(last=False)
-        return allowed
-
-
-def route(engine: Callable[[], sa.Engine], clock: Clock = utc_now, limit: Limit | None = None) -> Route:
+def route(engine: Callable[[], sa.Engine], clock: Clock = utc_now, limit: Throttle | None = None) -> Route:
     """Return the route of the page.
 
     Args:
         engine: gives the CRM.
         clock: tells the moment.
-        limit: of the requests per address; by default `REQUESTS_A_MINUTE`.
+        limit: of the requests per address; by default what the settings say.
     """
-    counted = limit or Limit(REQUESTS_A_MINUTE)
+    counted = limit or Throttle(get_settings().survey_requests_a_minute, 60)
 
     async def page(request: Request) -> Response:
         token = request.path_params["token"]
         language = _language(request)
-        if refusal := _refusal(request, counted):
+        if wait := counted.attempt(request.client.host if request.client else ""):
+            return _message("busy", language, {"retry-after": str(wait)})
+        if refusal := _refusal(request):
             return _message(refusal, language)
         try:
             crm = await to_thread.run_sync(engine)
@@ -102,10 +79,8 @@ def route(engine: Callable[[], sa.Engine], clock: Clock = utc_now, limit: Limit 
     return Route(PATH, page, methods=["GET", "POST"], name="survey")
 
 
-def _refusal(request: Request, counted: Limit) -> str | None:
+def _refusal(request: Request) -> str | None:
     """Return the message with which a request is turned away before its token is looked up, None to go on."""
-    if not counted.allows(request.client.host if request.client else ""):
-        return "busy"
     if len(request.path_params["token"]) > LONGEST_TOKEN:
         return "unknown"
     if request.method == "POST":
@@ -164,11 +139,13 @@ def _questions(
     )  # fmt: skip
 
 
-def _message(state: str, language: str) -> Response:
-    return _drawn(
+def _message(state: str, language: str, headers: Mapping[str, str] | None = None) -> Response:
+    response = _drawn(
         language, _STATUS.get(state, 200), survey=None, questions=(), token="", given={}, problems={},
         message=translator(language)(_MESSAGES[state]),
     )  # fmt: skip
+    response.headers.update(headers or {})
+    return response
 
 
 def _drawn(language: str, status: int, **values: object) -> Response:

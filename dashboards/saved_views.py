@@ -101,22 +101,22 @@ def _actions(desk: Desk, item: Item) -> None:
     def button(name: str, label: str, help_: str) -> bool:
         return st.button(label, key=f"{_KEY}_{name}_{item.key}", type="tertiary", help=help_)
 
-    if button("link", t("Link"), t("Show the link to {name}", name=item.name)):
+    if button("link", t("Link"), t("Show the link to {name}", name=ui.plain(item.name))):
         _open("link", item)
     if not item.is_own:
         return
-    if button("rename", t("Rename"), t("Rename {name}", name=item.name)):
+    if button("rename", t("Rename"), t("Rename {name}", name=ui.plain(item.name))):
         _open("rename", item)
     if item.is_shared:
-        wants_change = button("share", t("Stop sharing"), t("Stop sharing {name}", name=item.name))
+        wants_change = button("share", t("Stop sharing"), t("Stop sharing {name}", name=ui.plain(item.name)))
     else:
-        help_ = t("Share {name} with all who may open this page", name=item.name)
+        help_ = t("Share {name} with all who may open this page", name=ui.plain(item.name))
         wants_change = button("share", t("Share with others"), help_)
     if wants_change:
         with desk.writing() as work:
             saved_views.share(work, item.key, not item.is_shared)
         st.rerun(scope="fragment")
-    if button("delete", t("Delete"), t("Delete {name}", name=item.name)):
+    if button("delete", t("Delete"), t("Delete {name}", name=ui.plain(item.name))):
         with desk.writing() as work:
             saved_views.delete(work, item.key)
         st.rerun(scope="fragment")

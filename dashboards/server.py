@@ -28,7 +28,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit import App, config
 from streamlit import logger as streamlit_logger
 
-from dashboards import incidents, shell, telemetry
+from dashboards import cookies, incidents, shell, telemetry
 from dashboards.gate import Gate, Visits, ready_engine
 from dashboards.policy import inline_script_hashes
 from dashboards.sign_in import SignIn
@@ -45,6 +45,8 @@ GRACE_SECONDS = 10
 SCRIPT = Path(__file__).with_name("app.py")
 CONFIGURATION = Path(__file__).parent / ".streamlit" / "config.toml"
 
+# What a browser says at once: a form, a pasted table. Uploads come by a way of their own.
+_LARGEST_MESSAGE = 16 * 2**20
 _COMPRESSED_TYPES = ("text/", "application/javascript", "application/json", "image/svg+xml")
 
 
@@ -82,8 +84,15 @@ def security_headers() -> dict[str, str]:
     }
 
 
+# A browser that came over HTTPS once comes over nothing else for a year. Subdomains are for their owner to decide.
+_HTTPS_ONLY = "max-age=31536000"
+
+
 class SecurityHeaders:
-    """Adds the security headers to every HTTP response."""
+    """Adds the security headers to every HTTP response, and lets no cookie travel in the clear beside HTTPS.
+
+    What says nothing of being kept is kept nowhere: files that people download are made for one reader.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -99,9 +108,19 @@ class SecurityHeaders:
                 headers = MutableHeaders(scope=message)
                 for name, value in security_headers().items():
                     headers.setdefault(name, value)  # a file's own, stricter policy stays
+                headers.setdefault("cache-control", "private, no-store")
+                if cookies.is_secure(scope):
+                    headers.setdefault("strict-transport-security", _HTTPS_ONLY)
+                    message["headers"] = [(name, _only_over_https(name, value)) for name, value in headers.raw]
             await send(message)
 
         await self.app(scope, receive, send_with_headers)
+
+
+def _only_over_https(name: bytes, value: bytes) -> bytes:
+    """Return a header's value; a cookie of Streamlit's, which knows of no proxy, is bound to HTTPS as ours are."""
+    is_open = name == b"set-cookie" and b"secure" not in (part.strip() for part in value.lower().split(b";"))
+    return value + b"; Secure" if is_open else value
 
 
 class CompressedAssets:
@@ -211,8 +230,8 @@ def create_app(setup_token: str | None = None) -> App:
         on_script_error=incidents.show_uncaught,
         middleware=[
             Middleware(telemetry.Telemetry, known=others),
-            Middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False),
             Middleware(SecurityHeaders),
+            Middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False),
             Middleware(incidents.Incidents),
             Middleware(Gate, visits=visits),
             Middleware(shell.Shell, others=others),
@@ -258,11 +277,10 @@ def serve(port: int = DEFAULT_PORT, host: str = HOST, setup_token: str | None = 
             ) from error
         # Before Streamlit's runtime exists: drawing the page needs one of its own, and there is one per process.
         warm_up(SCRIPT)
-        size = int(config.get_option("server.maxMessageSize")) * 1024 * 1024
         uvicorn.Server(
             uvicorn.Config(
                 app,
-                ws_max_size=size,
+                ws_max_size=_LARGEST_MESSAGE,
                 # Like Streamlit by itself: a page's hundred small messages cost more to compress than to send.
                 ws_per_message_deflate=False,
                 access_log=False,

@@ -21,7 +21,7 @@ from dashboards import cookies
 from dashboards.gate import NEW_PASSWORD, CrmNotReady, Visits, ready_engine
 from dashboards.throttle import Throttle
 from data_entry.access import SYSTEM
-from data_entry.services import accounts, passwords
+from data_entry.services import accounts, passwords, sessions
 from data_entry.services.accounts import SignedIn
 from data_entry.services.errors import Invalid, Problem, Refused, ServiceError
 from data_entry.services.work import Clock, reading, utc_now
@@ -241,8 +241,7 @@ class SignIn:
         return self.signed_in(request, done, next_)
 
     def _slowed_down(self, request: Request, t: Translator, wait: int, next_: str, login: str) -> Response:
-        error = t("Too many attempts. Wait {minutes} minutes, then try again.", minutes=-(-wait // 60))
-        response = self._login_page(request, next_, 429, error=error, login=login)
+        response = self._login_page(request, next_, 429, error=_wait(t, wait), login=login)
         response.headers["retry-after"] = str(wait)
         return response
 
@@ -342,6 +341,11 @@ class SignIn:
         if not is_ours:
             return self.page(request, "password.html", 403, is_forced=is_forced, error=t(STALE))
         token = cookies.session_token(request.cookies, secure=cookies.is_secure(request.scope)) or ""
+        address, name = self.address(request), f"session {sessions.token_hash(token)}"
+        if wait := self.by_address.attempt(address) or self.by_login.attempt(name):
+            response = self.page(request, "password.html", 429, is_forced=is_forced, error=_wait(t, wait))
+            response.headers["retry-after"] = str(wait)
+            return response
         try:
             _require_same(form.get("password", ""), form.get("password_again", ""))
             new = await to_thread.run_sync(
@@ -350,7 +354,7 @@ class SignIn:
                     token,
                     form.get("old_password", "")[: passwords.LONGEST + 1],
                     form.get("password", "")[: passwords.LONGEST + 1],
-                    address=self.address(request),
+                    address=address,
                     user_agent=request.headers.get("user-agent"),
                     clock=self.clock,
                 ),
@@ -358,8 +362,13 @@ class SignIn:
             )
         except ServiceError as error:
             return self.page(request, "password.html", 400, is_forced=is_forced, error=error.text(t))
+        self.by_address.forgive(address)
         self.visits.forget(token)
         return self.signed_in(request, SignedIn(new, 0, must_change_password=False), "/")
+
+
+def _wait(t: Translator, seconds: int) -> str:
+    return t("Too many attempts. Wait {minutes} minutes, then try again.", minutes=-(-seconds // 60))
 
 
 def _require_same(password: str, again: str) -> None:

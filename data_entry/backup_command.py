@@ -12,12 +12,15 @@ from rich.console import Console
 from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 
+from data_entry.access import SYSTEM
 from data_entry.database import create_engine_for
-from data_entry.services import backup
+from data_entry.services import backup, trail
 from data_entry.services.backup import BackupError
 from data_entry.services.backup.archive import Progress
 from data_entry.services.backup.encryption import make_key
+from data_entry.services.backup.rights import RESOURCE
 from data_entry.services.backup.shelf import paths
+from data_entry.services.work import writing
 from loupan.backups import Drill, read_history
 from loupan.console import Format, OutputFormat, byte_size, write_rows
 from loupan.settings import get_settings
@@ -57,6 +60,8 @@ def create(
     deleted = len(read_history(settings).deleted)
     with _bar("Backup") as progress:
         path = backup.create(engine, settings, folder=to.expanduser().resolve() if to else None, progress=progress)
+    with writing(engine, SYSTEM) as work:
+        trail.done_at_the_server(work, "backup", RESOURCE, file=path.name)
     with backup.open_backup(path, settings) as made:
         manifest = made.manifest
     typer.echo(
@@ -126,7 +131,12 @@ def restore(
     settings = get_settings()
     engine = create_engine_for(settings.crm_database_url)
     with _bar("Restore") as progress:
-        manifest, safety = backup.restore(engine, settings, _chosen(which), replace=replace, progress=progress)
+        path = _chosen(which)
+        manifest, safety = backup.restore(engine, settings, path, replace=replace, progress=progress)
+    with writing(engine, SYSTEM) as work:
+        trail.done_at_the_server(
+            work, "restored", RESOURCE, file=path.name, made_at=manifest.made_at, kept=safety.name if safety else None
+        )
     typer.echo(
         f"Restored {manifest.rows:,} rows and {len(manifest.attachments):,} files to {engine.url.render_as_string()}; "
         "every row is that of the backup. Everybody signs in again."

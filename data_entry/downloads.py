@@ -7,6 +7,7 @@ from collections.abc import Callable
 from urllib.parse import quote
 
 import sqlalchemy as sa
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
@@ -14,7 +15,7 @@ from starlette.routing import Route
 from data_entry.database import DatabaseError
 from data_entry.services import attachments
 from data_entry.services.errors import Forbidden, NotFound, ServiceError
-from data_entry.services.work import Identify, reading
+from data_entry.services.work import Identify, writing
 from loupan.i18n import CATALOGUES, marked, translator
 
 PATH = "/files"
@@ -43,10 +44,11 @@ def routes(engine: Callable[[], sa.Engine], identify: Callable[[Request], Identi
     """
 
     def download(request: Request) -> Response:  # not a coroutine: Starlette runs it in a thread of its own
-        t = translator(language(request))
+        t = translator(language(request.headers))
         try:
-            with reading(engine(), identify(request)) as work:
+            with writing(engine(), identify(request)) as work:
                 row, content = attachments.read(work, _key(request.path_params["key"]))
+                work.log("download", row.entity, row.entity_id, attachment=row.id)
         except NotFound as error:
             return _said(error.text(t), 404)
         except (Forbidden, ServiceError) as error:
@@ -69,9 +71,9 @@ def _media_type(found: str) -> str:
     return "application/octet-stream" if found.startswith("text/") else found
 
 
-def language(request: Request) -> str:
+def language(headers: Headers) -> str:
     """Return the language that a browser asks for."""
-    wanted = request.headers.get("accept-language", "").lower()
+    wanted = headers.get("accept-language", "").lower()
     return next((known for known in CATALOGUES if wanted.startswith(known)), "en")
 
 

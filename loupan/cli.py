@@ -22,6 +22,7 @@ COMMANDS = {
     "crm": ("data_entry.crm_command:app", "Create or upgrade the CRM database."),
     "account": ("data_entry.account_command:app", "Make and mend the accounts that sign in."),
     "sample": ("sample_data.sample_command:app", "Fill an empty CRM with a generated company."),
+    "audit": ("data_entry.audit_command:app", "Read the trail of who did what."),
     "backup": ("data_entry.backup_command:app", "Make, check and restore copies of the CRM."),
     "personal": ("data_entry.personal_command:app", "Hand over, or erase, what is held about a customer."),
     "care": ("data_entry.care_command:app", "Write down who is due for a greeting, and make the tasks."),
@@ -88,6 +89,8 @@ def run() -> None:
     After dbt, Dagster and Great Expectations the heap holds millions of objects; freeing them one by one takes a tenth
     of a refresh, to the benefit of nobody. Exit handlers run and output is flushed as ever.
     """
+    # What is written holds personal data, figures, hashes of passwords: nobody but the user and the group reads it.
+    os.umask(os.umask(0o027) | 0o027)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # Names are Chinese as often as not, also where the terminal or a pipe takes ASCII alone.

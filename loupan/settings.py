@@ -93,6 +93,16 @@ class Settings(BaseSettings):
         120, ge=1, le=YEAR_IN_MINUTES, description="How long a signed-in browser may lie unused."
     )
     session_hours: int = Field(12, ge=1, le=24 * 366, description="How long a login lasts whatever happens.")
+    strangers_a_minute: int = Field(
+        300, ge=10, description="Requests a minute that one address may make to the pages in front of the login."
+    )
+    survey_requests_a_minute: int = Field(
+        30, ge=5, description="Requests a minute that one address may make to surveys."
+    )
+    downloads_a_minute: int = Field(120, ge=1, description="Files a minute that one signed-in browser may fetch.")
+    uploads_a_minute: int = Field(60, ge=1, description="Files a minute that one signed-in browser may upload.")
+    connections_per_session: int = Field(30, ge=1, description="Tabs that one signed-in browser may have open.")
+    connections_per_address: int = Field(500, ge=1, description="Tabs that all browsers of one address may have open.")
     oidc_issuer: str = Field("", description="Address of the OpenID Connect provider; empty for none.")
     oidc_client_id: str = Field("", description="Name of this installation at the provider.")
     oidc_client_secret: SecretStr = Field(SecretStr(""), description="Secret of this installation at the provider.")

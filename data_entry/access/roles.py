@@ -9,14 +9,17 @@ over, or erase for good, all that is held about a person), which administrators 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import datetime as dt
+import json
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from data_entry.access.actor import EVERY
-from data_entry.schema.organisation import Role, RolePermission
+from data_entry.schema.organisation import AuditLog, Role, RolePermission
 
 READ, WRITE = ("read",), ("read", "create", "update")
 FULL = ("read", "create", "update", "delete")
@@ -237,7 +240,25 @@ def ensure_roles(session: Session) -> list[str]:
     if rows:
         # At once: there are over a thousand.
         session.execute(sa.insert(RolePermission), rows)
+        if known:  # a CRM that is just made begins with them
+            _leave_a_trail(session, rows)
     return list(added)
+
+
+def _leave_a_trail(session: Session, rows: Sequence[dict[str, Any]]) -> None:
+    """Say in the trail which role was granted what: a line for each role, not for each of its permissions."""
+    granted: dict[int, set[str]] = {}
+    for row in rows:
+        granted.setdefault(row["role_id"], set()).add(row["resource"])
+    now = dt.datetime.now(dt.UTC)
+    session.execute(
+        sa.insert(AuditLog),
+        [
+            {"at": now, "entity": "role", "entity_id": role, "action": "granted",
+             "after": json.dumps({"resources": sorted(resources)})}
+            for role, resources in granted.items()
+        ],
+    )  # fmt: skip
 
 
 def _grants(ready_made: ReadyMade) -> set[tuple[str, str, str]]:

@@ -209,7 +209,7 @@ def _reconcile(desk: Desk, table: str, row: Row, stale: Stale, save: Save | None
         choice = st.radio(
             label(desk, table, name),
             [desk.t("Yours: {value}", value=own), desk.t("Theirs: {value}", value=other)],
-            key=f"{key}_choice_{name}", horizontal=True,
+            key=f"{key}_choice_{name}", horizontal=True, format_func=ui.plain,
         )  # fmt: skip
         if choice == desk.t("Yours: {value}", value=own):
             result[name] = value

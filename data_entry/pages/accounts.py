@@ -91,7 +91,9 @@ def _accounts(desk: Desk) -> None:
         with st.container(border=True, key=f"lp_row_account_{row.id}", horizontal=True, vertical_alignment="center"):
             st.html(_card(desk, row), width="stretch")
             if st.button(
-                t("Manage"), key=f"lp_account_open_{row.id}", help=t("Open the account {login}", login=row.login)
+                t("Manage"),
+                key=f"lp_account_open_{row.id}",
+                help=t("Open the account {login}", login=ui.plain(row.login)),
             ):
                 _one_account(desk, row.id)
     if total > _PAGE:
@@ -187,7 +189,7 @@ def _one_account(desk: Desk, account_id: int) -> None:
     with desk.reading() as work:
         title = accounts.row_of(work, account_id).login
 
-    @st.dialog(t("Account {login}", login=title), width="medium", on_dismiss="rerun")
+    @st.dialog(t("Account {login}", login=ui.plain(title)), width="medium", on_dismiss="rerun")
     def show() -> None:
         with _saying_errors(desk):
             _account_form(desk, account_id)

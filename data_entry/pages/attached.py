@@ -94,7 +94,7 @@ def _remove(desk: Desk, attachment_id: int, key: str) -> None:
 
 def _what_was_said(desk: Desk, key: str) -> None:
     for problem in st.session_state.pop(f"{key}_problems", []):
-        st.error(problem)
+        st.error(ui.plain(problem))
     if done := st.session_state.pop(f"{key}_done", 0):
         st.toast(desk.t("Files attached: {number}", number=done))
 

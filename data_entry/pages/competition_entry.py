@@ -118,7 +118,7 @@ def _input(desk: Desk, feature: Feature, last: Seen | None, key: str) -> Any:
     if feature.data_type == "choice":
         return st.selectbox(title, custom.options(feature), index=None, key=key, placeholder=before)
     if feature.data_type == "date":
-        return st.date_input(title, None, key=key, format="YYYY-MM-DD", help=before)
+        return st.date_input(title, None, key=key, format="YYYY-MM-DD", help=ui.plain(before))
     return st.text_input(title, key=key, max_chars=500, placeholder=before)
 
 

@@ -155,7 +155,7 @@ def _merge(desk: Desk, found: Profile) -> None:
         ui.message(t("No duplicate in sight. Search for it."))
         return
     duplicate = st.radio(
-        t("Duplicate"), list(offered), format_func=lambda each: f"{offered[each]} #{each}", key="merge_choice"
+        t("Duplicate"), list(offered), format_func=lambda each: ui.plain(f"{offered[each]} #{each}"), key="merge_choice"
     )
     parts.submit(desk, t("Merge"), lambda work: customers.merge(work, duplicate, customer.id), key="merge_save")
 

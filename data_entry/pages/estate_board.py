@@ -43,7 +43,7 @@ def draw(desk: Desk) -> None:
     by_key = {block.building.id: block for block in blocks}
     key = st.segmented_control(
         t("Building"), list(by_key), default=blocks[0].building.id, key=f"board_building_{project_id}", required=True,
-        format_func=lambda each: _building_label(desk, by_key[each]),
+        format_func=lambda each: ui.plain(_building_label(desk, by_key[each])),
     )  # fmt: skip
     block = by_key[key or blocks[0].building.id]
     if not block.has_permit:
@@ -102,7 +102,9 @@ def _unit(desk: Desk, block: Block, place: Place) -> None:
         )  # fmt: skip
     if is_wanted:
         parts.dialog(
-            f"{block.building.name} {unit.number}", lambda: _details(desk, block.building, place), is_wide=True
+            ui.plain(f"{block.building.name} {unit.number}"),
+            lambda: _details(desk, block.building, place),
+            is_wide=True,
         )
 
 

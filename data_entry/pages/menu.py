@@ -151,6 +151,10 @@ MENU: dict[str, tuple[Entry, ...]] = {
             ":material/manage_accounts:", ("1.i.2",),
         ),
         Entry(
+            "audit", marked("Audit trail"), marked("Who did what, when, and what it was before"),
+            ":material/history:", (),
+        ),
+        Entry(
             "backups", marked("Backups"), marked("Copies of the CRM: make, check, restore"),
             ":material/backup:", ("1.iii.1",),
         ),

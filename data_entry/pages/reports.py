@@ -179,7 +179,7 @@ def _draw_editor(desk: Desk, report_id: int | None = None) -> None:
             with desk.reading() as work:
                 asked = reports.features(work, class_id, report_id)
             for feature, values in asked:
-                label = f"{feature.name} *" if feature.is_required else feature.name
+                label = ui.plain(f"{feature.name} *" if feature.is_required else feature.name)
                 given[feature.id] = _feature(desk, label, feature.data_type, feature.options, feature.is_multi, values)
         with st.container(horizontal=True):
             saved = st.form_submit_button(t("Save as draft"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import pandas as pd
 import sqlalchemy as sa
@@ -16,6 +17,7 @@ from data_entry.schema.service import Survey, SurveyQuestion
 from data_entry.services import surveys
 from loupan import ui
 from loupan.i18n import marked
+from loupan.spreadsheet import inert
 
 _STATES = {
     "draft": marked("Draft"),
@@ -192,6 +194,12 @@ def _ask(desk: Desk, survey_id: int, question: SurveyQuestion | None) -> None:
     dialog()
 
 
+def links_file(made: Sequence[tuple[str, str]]) -> bytes:
+    """Return links as CSV with the names of those who get them; what customers call themselves runs nowhere."""
+    frame = pd.DataFrame([(inert(name), link) for name, link in made], columns=["name", "link"])
+    return frame.to_csv(index=False).encode("utf-8-sig")
+
+
 def _draw_issue(desk: Desk, survey: Survey) -> None:
     t = desk.t
     if not desk.actor.may("issue", "survey"):
@@ -203,11 +211,7 @@ def _draw_issue(desk: Desk, survey: Survey) -> None:
         for name, link in made:
             ui.message(name or t("Public link"))
             st.code(link, language=None)
-        frame = pd.DataFrame(made, columns=["name", "link"])
-        st.download_button(
-            t("Save the links as a file"), frame.to_csv(index=False).encode("utf-8-sig"), "links.csv", "text/csv",
-            key="links_file",
-        )  # fmt: skip
+        st.download_button(t("Save the links as a file"), links_file(made), "links.csv", "text/csv", key="links_file")
     left, right = ui.columns(1, 1)
     with left, st.container(border=True, key="lp_card_invite"):
         ui.card_title(t("Invite customers"), t("Each gets a link of their own, which can be answered once."))
@@ -258,12 +262,13 @@ def _draw_recording(desk: Desk, survey: Survey, state: str, questions: list[Surv
     given: dict[int, int | str | None] = {}
     with st.form("survey_record"):
         for question in questions:
-            label = f"{question.text} *" if question.is_required else question.text
+            label = ui.plain(f"{question.text} *" if question.is_required else question.text)
             key = f"answer_{question.id}"
             if question.kind in ("satisfaction", "rating"):
                 given[question.id] = st.segmented_control(label, [1, 2, 3, 4, 5], key=key)
             elif question.kind == "choice":
-                given[question.id] = st.radio(label, (question.options or "").splitlines(), index=None, key=key)
+                offered = (question.options or "").splitlines()
+                given[question.id] = st.radio(label, offered, index=None, key=key, format_func=ui.plain)
             else:
                 given[question.id] = st.text_area(label, key=key, max_chars=surveys.LONGEST_ANSWER)
         saved = st.form_submit_button(t("Record the answers"), type="primary")

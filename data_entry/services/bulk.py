@@ -7,6 +7,7 @@ The same checks and rights hold as for a single row. A row is one that exists wh
 from __future__ import annotations
 
 import csv
+import datetime as dt
 import io
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -21,6 +22,7 @@ from data_entry.schema.labels import column_label
 from data_entry.services import records
 from data_entry.services.captions import captions, found_by, readable
 from data_entry.services.errors import Invalid, Problem, Refused, ServiceError
+from data_entry.services.files import unpacks_within
 from data_entry.services.tables import MANAGED, own_columns, target
 from data_entry.services.validation import Wrong, is_empty, read, tidy
 from data_entry.services.work import Work
@@ -74,8 +76,7 @@ def read_pasted(text: str) -> Sheet:
         Refused: if there is too much, or nothing.
     """
     if len(text.encode("utf-8", "ignore")) > MOST_BYTES:
-        raise Refused(marked("This is too much at once: at most {rows} rows and {megabytes} MB."),
-                      rows=MOST_ROWS, megabytes=MOST_BYTES // 1_000_000)  # fmt: skip
+        raise _too_much()
     text = text.replace("\x00", "").removeprefix("\ufeff")
     first = text.lstrip("\r\n").partition("\n")[0]
     delimiter = "\t" if "\t" in first else ";" if first.count(";") > first.count(",") else ","
@@ -96,8 +97,7 @@ def read_file(name: str, content: bytes) -> Sheet:
         Refused: if it is neither, or too large.
     """
     if len(content) > MOST_BYTES:
-        raise Refused(marked("This is too much at once: at most {rows} rows and {megabytes} MB."),
-                      rows=MOST_ROWS, megabytes=MOST_BYTES // 1_000_000)  # fmt: skip
+        raise _too_much()
     if content[:4] == b"PK\x03\x04":
         return _sheet(_workbook(content))
     if name.lower().endswith((".xlsx", ".xls", ".ods")) or b"\x00" in content[:4096].replace(b"\xff\xfe", b""):
@@ -110,23 +110,47 @@ def read_file(name: str, content: bytes) -> Sheet:
     raise Refused(marked("The characters of the file are neither UTF-8 nor GB 18030."))
 
 
+def _too_much() -> Refused:
+    return Refused(
+        marked("This is too much at once: at most {rows} rows and {megabytes} MB."), rows=MOST_ROWS,
+        megabytes=MOST_BYTES // 1_000_000,
+    )  # fmt: skip
+
+
 def _workbook(content: bytes) -> list[list[str]]:
-    from python_calamine import CalamineError, CalamineWorkbook
+    """Return the cells of the first sheet.
+
+    Row by row and no further than may be taken: readers that keep a whole sheet make room for every cell between its
+    first and its last, so that a file of two cells far apart ends the program.
+    """
+    from openpyxl import load_workbook
 
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            if sum(entry.file_size for entry in archive.infolist()) > _MOST_UNPACKED:
-                raise Refused(marked("This is too much at once: at most {rows} rows and {megabytes} MB."),
-                              rows=MOST_ROWS, megabytes=MOST_BYTES // 1_000_000)  # fmt: skip
-        rows = CalamineWorkbook.from_filelike(io.BytesIO(content)).get_sheet_by_index(0).to_python()
-    except (CalamineError, zipfile.BadZipFile, ValueError, OSError, IndexError) as error:
+            is_small = unpacks_within(archive, _MOST_UNPACKED)
+        rows = []
+        if is_small:
+            sheet = load_workbook(io.BytesIO(content), read_only=True, data_only=True, keep_links=False).worksheets[0]
+            sheet.reset_dimensions()  # what it says of its size may be a lie, too
+            for values in sheet.iter_rows(values_only=True):
+                last = max((place for place, value in enumerate(values, 1) if value not in (None, "")), default=0)
+                if last:
+                    rows.append([_cell(value) for value in values[:last]])
+                if last > MOST_COLUMNS or len(rows) > MOST_ROWS + 1:
+                    is_small = False
+                    break
+    except Exception as error:  # whatever a damaged workbook makes of the reader
         raise Refused(marked("The workbook cannot be read.")) from error
-    return [[_cell(value) for value in row] for row in rows]
+    if not is_small:
+        raise _too_much()
+    return rows
 
 
 def _cell(value: Any) -> str:
     if value is None:
         return ""
+    if isinstance(value, dt.datetime) and value.time() == dt.time():
+        return value.date().isoformat()  # a spreadsheet knows no days without a time
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float) and value.is_integer():
@@ -140,8 +164,7 @@ def _sheet(cells: Sequence[Sequence[str]]) -> Sheet:
         raise Refused(marked("There must be a line of column names, and rows under it."))
     heads = [tidy(head) or "" for head in filled[0]]
     if len(filled) - 1 > MOST_ROWS or len(heads) > MOST_COLUMNS:
-        raise Refused(marked("This is too much at once: at most {rows} rows and {megabytes} MB."),
-                      rows=MOST_ROWS, megabytes=MOST_BYTES // 1_000_000)  # fmt: skip
+        raise _too_much()
     width = len(heads)
     return Sheet(heads, [[*row[:width], *[""] * (width - len(row))] for row in filled[1:]])
 

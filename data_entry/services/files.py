@@ -109,9 +109,25 @@ def _kind(content: bytes) -> str:
     return _text(content)
 
 
+def unpacks_within(archive: zipfile.ZipFile, most_bytes: int) -> bool:
+    """Say whether all parts of an archive together unpack to no more than so many bytes; none of them is kept.
+
+    What the archive declares of itself may be a lie, so each part is read.
+    """
+    if sum(part.file_size for part in archive.infolist()) > most_bytes:
+        return False
+    unpacked = 0
+    for part in archive.infolist():
+        with archive.open(part) as stream:
+            while chunk := stream.read(2**20):
+                unpacked += len(chunk)
+                if unpacked > most_bytes:
+                    return False
+    return True
+
+
 def _office(content: bytes) -> str:
     """Return the kind of an office document, after reading all of it once without keeping any."""
-    unpacked = 0
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             parts = archive.infolist()
@@ -124,14 +140,8 @@ def _office(content: bytes) -> str:
             too_much = Refused(
                 marked("The document would unpack to more than {most} MB and is not taken."), most=UNPACKED_MEGABYTES
             )
-            if len(parts) > _MOST_PARTS or sum(p.file_size for p in parts) > UNPACKED_MEGABYTES * 2**20:
+            if len(parts) > _MOST_PARTS or not unpacks_within(archive, UNPACKED_MEGABYTES * 2**20):
                 raise too_much
-            for part in parts:
-                with archive.open(part) as stream:  # what is declared may be a lie
-                    while chunk := stream.read(2**20):
-                        unpacked += len(chunk)
-                        if unpacked > UNPACKED_MEGABYTES * 2**20:
-                            raise too_much
     except (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError, OSError, ValueError) as error:
         raise Refused(_DAMAGED) from error
     return kinds[0]

@@ -111,6 +111,12 @@ def _values(text: str | None) -> dict[str, Any]:
     return values if isinstance(values, dict) else {}
 
 
+def changed_values(line: AuditLog) -> tuple[Changed, ...]:
+    """Return the values of a line of the trail as they are kept: references are keys."""
+    before, after = _values(line.before), _values(line.after)
+    return tuple(Changed(name, before.get(name), after.get(name)) for name in dict.fromkeys([*before, *after]))
+
+
 def _order(table: str, before: dict[str, Any], after: dict[str, Any]) -> list[str]:
     known = [column.name for column in metadata.tables[table].c]
     shown = {*before, *after} - {"deleted_at"}

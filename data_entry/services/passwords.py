@@ -12,7 +12,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from data_entry.services.errors import Invalid, Problem
 from loupan.i18n import marked
 
-SHORTEST, LONGEST = 10, 200
+SHORTEST, LONGEST = 12, 200
 # Without characters that are mistaken for each other when read aloud or copied by hand.
 _ONE_TIME_ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
 # What is tried first everywhere, as far as it is long enough to pass the rule of length; compared without digits,

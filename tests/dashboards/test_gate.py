@@ -390,7 +390,7 @@ def test_a_reset_password_must_be_changed_before_anything_else(client, crm, cloc
 
     assert "passwords differ" in change(once, "quite another word", "quite another one").text
     assert "not right" in change("wrong", "quite another word").text
-    assert "at least 10" in change(once, "short").text
+    assert "at least 12" in change(once, "short").text
     assert "the old one" in change(once, once).text
     answer = change(once, "quite another word")
     assert answer.status_code == 303
@@ -483,7 +483,7 @@ def test_the_first_administrator_is_made_once(tmp_path, monkeypatch, clock, make
         assert client.get("/setup", params={"token": token}).status_code == 404
     form = form_of(client.get("/setup?token=the token"))
     fields = {**form, "login": "boss", "password": "short", "password_again": "short"}
-    assert "at least 10" in client.post("/setup", data=fields).text
+    assert "at least 12" in client.post("/setup", data=fields).text
     fields |= {"password": PASSWORD, "password_again": PASSWORD}
     assert client.post("/setup", data=fields | {"token": "wrong"}).status_code == 404
     assert client.post("/setup", data=fields | {"form_token": "x"}).status_code == 403
@@ -519,3 +519,31 @@ def test_the_headers_stay(client):
         assert "form-action 'self'" in headers["content-security-policy"]
         assert headers["x-frame-options"] == "DENY"
     assert client.get("/login").headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/survey/", "/survey/x/y", "/survey/x/_stcore/metrics", "/survey//customers", "/oidc/", "/oidc/x", "/oidc/start/x",
+     "/login/x", "/setup/", "/logout//"],
+)  # fmt: skip
+def test_what_stands_below_a_public_address_is_not_public(client, path):
+    assert client.get(path).status_code == 401
+
+
+def test_over_https_the_browser_is_told_to_stay_there(client, monkeypatch, make_app):
+    assert "strict-transport-security" not in client.get("/login").headers
+    monkeypatch.setenv("LOUPAN_HTTPS", "1")
+    get_settings.cache_clear()
+    secure = TestClient(make_app(), base_url=f"https://{HOST}", follow_redirects=False)
+    for path in ("/login", "/customers", "/nothing"):
+        assert secure.get(path).headers["strict-transport-security"] == "max-age=31536000"
+
+
+def test_a_password_page_is_no_place_to_guess(client, crm, monkeypatch):
+    log_in(client)
+    monkeypatch.setattr(accounts, "is_right", lambda *_: False)
+    form = form_of(client.get("/password"))
+    fields = {**form, "old_password": "guess", "password": "quite another word", "password_again": "quite another word"}
+    answers = [client.post("/password", data=fields) for _ in range(16)]
+    assert [answer.status_code for answer in answers] == [400] * 15 + [429]
+    assert 0 < int(answers[-1].headers["retry-after"]) <= 300

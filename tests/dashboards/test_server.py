@@ -244,3 +244,25 @@ def test_a_taken_port_is_said_so(tmp_path):
         taken.listen()
         with pytest.raises(ServerError, match="--port"):
             serve(taken.getsockname()[1])
+
+
+def test_over_https_no_cookie_travels_in_the_clear(client, monkeypatch):
+    monkeypatch.setenv("LOUPAN_HTTPS", "1")
+    get_settings.cache_clear()
+    secure = replace(client, cookie=f"__Host-{client.cookie}")
+    for path in ("/_stcore/health", "/_stcore/host-config", "/login", "/customers"):
+        headers = secure.get(path, Accept=PAGE).headers
+        assert "max-age=" in headers["strict-transport-security"]
+        assert "secure" in headers.get("set-cookie", "secure").lower()
+    assert "_streamlit_xsrf" in secure.get("/_stcore/health").headers["set-cookie"]
+
+
+@pytest.mark.parametrize("path", ["/customers", "/login", "/media/nothing.csv", "/files/1", "/data-docs/", "/nothing"])
+def test_private_answers_are_kept_nowhere(client, path):
+    assert re.search("no-store|no-cache", client.get(path, Accept=PAGE).headers["cache-control"])
+
+
+def test_a_refused_host_is_told_no_less(client):
+    refused = client.get("/", Host="evil.example")
+    assert refused.status == 400
+    assert "default-src 'self'" in refused.headers["content-security-policy"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import datetime as dt
 import gzip
 import re
@@ -13,6 +14,7 @@ import openpyxl
 import pytest
 
 from data_entry.services.import_data import ImportReport
+from loupan.spreadsheet import is_active
 from tests.data_entry.import_case import ImportCase, on_sqlite
 
 CUSTOMERS = "select id as external_ref, name, phone, born as birth_on from {}"
@@ -315,3 +317,60 @@ def test_python_is_out_of_sight(case: ImportCase) -> None:
     assert case is not None  # a variable of this name is in scope when the SQL runs
     case.mapping("source", "select * from problems")
     assert "there is no 'problems'" in refused(case.run())
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "read_text(concat('/etc', '/passwd'))",
+        "read_text(['{inside}', '/etc/passwd'])",
+        "read_text('file:///etc/passwd')",
+        "read_csv('/proc/self/environ')",
+        "read_blob('/etc/hostname')",
+        "sniff_csv('/etc/passwd')",
+        "parquet_metadata('/etc/passwd')",
+        "query('from read_text(''/etc/passwd'')')",
+        "query_table(['/etc/passwd'])",
+        "read_csv('http://127.0.0.1:9/a.csv')",
+        "'http://127.0.0.1:9/a.parquet'",
+        "sqlite_scan('/etc/passwd', 'x')",
+        "postgres_scan('host=127.0.0.1', 'public', 'x')",
+        "iceberg_scan('/etc')",
+        "(select getenv('HOME'))",
+        "(select * from read_text((select '/etc/passwd')))",
+        "(copy (select 1) to '/tmp/x.csv')",
+        "(install httpfs)",
+    ],
+)
+def test_nothing_else_is_asked_or_opened_from_within_a_select(case: ImportCase, source: str) -> None:
+    inside = case.source("a.txt", "inside")
+    case.mapping(
+        "source", f"select 'a' as external_ref, cast(t as varchar) as name from {source.format(inside=inside)} as t"
+    )
+    reason = refused(case.run())
+    assert "root:" not in reason
+    assert case.rows("source") == []
+    assert [path.name for path in case.sources.iterdir()] == ["a.txt"]
+
+
+def test_settings_of_the_engine_cannot_be_changed_from_within(case: ImportCase) -> None:
+    for inner in ("set_config('enable_external_access', 'true', false)", "(set enable_external_access = true)"):
+        case.mapping("source", f"select 'a' as external_ref, {inner} as name")
+        refused(case.run())
+    assert case.rows("source") == []
+
+
+def test_rejected_rows_run_nothing_where_they_are_opened(case: ImportCase) -> None:
+    harm = ["=cmd|' /C calc'!A0", "@SUM(1)", '+HYPERLINK("http://evil.example")', "-2+3+cmd|' /C calc'!A0", "\\t=1+1"]
+    kept = ["-12.50", "+86 138 0000 1234", "a=b"]
+    rows = "\n".join(f'"{text.replace(chr(34), chr(34) * 2)}",x' for text in [*harm, *kept])
+    case.source("people.csv", f"name,born\n{rows}\n".replace("\\t", "\t"))
+    case.mapping("customer", "select name as external_ref, name, born as birth_on from people")
+    report = case.run(skip_bad=True)
+    (path,) = report.reject_files
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        cells = [cell for row in csv.reader(file) for cell in row]
+    for text in kept:
+        assert text in cells
+    assert [cell for cell in cells if is_active(cell) and cell not in kept] == []
+    assert any(cell.startswith("'=cmd") for cell in cells)

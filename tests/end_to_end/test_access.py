@@ -1,5 +1,6 @@
 """Each role signs in, lands on its page, and reaches no page that is not its own; accounts are made and mended."""
 
+import os
 import re
 
 import pytest
@@ -9,7 +10,7 @@ from dashboards import menu
 from data_entry.access.roles import READY_MADE
 from data_entry.pages.menu import MENU
 from tests.end_to_end.conftest import new_profile
-from tests.end_to_end.steps import settle
+from tests.end_to_end.steps import choose, settle
 from tests.support.installation import passwords_at
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -145,3 +146,30 @@ def test_pages_fit(signed_in, path, language, look):
     page = signed_in("admin", path, language=language, theme=theme, width=width)
     assert page.locator("[data-testid=stException], [data-testid=stAlertContentError]").count() == 0
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def test_the_trail_says_who_did_what(signed_in, browsing, office):
+    stranger = browsing()
+    log_in(stranger, office, "marketing", "wrong password")
+    stranger.get_by_role("alert").wait_for()
+    page = signed_in("admin", "audit")
+    choose(page, "Action taken", "Sign-in failed")
+    line = page.get_by_role("row").filter(has_text="Sign-in failed").first
+    line.wait_for()
+    assert "127.0.0.1" in line.inner_text()
+    line.get_by_role("button").first.click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_text("password", exact=True).wait_for()
+    assert "The system" in dialog.inner_text(), "who was not let in did nothing himself"
+
+
+@pytest.mark.parametrize("path", ["audit"])
+@pytest.mark.parametrize(("language", "look"), [("en", ("light", 1440)), ("zh", ("dark", 390))], ids=str)
+def test_the_trail_fits(signed_in, path, language, look):
+    theme, width = look
+    page = signed_in("admin", path, language=language, theme=theme, width=width)
+    assert page.get_by_role("row").count() > 1 or page.locator(".lp-note").count()
+    assert page.locator("[data-testid=stException], [data-testid=stAlertContentError]").count() == 0
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    if shots := os.environ.get("LOUPAN_TEST_SHOTS"):
+        page.screenshot(path=f"{shots}/audit-{language}.png")

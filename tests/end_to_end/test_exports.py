@@ -2,7 +2,10 @@
 
 import csv
 import io
+import json
 import re
+import sqlite3
+from contextlib import closing
 from datetime import date
 
 import pytest
@@ -11,6 +14,7 @@ from openpyxl import load_workbook
 from loupan.metrics import open_current
 from loupan.settings import Settings
 from tests.end_to_end.steps import settle
+from tests.support.installation import data_dir_at
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -31,6 +35,15 @@ def downloaded(page, button):
     return download.value.suggested_filename, download.value.path().read_bytes()
 
 
+def taken_from(address):
+    """What the trail says was taken away, by an account."""
+    with closing(sqlite3.connect(data_dir_at(address) / "crm.sqlite", timeout=30)) as crm:
+        lines = crm.execute(
+            "SELECT after FROM audit_log WHERE action = 'export' AND account_id IS NOT NULL ORDER BY id"
+        ).fetchall()
+    return [(line["title"], line["kind"]) for line in (json.loads(after) for (after,) in lines)]
+
+
 def test_a_chart_can_be_taken_away(open_page, address, by_project):
     page = open_page(address, "overview?lang=zh")
     page.locator(".st-key-lp_menu_projects").get_by_role("button").click()
@@ -43,6 +56,7 @@ def test_a_chart_can_be_taken_away(open_page, address, by_project):
     assert name.endswith(".xlsx")
     sheet = load_workbook(io.BytesIO(content))["数据"]
     assert {row[0].value: row[1].value for row in sheet.iter_rows(min_row=2)} == by_project
+    assert taken_from(address)[-2:] == [("各项目签约金额", "csv"), ("各项目签约金额", "xlsx")]
 
     name, content = downloaded(page, page.get_by_role("button", name="下载图片（PNG）"))
     assert name.endswith(".png")

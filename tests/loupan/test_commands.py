@@ -348,6 +348,15 @@ class TestOutput:
         assert HOSTILE_NAME in {row["project"] for row in json.loads(result.stdout)}
 
 
+def test_what_is_written_is_nobody_else_s_to_read(tmp_path: Path) -> None:
+    environment = os.environ | {"LOUPAN_DATA_DIR": str(tmp_path / "data")}
+    command = [sys.executable, "-c", "from loupan.cli import run; run()", "crm", "init"]
+    subprocess.run(command, env=environment, check=True, capture_output=True, umask=0)
+    modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "data", *(tmp_path / "data").iterdir())}
+    assert "crm.sqlite" in modes
+    assert all(mode & 0o027 == 0 for mode in modes.values()), modes
+
+
 class TestHelp:
     @pytest.mark.parametrize("command", [[], ["metrics"], ["snapshots"], ["status"], ["crm"], ["import"]])
     def test_no_completion_anywhere(self, run: Run, command: list[str]) -> None:

@@ -5,13 +5,17 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import duckdb
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
 
+from data_entry.access import SYSTEM
 from data_entry.database import head_version, schema_version
 from data_entry.schema import metadata
 from data_entry.services.import_data import crm_rows
@@ -19,6 +23,10 @@ from data_entry.services.import_data.mapping import Mapping, read_mappings, run_
 from data_entry.services.import_data.report import ImportFailed, ImportReport, TableOutcome, open_private
 from data_entry.services.import_data.source_files import SourceFiles, open_source_files, plain_message
 from data_entry.services.import_data.staging import Staging
+from data_entry.services.trail import done_at_the_server
+from data_entry.services.work import Work, utc_now
+from loupan.settings import get_settings
+from loupan.spreadsheet import inert
 
 Progress = Callable[[str, int, int], None]
 """Told what is being done, and how many steps are done of how many."""
@@ -120,8 +128,19 @@ def _import(
         for outcome in report.tables:
             if outcome.inserted:
                 crm_rows.move_sequence(connection, metadata.tables[outcome.table])
+        _leave_a_trail(connection, report)
         transaction.commit()
         report.committed = True
+
+
+def _leave_a_trail(connection: sa.Connection, report: ImportReport) -> None:
+    """Write a line per table, not per row: the rows name their origin themselves."""
+    with Session(connection, join_transaction_mode="create_savepoint") as session, session.begin():
+        work = Work(session, SYSTEM, utc_now(), ZoneInfo(get_settings().time_zone))
+        for outcome in report.tables:
+            done_at_the_server(
+                work, "import", outcome.table, new=outcome.inserted, changed=outcome.updated, refused=outcome.bad
+            )
 
 
 def _tell(report: ImportReport, mappings: list[Mapping], staging: Staging) -> None:
@@ -165,11 +184,20 @@ def _write_rejects(report: ImportReport, staging: Staging, folder: Path) -> list
                 writer = csv.writer(file)
                 writer.writerow(header)
                 for rows in batches:
-                    writer.writerows(rows)
+                    writer.writerows([_for_a_person(cell) for cell in row] for row in rows)
             paths.append(path)
     except OSError as error:
         raise ImportFailed(f"The rejected rows cannot be written, nothing was changed: {error}") from error
     return paths
+
+
+# Signed numbers and telephone numbers: no formula that could do anything, and to be imported again as they are.
+_NUMERIC = re.compile(r"[+-]?[\d\s().,/-]*\d")
+
+
+def _for_a_person(cell: object) -> object:
+    """Return a cell for a file that is opened in a spreadsheet: what somebody else typed must not run there."""
+    return inert(cell) if isinstance(cell, str) and not _NUMERIC.fullmatch(cell) else cell
 
 
 def _write(connection: sa.Connection, report: ImportReport, staging: Staging, progress: Progress) -> None:

@@ -326,6 +326,24 @@ DAMAGES: dict[str, Callable[[Path], Path]] = {
     "manifest gone": lambda p: _repacked(p, lambda n, d: None if n == "manifest.json" else d),
     "newer format": _edited(lambda m: m.update(format_version=99)),
     "unknown version": _edited(lambda m: m.update(schema="9999")),
+    **{
+        f"a part named {name!r}": _edited(
+            lambda m, name=name: m["parts"].update({name: {"sha256": "0" * 64, "bytes": 1}})  # type: ignore[misc]
+        )
+        for name in (
+            "/etc/cron.d/evil",
+            "attachments//etc/evil",
+            "attachments/a/../../b",
+            "attachments/..",
+            "..\\evil",
+            "attachments/a\\..\\..\\b",
+            "tables/evil.jsonl",
+            "attachments/\x00",
+            "C:evil",
+            "attachments/a b",
+        )
+    },
+    "a part that says it is smaller than it is": _edited(lambda m: m["parts"]["tables/customer.jsonl"].update(bytes=1)),
     "path out of the folder": _edited(
         lambda m: m["parts"].update({"attachments/../../evil": {"sha256": "0" * 64, "bytes": 1}})
     ),

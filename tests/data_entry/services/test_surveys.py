@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from data_entry.access import SYSTEM
+from data_entry.pages.surveys import links_file
 from data_entry.schema.customer import Customer
 from data_entry.schema.service import SurveyAnswer, SurveyInvitation, SurveyResponse
 from data_entry.services import surveys
@@ -176,6 +177,11 @@ def test_answers_by_telephone_use_up_the_invitation(office):
     for login in ("amy", "mara"):
         with pytest.raises(Forbidden), office.writing(login) as work:
             surveys.record(work, survey, {score: 4})
+
+
+def test_the_file_of_links_runs_nothing_where_it_is_opened():
+    text = links_file([("=cmd|' /C calc'!A0", "https://x/survey/a"), ("李", "https://x/survey/b")]).decode("utf-8-sig")
+    assert text.splitlines() == ["name,link", "'=cmd|' /C calc'!A0,https://x/survey/a", "李,https://x/survey/b"]
 
 
 def test_a_survey_without_questions_is_not_issued(office):
