@@ -15,7 +15,7 @@ from dashboards.export import about
 from dashboards.gateway import open_gateway
 from dashboards.report.document import Pairs, Report, Section, Sentences, Table
 from dashboards.report.period import Kind, Reported, reported
-from dashboards.report.sections import PARTS, Made, Material, days_words, key_figures
+from dashboards.report.sections import PARTS, Made, Material, days_of, days_words, key_figures
 from dashboards.view import PREVIOUS, View
 from data_entry.access import SYSTEM, Actor, load_actor
 from data_entry.services import accounts
@@ -161,10 +161,11 @@ def _table(figures: Made | None) -> Table | None:
 
 def _facts(view: View, actor: Actor, told: str, days: str, now: datetime) -> list[tuple[str, str]]:
     t, zone = view.t, view.gateway.time_zone
+    span = days_of(view, view.period)
     return [
         (t("Recipient"), f"{actor.name} ({actor.login})" if actor.name != actor.login else actor.login),
         (t("Rows that count"), told or t("The whole company.")),
-        (t("Period"), f"{days} ({' – '.join(map(view.formats.day, (view.period.start, view.period.end)))})"),
+        (t("Period"), days if days == span else f"{days} ({span})"),
         about.moment(view),
         about.origin(view),
         (t("Made on"), view.formats.moment(now, zone)),

@@ -20,6 +20,7 @@ from dashboards.report.period import reported
 from dashboards.report.recipients import Recipient, Recipients
 from dashboards.report.record import Sent, read_sent, remember
 from dashboards.report.typeset import pdf
+from dashboards.view import company_date
 from loupan.errors import LoupanError
 from loupan.metrics import EVERYTHING
 from loupan.notify import Message, send
@@ -121,7 +122,7 @@ def _one(
     try:
         report = compose(engine, settings, order, now)
         with tempfile.TemporaryDirectory(prefix="loupan-report-") as folder:
-            document = Path(folder) / file_name(report.title, now.date(), "pdf")
+            document = Path(folder) / file_name(report.title, company_date(gateway), "pdf")
             document.write_bytes(pdf(report, now))
             take(recipient.to.get_secret_value(), message(report, document))
     except LoupanError as error:

@@ -405,7 +405,7 @@ class _Layout:
         for number, row in enumerate(rows):
             x, y = 0.0, number * (_LINE + 2) + _LINE / 2
             for trace in row:
-                name = _cut(str(trace["name"]), self.width - 22)
+                name = _cut(_plain(str(trace["name"])), self.width - 22)
                 marker, line = trace.get("marker", {}), trace.get("line", {})
                 colour = line.get("color") or marker.get("color") or self.colours.main
                 if symbol := str(marker.get("symbol", "")) if isinstance(marker.get("symbol", ""), str) else "":
@@ -481,9 +481,8 @@ def _plain(text: str) -> str:
     return html.unescape(_TAG.sub("", text)).strip()
 
 
-def _cut(text: str, width: float) -> str:
-    """Shorten a text to a width in points."""
-    line = _plain(text)
+def _cut(line: str, width: float) -> str:
+    """Shorten a line, which has no tags any more, to a width in points."""
     if words_width(line) <= width:
         return line
     while line and words_width(line + "…") > width:

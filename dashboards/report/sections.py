@@ -5,24 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-import pandas as pd
-
 from dashboards.attribution import MODEL
 from dashboards.change import largest
 from dashboards.charts.comparison import rated
 from dashboards.charts.series import lines_by_month
-from dashboards.confidence import HIGH
 from dashboards.definition import certainty
 from dashboards.export.exhibit import Exhibit
 from dashboards.findings import findings
-from dashboards.gateway import earlier_versions, open_earlier
-from dashboards.key_figure import Compared, attained, compared
+from dashboards.gateway import Period, earlier_versions, open_earlier
+from dashboards.key_figure import attained, compared
 from dashboards.memory import remembered
 from dashboards.model_results import model_runs, rows_of
 from dashboards.pages import campaign_return, changes, complaints, conversion, headlines, models, overview, sales
-from dashboards.report.document import Block, Cell, Chart, Charts, Section, Sentences, Table
+from dashboards.report.blocks import change, rows_of_charts, table
+from dashboards.report.document import Block, Cell, Section, Sentences, Table
 from dashboards.report.period import Reported, twelve_months
-from dashboards.report.plot import Unprintable, course_line, plot
+from dashboards.report.plot import course_line
 from dashboards.view import View
 from data_entry.access import Actor
 from data_entry.services.figures import OPEN, resource_of
@@ -32,16 +30,13 @@ from loupan.mining.published import OK
 from loupan.ui.drawing import Drawing
 from loupan.ui.palette import COLOURS
 
-WIDTH = 493.0
-"""Of the text on the page, in points."""
-_BESIDE = 14.0
 _COURSE = (54.0, 15.0)
-_MOST_FINDINGS, _MOST_MONTHS, _MOST_ROWS, _MOST_SOURCES = 8, 10, 10, 9
+_MOST_FINDINGS, _MOST_MONTHS, _MOST_COMPARED = 8, 10, 10
 # The forecasts a board plans with, and the tables of each that tell them.
 _FORECASTS = {
     "sales_forecast": ("amount", "by_project"),
-    "collections_forecast": ("collected", "by_project"),
-    "sell_through": ("course", "types"),
+    "collections_forecast": ("collected",),
+    "sell_through": ("course",),
 }
 
 
@@ -94,10 +89,15 @@ def days_words(view: View, reported: Reported) -> str:
     """Write the days reported: a month or quarter by its name, a week by its days."""
     formats = view.formats
     if reported.kind == "week":
-        return f"{formats.day(reported.period.start)} – {formats.day(reported.period.end)}"
+        return days_of(view, reported.period)
     if reported.kind == "month":
         return formats.month_in_full(reported.period.start)
     return formats.period_label(reported.label)
+
+
+def days_of(view: View, period: Period) -> str:
+    """Write a period by its first and last day."""
+    return f"{view.formats.day(period.start)} – {view.formats.day(period.end)}"
 
 
 def key_figures(material: Material) -> Made:
@@ -108,13 +108,14 @@ def key_figures(material: Material) -> Made:
     rows = []
     for metric in metrics:
         told, told_year = compared(view, metric, before), compared(view, metric, year_before)
-        share = attained(view, metric)
+        # Targets are set by the month: of a week they say nothing.
+        share = None if material.reported.kind == "week" else attained(view, metric)
         rows.append(
             [
                 Cell(view.label(metric)),
                 Cell(view.write(told.value, metric)),
-                _change(told),
-                _change(told_year),
+                change(told),
+                change(told_year),
                 Cell(NO_DATA if share is None else view.formats.value(share, "percent")),
                 Cell(view.write(year.value(metric), metric)),
                 Cell("", plot=course_line(_by_month(year, metric), *_COURSE, COLOURS["light"].main)),
@@ -132,12 +133,12 @@ def key_figures(material: Material) -> Made:
     note = t(
         "Prior period: {before}. Last year: {year}. 12 months: those to {day}; the line shows them. Green: better, "
         "orange: worse.",
-        before=_span(view, before.start, before.end),
-        year=_span(view, year_before.start, year_before.end),
+        before=days_of(view, before),
+        year=days_of(view, year_before),
         day=view.formats.day(view.period.end),
     )
-    table = Table("", head, rows, frozenset({1, 2, 3, 4, 5}), (1.5, 0.85, 1.05, 1.05, 0.7, 0.95, 0.9), note)
-    return Made(Section(t("Key figures"), "", (table,)), metrics=metrics)
+    block = Table("", head, rows, frozenset({1, 2, 3, 4, 5}), (1.5, 0.85, 1.05, 1.05, 0.7, 0.95, 0.9), note)
+    return Made(Section(t("Key figures"), "", (block,)), metrics=metrics)
 
 
 def _by_month(view: View, metric: str) -> list[float]:
@@ -160,16 +161,16 @@ def what_changed(material: Material) -> Made:
             Cell(view.label(metric)),
             Cell(view.write(view.value(metric, period=before), metric)),
             Cell(view.write(view.value(metric), metric)),
-            _change(compared(view, metric, before)),
+            change(compared(view, metric, before)),
             Cell(headlines.largest_part(view, metric) or NO_DATA),
         ]
         for metric in metrics
     ]
     head = (t("Figure"), t("Then"), t("Now"), t("Difference"), t("Where it comes from"))
-    table = Table("", head, rows, frozenset({1, 2, 3}), (1.35, 0.7, 0.7, 0.95, 2.5))
+    block = Table("", head, rows, frozenset({1, 2, 3}), (1.35, 0.7, 0.7, 0.95, 2.5))
     exhibits = tuple(_decomposed(view, metrics))
-    blocks: list[Block] = [table, *_rows_of_charts(exhibits)]
-    lead = t("{days} against {before}.", days=material.days, before=_span(view, before.start, before.end))
+    blocks: list[Block] = [block, *rows_of_charts(exhibits)]
+    lead = t("{days} against {before}.", days=material.days, before=days_of(view, before))
     return Made(Section(t("What changed, and why"), lead, blocks, is_in_mail=True), exhibits, metrics)
 
 
@@ -224,9 +225,9 @@ def _leads(view: View) -> Drawing:
 
 
 @remembered()
-def _by_source(view: View, metric: str) -> Drawing:
-    """A rate by the sources that most leads came from."""
-    return rated(view, metric, "source", most=_MOST_SOURCES)
+def _compared(view: View, metric: str, dimension: str) -> Drawing:
+    """A rate by the values of a dimension, those of most cases: paper has no room for all."""
+    return rated(view, metric, dimension, most=_MOST_COMPARED)
 
 
 def sold(material: Material) -> Made:
@@ -280,8 +281,8 @@ def converted(material: Material) -> Made:
         Exhibit(
             year,
             t("{metric} compared", metric=year.label(rate)),
-            _by_source,
-            (rate,),
+            _compared,
+            (rate, "source"),
             (rate,),
             t("Points with 95% Wilson intervals."),
         ),
@@ -300,7 +301,7 @@ def complained(material: Material) -> Made:
         Exhibit(
             year,
             year.heading(year.label("complaint_rate"), "project"),
-            complaints.by_cut,
+            _compared,
             ("complaint_rate", "project"),
             ("complaint_rate",),
             t("Per 100 customer-months, with exact 95% Poisson intervals."),
@@ -359,7 +360,7 @@ def forecast(material: Material) -> Made:
             for output in outputs
             if output is not None and rows_of(view.gateway, run.name, output.name) is not None
         ]
-    blocks: list[Block] = [*_rows_of_charts(exhibits)]
+    blocks: list[Block] = [*rows_of_charts(exhibits)]
     if sentences:
         blocks.append(Sentences(t("What the models say of themselves"), sentences))
     lead = t("Bands hold what is to come in 95 of 100 cases, if the future is like the past.") if exhibits else ""
@@ -383,9 +384,7 @@ def restated(material: Material) -> Made:
     words = t("Months that were over when the earlier snapshot was made, and whose numbers differ now.")
     lead = f"{changes.span(view, gateway)} {words}"
     block: Block = (
-        Sentences("", [t("Nothing differs.")])
-        if drawing.is_empty
-        else replace(_table("", drawing, _MOST_MONTHS, view), note=_more(view, drawing, _MOST_MONTHS))
+        Sentences("", [t("Nothing differs.")]) if drawing.is_empty else table("", drawing, _MOST_MONTHS, view)
     )
     return Made(Section(t("Months that became others"), lead, (block,)))
 
@@ -415,7 +414,7 @@ def _made(material: Material, title: str, lead: str, exhibits: Sequence[Exhibit]
     metrics = tuple(metric for metric in tiles if material.view.gateway.is_recorded(metric))
     words = material.view.t("Charts and intervals: {days}.", days=material.twelve)
     blocks: list[Block] = [_tiles(material, metrics)] if metrics else []
-    charts = [*_rows_of_charts(exhibits)]
+    charts = [*rows_of_charts(exhibits)]
     told = " ".join(filter(None, (lead, words if charts else "")))
     return Made(Section(title, told, [*blocks, *charts]), tuple(exhibits), metrics)
 
@@ -431,7 +430,7 @@ def _tiles(material: Material, metrics: Sequence[str]) -> Table:
             [
                 Cell(view.label(metric)),
                 Cell(view.write(told.value, metric)),
-                _change(told),
+                change(told),
                 Cell(year.write(year.value(metric), metric)),
                 Cell(sure.get(t("95% interval"), NO_DATA)),
                 Cell(sure.get("n", NO_DATA) if year.is_estimate(metric) else NO_DATA),
@@ -439,54 +438,3 @@ def _tiles(material: Material, metrics: Sequence[str]) -> Table:
         )
     head = (t("Figure"), material.days, t("vs prior period"), t("12 months"), t("95% interval"), "n")
     return Table("", head, rows, frozenset({1, 2, 3, 4, 5}), (1.9, 0.95, 1.2, 1.1, 1.15, 0.7))
-
-
-def _rows_of_charts(exhibits: Sequence[Exhibit]) -> Iterator[Block]:
-    """Yield charts in pairs, those that stand alone over the whole width; what has no picture is a table."""
-    shown = [exhibit for exhibit in exhibits if not exhibit.drawing.is_empty]
-    pictured = [exhibit for exhibit in shown if exhibit.drawing.figure is not None]
-    for start in range(0, len(pictured), 2):
-        pair = pictured[start : start + 2]
-        width = WIDTH if len(pair) == 1 else (WIDTH - _BESIDE) / 2
-        yield Charts([_chart(exhibit, width) for exhibit in pair])
-    for exhibit in shown:
-        if exhibit.drawing.figure is None:
-            yield _table(exhibit.title, exhibit.drawing, _MOST_ROWS, exhibit.view)
-
-
-def _chart(exhibit: Exhibit, width: float) -> Chart:
-    drawing, grade = exhibit.drawing, exhibit.confidence
-    if drawing.figure is None:
-        raise Unprintable(exhibit.title)
-    return Chart(
-        exhibit.title,
-        exhibit.caption,
-        plot(drawing.figure.to_dict(), width),
-        drawing.alt or exhibit.title,
-        drawing.signals,
-        drawing.note,
-        "" if grade is None or grade.grade == HIGH else grade.mark,
-    )
-
-
-def _table(title: str, drawing: Drawing, most: int, view: View) -> Table:
-    frame: pd.DataFrame = drawing.table.head(most)
-    rows = [[Cell(str(text)) for text in row] for row in frame.itertuples(index=False)]
-    return Table(title, [*map(str, frame.columns)], rows, note=_more(view, drawing, most))
-
-
-def _more(view: View, drawing: Drawing, most: int) -> str:
-    if len(drawing.table) <= most:
-        return drawing.note
-    return view.t("The first {number} of {all}.", number=most, all=len(drawing.table))
-
-
-def _change(told: Compared) -> Cell:
-    if told.change is None:
-        return Cell(told.reason)
-    return Cell(f"{told.arrow} {told.change}", "" if told.is_good is None else "good" if told.is_good else "bad")
-
-
-def _span(view: View, start: object, end: object) -> str:
-    first, last = pd.Timestamp(str(start)).date(), pd.Timestamp(str(end)).date()
-    return f"{view.formats.day(first)} – {view.formats.day(last)}"
