@@ -23,8 +23,7 @@ from data_entry.services.errors import Forbidden
 from data_entry.services.work import Work, reading
 from loupan.errors import LoupanError
 from loupan.i18n import marked, translator
-from loupan.refresh_lock import is_refreshing
-from loupan.refresh_state import read_state
+from loupan.refresh_state import last_refresh
 from loupan.settings import Settings
 
 _TITLES: dict[Kind, str] = {
@@ -47,7 +46,6 @@ class Order:
         language: a key of `loupan.i18n.LANGUAGES`.
         kind: of the period.
         company: what stands above the title; may be empty.
-        stale_after: how old data may be before the report says so.
         since: version of the snapshot that the last report was made from; empty for none.
     """
 
@@ -55,7 +53,6 @@ class Order:
     language: str
     kind: Kind
     company: str = ""
-    stale_after: timedelta = timedelta(hours=36)
     since: str = ""
 
 
@@ -117,7 +114,7 @@ def compose(engine: sa.Engine, settings: Settings, order: Order, now: datetime) 
         title=t(_TITLES[order.kind], period=days),
         company=order.company,
         facts=_facts(first, actor, told, days, now),
-        notices=_notices(first, settings, about_days, order.stale_after, now),
+        notices=_notices(first, settings, about_days, now),
         figures=_table(figures),
         sections=sections,
         page=t("Page {page} of {pages}", page="{page}", pages="{pages}"),
@@ -172,12 +169,12 @@ def _facts(view: View, actor: Actor, told: str, days: str, now: datetime) -> lis
     ]
 
 
-def _notices(view: View, settings: Settings, about_days: Reported, stale_after: timedelta, now: datetime) -> list[str]:
+def _notices(view: View, settings: Settings, about_days: Reported, now: datetime) -> list[str]:
     """Return what a reader must know first: that data are old or end early, that a refresh was not published."""
     t, formats, zone = view.t, view.formats, view.gateway.time_zone
     notices = []
     as_of = formats.moment(view.gateway.as_of, zone)
-    if now - view.gateway.as_of > stale_after:
+    if now - view.gateway.as_of > timedelta(hours=settings.fresh_hours):
         age = formats.value((now - view.gateway.as_of) / timedelta(days=1), "days")
         notices.append(
             t(
@@ -192,7 +189,7 @@ def _notices(view: View, settings: Settings, about_days: Reported, stale_after: 
         )
     if about_days.is_late:
         notices.append(t("A later period is over, but the data do not reach it."))
-    refresh = read_state(settings)
+    refresh = last_refresh(settings)
     if refresh is not None:
         moment = formats.moment(datetime.fromisoformat(refresh.started_at), zone)
         if refresh.outcome == "refused":
@@ -204,9 +201,12 @@ def _notices(view: View, settings: Settings, about_days: Reported, stale_after: 
                     number=len(refresh.failed_checks),
                 )
             )
-        elif refresh.outcome == "error" or (refresh.outcome == "running" and not is_refreshing(settings.data_dir)):
+        elif refresh.outcome in ("error", "cancelled"):
             notices.append(
-                t("The last refresh, started {moment}, failed. These are the figures of an earlier one.", moment=moment)
+                t(
+                    "The last refresh, started {moment}, did not finish. These are the figures of an earlier one.",
+                    moment=moment,
+                )
             )
     return notices
 

@@ -116,7 +116,6 @@ def _one(
         recipient.language,
         recipient.period,
         recipients.company,
-        recipients.stale_after,
         since=others[-1].version if others else "",
     )
     try:

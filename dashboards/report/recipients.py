@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,7 +21,6 @@ EXAMPLE = """\
 # ${NAME} stands for the environment variable NAME: keep passwords there.
 
 company = ""                  # stands above the title
-stale_after_hours = 36        # data older than this are said to be old on the first page
 
 [[recipient]]
 name = "board"                # your name for it; each recipient gets each period's report once
@@ -75,7 +73,6 @@ class Recipients(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
 
     company: str = Field("", max_length=200)
-    stale_after_hours: float = Field(36, gt=0, le=24 * 366)
     recipient: tuple[Recipient, ...] = ()
 
     @field_validator("recipient")
@@ -85,11 +82,6 @@ class Recipients(BaseModel):
         if repeated := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"the name {repeated[0]!r} stands there twice; give each recipient its own")
         return recipients
-
-    @property
-    def stale_after(self) -> timedelta:
-        """How old data may be before a report says so."""
-        return timedelta(hours=self.stale_after_hours)
 
 
 def path_of(settings: Settings) -> Path:

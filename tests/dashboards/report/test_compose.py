@@ -218,7 +218,7 @@ def test_old_and_refused_data_are_told_on_the_first_page(use, tmp_path):
     use(copied)
     refused = RefreshState("later", "2026-07-02T00:00:00+00:00", "refused", failed_checks=["a", "b"])
     write_state(get_settings(), refused)
-    report = made("service", "en", now=NOW + timedelta(days=40), stale_after=timedelta(hours=24))
+    report = made("service", "en", now=NOW + timedelta(days=40))
     assert report.code == "2026-06"
     assert [notice.split(":")[0] for notice in report.notices] == [
         "The data are older than promised",
