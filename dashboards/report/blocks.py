@@ -22,8 +22,13 @@ _HALF = (WIDTH - _BESIDE) / 2
 _MOST_ROWS = 10
 
 
-def rows_of_charts(exhibits: Sequence[Exhibit]) -> Iterator[Block]:
-    """Yield charts in pairs, one that stands alone over the whole width; what cannot be drawn on paper is a table."""
+def rows_of_charts(exhibits: Sequence[Exhibit], without: str = "") -> Iterator[Block]:
+    """Yield charts in pairs, one that stands alone over the whole width; what cannot be drawn on paper is a table.
+
+    Args:
+        exhibits: of the pages.
+        without: words that their notes leave out, since they are told once for all.
+    """
     shown = [exhibit for exhibit in exhibits if not exhibit.drawing.is_empty]
     drawn = [(exhibit, picture) for exhibit in shown if (picture := _picture(exhibit, _HALF)) is not None]
     for start in range(0, len(drawn), 2):
@@ -31,7 +36,7 @@ def rows_of_charts(exhibits: Sequence[Exhibit]) -> Iterator[Block]:
         if len(pair) == 1:
             exhibit = pair[0][0]
             pair = [(exhibit, _picture(exhibit, WIDTH) or pair[0][1])]
-        yield Charts([_chart(exhibit, picture) for exhibit, picture in pair])
+        yield Charts([_chart(exhibit, picture, without) for exhibit, picture in pair])
     pictured = [exhibit for exhibit, _ in drawn]
     for exhibit in shown:
         if exhibit not in pictured:
@@ -46,7 +51,7 @@ def _picture(exhibit: Exhibit, width: float) -> Plot | None:
         return None
 
 
-def _chart(exhibit: Exhibit, picture: Plot) -> Chart:
+def _chart(exhibit: Exhibit, picture: Plot, without: str) -> Chart:
     drawing, grade = exhibit.drawing, exhibit.confidence
     return Chart(
         exhibit.title,
@@ -54,7 +59,7 @@ def _chart(exhibit: Exhibit, picture: Plot) -> Chart:
         picture,
         drawing.alt or exhibit.title,
         drawing.signals,
-        drawing.note,
+        drawing.note.replace(without, "").strip() if without else drawing.note,
         "" if grade is None or grade.grade == HIGH else grade.mark,
     )
 

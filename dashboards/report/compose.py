@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -15,7 +16,7 @@ from dashboards.export import about
 from dashboards.gateway import open_gateway
 from dashboards.report.document import Pairs, Report, Section, Sentences, Table
 from dashboards.report.period import Kind, Reported, reported
-from dashboards.report.sections import PARTS, Made, Material, days_of, days_words, key_figures
+from dashboards.report.sections import PARTS, Made, Material, Part, days_of, days_words, key_figures
 from dashboards.view import PREVIOUS, View
 from data_entry.access import SYSTEM, Actor, load_actor
 from data_entry.services import accounts
@@ -26,6 +27,7 @@ from loupan.i18n import marked, translator
 from loupan.refresh_state import last_refresh
 from loupan.settings import Settings
 
+_LOG = logging.getLogger(__name__)
 _TITLES: dict[Kind, str] = {
     "month": marked("Monthly report {period}"),
     "quarter": marked("Quarterly report {period}"),
@@ -102,7 +104,7 @@ def compose(engine: sa.Engine, settings: Settings, order: Order, now: datetime) 
     for part in PARTS:
         if part.page in views:
             view, words = views[part.page]
-            one = part.make(Material(view, about_days, actor, order.since))
+            one = _guarded(part, Material(view, about_days, actor, order.since))
             if one.section.blocks:
                 made.append(_bounded(one, words if words != told else ""))
     shown = [figures, *made] if figures else made
@@ -140,6 +142,17 @@ def _views(engine: sa.Engine, actor: Actor, order: Order) -> dict[str, tuple[Vie
         whole = reported(order.kind, gateway.as_of, gateway.time_zone, gateway.as_of).period
         found[page] = View(gateway, order.language, "light", whole, (), PREVIOUS), known.told
     return found
+
+
+def _guarded(part: Part, material: Material) -> Made:
+    """Make a section; a mistake of ours in one must not take the others from the board, and must not be hidden."""
+    try:
+        return part.make(material)
+    except Exception:
+        _LOG.exception("A section of the report could not be made: %s", part.make.__name__)
+        t = material.view.t
+        sentence = t("This could not be shown; the reason is in the server's log.")
+        return Made(Section(t(part.title), "", (Sentences("", [sentence]),)))
 
 
 def _bounded(made: Made, words: str) -> Made:

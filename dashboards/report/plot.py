@@ -20,8 +20,9 @@ from loupan.ui.palette import COLOURS, Colours
 
 SIZE = 6.8
 """Of the words in charts, in points."""
-ROW = 15.5
-"""Height of a row of a horizontal chart, in points."""
+_ROWS = ((6, 15.5), (10, 13.5), (10**6, 11.5))
+"""Up to so many rows of a horizontal chart, the height of each, in points."""
+_ROW_OF_TWO = 19.0
 COURSE = 118.0
 """Height of a chart over time without its legend, in points."""
 _LINE = 1.25 * SIZE
@@ -131,7 +132,7 @@ class _Layout:
         top = len(legend) * (_LINE + 2) + (3 if legend else 2)
         left, bottom = self._margins()
         rows = abs(self.y.high - self.y.low)
-        inner = ROW * max(rows, 1.6) if self.is_horizontal else COURSE - bottom
+        inner = self._row(rows) * max(rows, 1.6) if self.is_horizontal else COURSE - bottom
         height = top + inner + bottom
         self.x.start, self.x.end = left, self.width - 5
         self.y.start, self.y.end = height - bottom, top
@@ -146,6 +147,12 @@ class _Layout:
                 below = trace
         self._legend(legend)
         return Plot(round(self.width, 2), round(height, 2), self.marks)
+
+    def _row(self, rows: float) -> float:
+        """Return the height of a row: less of each where there are many, more where names take two lines."""
+        height = next(height for most, height in _ROWS if rows <= most + 0.5)
+        is_of_two = any(len(_lines(text)) > 1 for _, text in self._ticks("y"))
+        return max(height, _ROW_OF_TWO) if is_of_two else height
 
     def _domains(self, top: float, bottom: float) -> None:
         """Give each vertical axis its part of the height."""

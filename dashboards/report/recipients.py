@@ -34,7 +34,7 @@ period = "month"              # week, month or quarter
 # login = "sales_manager"     # within the estates and people of this account
 # to = "mailtos://…"          # any address that Apprise knows and that takes files
 # language = "en"
-# period = "week"
+# period = "week"             # then let LOUPAN_REPORT_CRON run every week, as "0 8 * * 1"
 """
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 

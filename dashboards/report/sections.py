@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from dashboards.attribution import MODEL
 from dashboards.change import largest
 from dashboards.charts.comparison import rated
+from dashboards.charts.events import marks
 from dashboards.charts.series import lines_by_month
 from dashboards.definition import certainty
 from dashboards.export.exhibit import Exhibit
@@ -26,6 +27,7 @@ from data_entry.access import Actor
 from data_entry.services.figures import OPEN, resource_of
 from loupan.errors import LoupanError
 from loupan.formats import NO_DATA
+from loupan.i18n import marked
 from loupan.mining.published import OK
 from loupan.ui.drawing import Drawing
 from loupan.ui.palette import COLOURS
@@ -215,7 +217,16 @@ def trends(material: Material) -> Made:
         ),
         Exhibit(year, t("Complaint rate by month"), overview.complaints, (), ("complaint_rate",)),
     )
-    return _made(material, t("Trends"), t("Rings mark what lies beyond ordinary variation."), exhibits)
+    happened = marks(year, year.months())
+    if happened is None:
+        return _made(material, t("Trends"), t("Rings mark what lies beyond ordinary variation."), exhibits)
+    # On paper nothing can be pointed at: what the numbers beneath the charts mean is told once.
+    made = _made(
+        material, t("Trends"), t("Rings mark what lies beyond ordinary variation."), exhibits, without=happened.words
+    )
+    events = [f"({number}) {words}" for number, words in enumerate(filter(None, happened.by_month), start=1)]
+    block = Sentences(t("Events"), [" ".join(events)])
+    return replace(made, section=replace(made.section, blocks=(*made.section.blocks, block)))
 
 
 @remembered()
@@ -391,30 +402,38 @@ def restated(material: Material) -> Made:
 
 @dataclass(frozen=True)
 class Part:
-    """A section with the page whose right and scope it needs."""
+    """A section: its title, and the page whose right and rows it needs."""
 
+    title: str
     page: str
     make: Callable[[Material], Made]
 
 
 PARTS = (
-    Part("overview", what_changed),
-    Part("overview", decisions),
-    Part("overview", trends),
-    Part("sales", sold),
-    Part("conversion", converted),
-    Part("complaints", complained),
-    Part("campaign-return", returned),
-    Part("models", forecast),
-    Part("changes", restated),
+    Part(marked("What changed, and why"), "overview", what_changed),
+    Part(marked("What needs a decision"), "overview", decisions),
+    Part(marked("Trends"), "overview", trends),
+    Part(marked("Sales"), "sales", sold),
+    Part(marked("Conversion"), "conversion", converted),
+    Part(marked("Complaints"), "complaints", complained),
+    Part(marked("Campaign return"), "campaign-return", returned),
+    Part(marked("Forecasts"), "models", forecast),
+    Part(marked("Months that became others"), "changes", restated),
 )
 
 
-def _made(material: Material, title: str, lead: str, exhibits: Sequence[Exhibit], tiles: Sequence[str] = ()) -> Made:
+def _made(
+    material: Material,
+    title: str,
+    lead: str,
+    exhibits: Sequence[Exhibit],
+    tiles: Sequence[str] = (),
+    without: str = "",
+) -> Made:
     metrics = tuple(metric for metric in tiles if material.view.gateway.is_recorded(metric))
     words = material.view.t("Charts and intervals: {days}.", days=material.twelve)
     blocks: list[Block] = [_tiles(material, metrics)] if metrics else []
-    charts = [*rows_of_charts(exhibits)]
+    charts = [*rows_of_charts(exhibits, without)]
     told = " ".join(filter(None, (lead, words if charts else "")))
     return Made(Section(title, told, [*blocks, *charts]), tuple(exhibits), metrics)
 

@@ -239,6 +239,20 @@ def test_nothing_published_is_no_report(use):
 
 
 @pytest.mark.slow
+def test_a_section_that_fails_says_so_and_takes_no_other_away(use, monkeypatch):
+    use(sample_installation())
+
+    def broken(view):
+        raise KeyError("weeks")
+
+    monkeypatch.setattr("dashboards.report.sections.findings", broken)
+    report = made("executive")
+    (section,) = [section for section in report.sections if section.title == "What needs a decision"]
+    assert section.blocks[0].sentences == ["This could not be shown; the reason is in the server's log."]
+    assert "Sales" in [section.title for section in report.sections]
+
+
+@pytest.mark.slow
 def test_months_told_of_before_that_became_others_are_told(use, tmp_path):
     copied = copy_of_sample(tmp_path)
     (first,) = copied.glob("snapshots/2*")
