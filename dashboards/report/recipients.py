@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import re
 import tomllib
 from pathlib import Path
 from typing import Any, Literal
@@ -12,13 +10,14 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 
 from dashboards.report.compose import ReportError
 from dashboards.report.period import Kind
+from loupan.addresses import environment, filled_in, names_in
 from loupan.notify import NotifyError, check_address
 from loupan.settings import Settings
 
 FILE = "reports.toml"
 EXAMPLE = """\
 # Who gets a board report. Save it as reports.toml in the data folder (LOUPAN_DATA_DIR), readable by the server alone.
-# ${NAME} stands for the environment variable NAME: keep passwords there.
+# Within an address ${NAME} stands for the environment variable NAME (or that of .env): keep passwords there.
 
 company = ""                  # stands above the title
 
@@ -36,7 +35,6 @@ period = "month"              # week, month or quarter
 # language = "en"
 # period = "week"             # then let LOUPAN_REPORT_CRON run every week, as "0 8 * * 1"
 """
-_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
 class Recipient(BaseModel):
@@ -110,35 +108,20 @@ def read_recipients(settings: Settings) -> Recipients:
         raise ReportError(
             f"{path} is no TOML: {error}. `loupan report example` prints a file to begin with."
         ) from error
-    lacking: list[str] = []
-    filled = _filled(told, lacking)
+    known, lacking = environment(), set[str]()
+    for recipient in told["recipient"] if isinstance(told.get("recipient"), list) else ():
+        if isinstance(recipient, dict) and isinstance(address := recipient.get("to"), str):
+            lacking |= {name for name in names_in(address) if not known.get(name)}
+            recipient["to"] = filled_in(address, known)
     if lacking:
         raise ReportError(
-            f"{path} names environment variables that are not set: {', '.join(sorted(set(lacking)))}. "
-            "Set them where `loupan report send` and `loupan orchestrate` run."
+            f"{path} names environment variables that are not set: {', '.join(sorted(lacking))}. "
+            "Set them for whatever runs Loupan, or in .env."
         )
     try:
-        return Recipients.model_validate(filled)
+        return Recipients.model_validate(told)
     except ValidationError as error:
         raise ReportError(f"{path} cannot be used: {'; '.join(map(_problem, error.errors()))}.") from error
-
-
-def _filled(value: Any, lacking: list[str]) -> Any:
-    """Put environment variables into texts; the names of those that are not set go to `lacking`."""
-    if isinstance(value, dict):
-        return {key: _filled(part, lacking) for key, part in value.items()}
-    if isinstance(value, list):
-        return [_filled(part, lacking) for part in value]
-    if not isinstance(value, str):
-        return value
-
-    def put(found: re.Match[str]) -> str:
-        text = os.environ.get(found[1], "")
-        if not text:
-            lacking.append(found[1])
-        return text
-
-    return _VARIABLE.sub(put, value)
 
 
 def _problem(error: Any) -> str:

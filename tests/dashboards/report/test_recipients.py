@@ -32,6 +32,12 @@ def test_the_example_can_be_used(monkeypatch):
     assert "geheim" not in repr(found)
 
 
+def test_a_password_may_hold_any_character(monkeypatch):
+    monkeypatch.setenv("REPORT_PASSWORD", "a/b@c:d")
+    (board,) = read(EXAMPLE).recipient
+    assert ":a%2Fb%40c%3Ad@smtp.example.com" in board.to.get_secret_value()
+
+
 def test_without_a_file_it_says_how_to_make_one():
     with pytest.raises(ReportError, match=r"reports\.toml is missing.*loupan report example"):
         read_recipients(get_settings())
