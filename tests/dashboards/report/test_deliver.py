@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import email
-import email.policy
 import json
 import os
 import shutil
-import socket
-from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import dagster as dg
 import pytest
-from aiosmtpd.controller import Controller
 
 from dashboards.report.compose import ReportError
 from dashboards.report.deliver import deliver
@@ -25,6 +20,7 @@ from pipelines.crm_jobs import REPORT
 from tests.dashboards.report.documents import read
 from tests.support.command import Command
 from tests.support.installation import sample_installation
+from tests.support.receivers import mail_server
 
 NOW = datetime(2026, 7, 1, 0, 30, tzinfo=UTC)
 BOARD = """
@@ -49,35 +45,6 @@ name = "caller"
 login = "sales"
 to = "mailto://127.0.0.1:{port}?from=reports@example.com&to=caller@example.com&mode=insecure"
 """
-
-
-class Mailbox:
-    """What an SMTP server took."""
-
-    def __init__(self):
-        self.mails = []
-
-    async def handle_DATA(self, server, session, envelope):
-        self.mails.append(email.message_from_bytes(envelope.content, policy=email.policy.default))
-        return "250 OK"
-
-
-@contextmanager
-def mailbox(port=0):
-    taken = Mailbox()
-    controller = Controller(taken, hostname="127.0.0.1", port=port or free_port())
-    controller.start()
-    taken.port = controller.port
-    try:
-        yield taken
-    finally:
-        controller.stop()
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @pytest.fixture
@@ -108,7 +75,7 @@ def parts_of(mail):
 
 @pytest.mark.slow
 def test_the_command_sends_html_and_pdf_to_each_once(installed):
-    with mailbox() as box:
+    with mail_server() as box:
         write(installed, BOARD + SERVICE + NOBODY, box.port)
         environment = {n: v for n, v in os.environ.items() if not n.startswith("LOUPAN_")}
         command = Command(["report", "send"], environment | {"LOUPAN_DATA_DIR": str(installed)})
@@ -141,7 +108,7 @@ def test_the_command_sends_html_and_pdf_to_each_once(installed):
 
 @pytest.mark.slow
 def test_what_was_sent_is_sent_again_only_when_told(installed):
-    with mailbox() as box:
+    with mail_server() as box:
         write(installed, SERVICE, box.port)
         assert [o.told for o in delivered()] == ["was sent the report 2026-Q2."]
         (again,) = delivered()
@@ -158,13 +125,14 @@ def test_what_was_sent_is_sent_again_only_when_told(installed):
 
 @pytest.mark.slow
 def test_what_could_not_be_sent_is_sent_the_next_time(installed):
-    port = free_port()
-    write(installed, SERVICE, port)
-    (failed,) = delivered()
-    assert failed.is_failure
-    assert "mailto://127.0.0.1" in failed.told
-    assert not (installed / "reports_sent.json").exists()
-    with mailbox(port) as box:
+    with mail_server() as box:
+        box.answer = "451 Try again later"
+        write(installed, SERVICE, box.port)
+        (failed,) = delivered()
+        assert failed.is_failure
+        assert "mailto://127.0.0.1 did not take the message" in failed.told
+        assert not (installed / "reports_sent.json").exists()
+        box.answer = "250 OK"
         (sent,) = delivered()
         assert not sent.is_failure
     assert len(box.mails) == 1
@@ -176,7 +144,7 @@ def test_a_crash_makes_a_report_come_twice_at_most(installed):
         send(url, message)
         raise KeyboardInterrupt
 
-    with mailbox() as box:
+    with mail_server() as box:
         write(installed, SERVICE, box.port)
         with pytest.raises(KeyboardInterrupt):
             delivered(take=killed)
@@ -192,7 +160,7 @@ def test_one_that_fails_for_whatever_reason_keeps_no_other_from_its_own(installe
             raise RuntimeError(url)
         send(url, message)
 
-    with mailbox() as box:
+    with mail_server() as box:
         write(installed, BOARD.replace("executive", "service") + SERVICE, box.port)
         first, second = delivered(take=broken)
     assert first.is_failure
