@@ -54,7 +54,7 @@ def told(view: View, metric: str) -> str:
             (t("Numerator"), view.label(definition.numerator)),
             (t("Denominator"), view.label(definition.denominator)),
         ]
-    rows += _certainty(view, definition, view.ask(metric))
+    rows += certainty(view, definition, view.ask(metric))
     rows.append((t("Date basis"), date_basis(t, definition.date_basis)))
     if not view.is_state(metric):
         rows.append((t("Period"), f"{formats.day(view.period.start)} – {formats.day(view.period.end)}"))
@@ -72,8 +72,8 @@ def told(view: View, metric: str) -> str:
     return f"<dl class='lp-definition'>{body}</dl>"
 
 
-def _certainty(view: View, definition: Metric, answer: pd.DataFrame) -> list[tuple[str, str]]:
-    """Return how many cases a ratio rests on, and its 95 % interval where it has one."""
+def certainty(view: View, definition: Metric, answer: pd.DataFrame) -> list[tuple[str, str]]:
+    """Return how many cases a ratio rests on, and its 95 % interval where it has one, as the reader is told."""
     name = definition.name
     terms = ratio_frame(answer.assign(all=""), "all", name)
     if terms.empty:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import streamlit as st
@@ -9,6 +11,7 @@ import streamlit as st
 from data_entry.access import Actor
 from data_entry.pages.desk import Desk
 from data_entry.services import accounts, figures
+from data_entry.services.work import Work
 from loupan import ui
 from loupan.i18n import Translator, marked
 from loupan.metrics import EVERYTHING, Scope
@@ -41,13 +44,35 @@ def of(desk: Desk, page: str) -> Reader:
         Forbidden: if the page may not be opened.
     """
     actor = _viewed(desk) or desk.actor
-    is_stand_in = actor is not desk.actor
+    return of_actor(desk.reading, desk.t, actor, page, is_stand_in=actor is not desk.actor)
+
+
+def of_actor(
+    reading: Callable[[], AbstractContextManager[Work]],
+    t: Translator,
+    actor: Actor,
+    page: str,
+    *,
+    is_stand_in: bool = False,
+) -> Reader:
+    """Return for whom the figures of a page are to be drawn where it is known whose rights decide.
+
+    Args:
+        reading: opens a work that reads the CRM.
+        t: the reader's translator.
+        actor: whose rights decide.
+        page: path of the page.
+        is_stand_in: whether it is not the signed-in person.
+
+    Raises:
+        Forbidden: if the page may not be opened.
+    """
     reached = figures.reach(actor, page)
     if reached is None:
         return Reader(actor, EVERYTHING, is_stand_in=is_stand_in)
     scope = Scope.of({name: map(str, keys) for name, keys in reached.items()})
-    with desk.reading() as work:
-        told = _told(desk.t, figures.described(work, reached))
+    with reading() as work:
+        told = _told(t, figures.described(work, reached))
     return Reader(actor, scope, told, is_stand_in)
 
 

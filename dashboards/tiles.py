@@ -13,12 +13,11 @@ from dashboards import shown
 from dashboards.definition import definition_button
 from dashboards.export.exhibit import Exhibit
 from dashboards.export.key_figures import key_figures
+from dashboards.key_figure import Compared, attained, compared
 from dashboards.layout import guarded
 from dashboards.memory import remembered
 from dashboards.view import YEAR_BEFORE, View
 from loupan.formats import is_missing
-from loupan.metrics import Metric
-from loupan.metrics.maturity import TO_DATE_METRICS
 from loupan.ui.palette import COLOURS
 
 
@@ -47,56 +46,32 @@ def _figure(view: View, metric: str) -> str:
     definition = view.gateway.metric(metric)
     if definition is None:
         return ""
-    compared, is_state = view.comparison, view.is_state(metric)
-    value = view.value(metric)
-    has_earlier = compared is not None and not is_state
-    earlier = view.value(metric, period=compared) if has_earlier else None
+    is_state = view.is_state(metric)
+    told = compared(view, metric, view.comparison)
     by_month = pd.DataFrame() if is_state else view.ask(metric, by=("month",))
-    change = None if view.is_maturing(metric) else view.formats.change(value, earlier, definition.unit)
     return (
         f"<div class='lp-tile' data-metric='{html.escape(metric)}'>"
-        f"<p class='lp-value'>{html.escape(view.formats.value(value, definition.unit))}</p>"
-        f"{_change(view, change, value, earlier, definition)}{_attained(view, metric)}"
+        f"<p class='lp-value'>{html.escape(view.formats.value(told.value, definition.unit))}</p>"
+        f"{_change(view, told)}{_attained(view, metric)}"
         f"{_sparkline(view, by_month, metric)}</div>"
     )
 
 
-def _change(view: View, change: str | None, value: float | None, before: float | None, metric: Metric) -> str:
-    if change is None or value is None or before is None:
-        # Older cohorts have had longer to decide: set beside them, young ones would always look worse.
-        if not view.gateway.is_recorded(metric.name):
-            reason = view.t("not recorded")
-        elif view.is_state(metric.name):
-            reason = view.t("as of the data's date")
-        elif view.comparison is None:
-            reason = view.t("not compared")
-        elif not view.is_maturing(metric.name):
-            reason = view.t("no comparison")
-        elif metric.name in TO_DATE_METRICS:
-            reason = view.t("cohorts still maturing")
-        else:
-            reason = view.t("late entries still to come")
-        return f"<p class='lp-change'><span>{html.escape(reason)}</span></p>"
+def _change(view: View, told: Compared) -> str:
+    if told.change is None:
+        return f"<p class='lp-change'><span>{html.escape(told.reason)}</span></p>"
     against = view.t("vs last year") if view.compare == YEAR_BEFORE else view.t("vs prior period")
     colours = COLOURS[view.theme]
-    arrow, colour = "→", colours.muted
-    # What is written decides, not the bare numbers: an arrow beside 0.0 % would puzzle.
-    if any(digit in change for digit in "123456789"):
-        has_risen = value > before
-        arrow = "↑" if has_risen else "↓"
-        if metric.better in ("higher", "lower"):
-            colour = colours.good if has_risen == (metric.better == "higher") else colours.bad
+    colour = colours.muted if told.is_good is None else colours.good if told.is_good else colours.bad
     return (
-        f"<p class='lp-change' style='color:{colour}'>{arrow} {html.escape(change)} "
+        f"<p class='lp-change' style='color:{colour}'>{told.arrow} {html.escape(told.change)} "
         f"<span>{html.escape(against)}</span></p>"
     )
 
 
 def _attained(view: View, metric: str) -> str:
-    """Return how much of a metric's target the period has reached, where one is set."""
-    ratio = f"{metric}_attainment"
-    # Of a part of the result, the share in a target for the whole would say nothing.
-    share = view.value(ratio) if view.gateway.has(ratio) and view.about(ratio) == view.about(metric) else None
+    """Say how much of a metric's target the period has reached, where one is set."""
+    share = attained(view, metric)
     if share is None:
         return ""
     words = view.t("{share} of target", share=view.formats.value(share, "percent"))

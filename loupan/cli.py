@@ -31,6 +31,7 @@ COMMANDS = {
     "models": ("pipelines.models_command:app", "List the models, and try one."),
     "metrics": ("loupan.metrics_command:app", "List, describe and query the metrics."),
     "snapshots": ("loupan.snapshots_command:app", "List, compare and roll back published snapshots."),
+    "report": ("dashboards.report_command:app", "Make board reports, and send them."),
     "status": ("loupan.status_command:app", "Show the last refresh and what is published."),
     "alerts": ("loupan.alerts_command:app", "Tell people when something is wrong."),
     "service": ("pipelines.service.command:app", "Run web app and Dagster under one supervisor."),

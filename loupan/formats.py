@@ -137,6 +137,10 @@ class Formats:
         """Write a month with its year."""
         return _by_skeleton("yMMM", day, locale=_LOCALES[self.language])
 
+    def month_in_full(self, day: date) -> str:
+        """Write a month with its year, unabridged, as in a title."""
+        return _by_skeleton("yMMMM", day, locale=_LOCALES[self.language])
+
     def short_month(self, day: date) -> str:
         """Write a month without its year, for an axis."""
         return _by_skeleton("MMM", day, locale=_LOCALES[self.language])

@@ -75,6 +75,7 @@ class Settings(BaseSettings):
     )
     backup_cron: str = Field("30 2 * * *", description="When a scheduled backup is made, in cron notation.")
     care_cron: str = Field("0 5 * * *", description="When the tasks of customer care are made, in cron notation.")
+    report_cron: str = Field("0 8 1 * *", description="When board reports are sent, in cron notation.")
     backup_dir: Path | None = Field(None, description="Folder of the backups; backups in data_dir where it is not set.")
     keep_backups: int = Field(14, ge=1, description="How many of the newest backups are kept.")
     keep_daily_backups: int = Field(7, ge=0, description="Of how many days beyond them the last backup is kept.")
@@ -157,7 +158,7 @@ class Settings(BaseSettings):
             raise ValueError("is no IANA time zone; use a name like 'Asia/Shanghai'")
         return name
 
-    @field_validator("refresh_cron", "backup_cron", "care_cron", "drill_cron")
+    @field_validator("refresh_cron", "backup_cron", "care_cron", "drill_cron", "report_cron")
     @classmethod
     def _known_cron(cls, text: str) -> str:
         check_cron(text)

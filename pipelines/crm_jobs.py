@@ -1,4 +1,4 @@
-"""What the CRM does by itself: its backup, and the greetings that come due.
+"""What the CRM does by itself: its backup, the greetings that come due, and the board report.
 
 The load reads the CRM from outside and imports nothing of its program; so do these jobs, which call the command.
 """
@@ -31,3 +31,4 @@ def _command_job(name: str, description: str, *arguments: str) -> dg.JobDefiniti
 BACKUP = _command_job("backup", "Copy the CRM with its attached files into one file.", "backup", "create")
 DRILL = _command_job("backup_drill", "Restore the newest backup on trial and compare it.", "backup", "drill")
 CARE = _command_job("care", "Write down who is due for a greeting, and make the tasks.", "care", "generate")
+REPORT = _command_job("board_report", "Send the board reports that are due.", "report", "send", "--if-any")

@@ -13,7 +13,7 @@ from loupan.supervised import is_supervised
 from pipelines import dbt_runner
 from pipelines.alerts import build_alerts_sensor
 from pipelines.contract import read_contract
-from pipelines.crm_jobs import BACKUP, CARE, DRILL
+from pipelines.crm_jobs import BACKUP, CARE, DRILL, REPORT
 from pipelines.documentation import build_documentation_asset
 from pipelines.failures import build_failure_hook
 from pipelines.instance import LAUNCHED, WAREHOUSE_TAG
@@ -64,7 +64,7 @@ def build_definitions(
     )
     return dg.Definitions(
         assets=[*load.crm_tables, load.raw, models, mining, snapshot, documentation],
-        jobs=[job, BACKUP, CARE, DRILL],
+        jobs=[job, BACKUP, CARE, DRILL, REPORT],
         schedules=build_schedules(job, settings),
         sensors=[build_source_sensor(job, contract, settings), build_alerts_sensor(settings)],
         resources={

@@ -11,7 +11,7 @@ import dagster as dg
 
 from loupan.schedules import RefreshSchedule, ScheduleError, default_plan, is_working_day, read_plan
 from loupan.settings import Settings
-from pipelines.crm_jobs import BACKUP, CARE, DRILL
+from pipelines.crm_jobs import BACKUP, CARE, DRILL, REPORT
 
 LOG = logging.getLogger(__name__)
 _WAITING = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED]
@@ -31,6 +31,7 @@ def build_schedules(refresh: dg.UnresolvedAssetJobDefinition, settings: Settings
         (BACKUP, settings.backup_cron, "Makes a backup of the CRM at the times of LOUPAN_BACKUP_CRON."),
         (DRILL, settings.drill_cron, "Restores the newest backup on trial at the times of LOUPAN_DRILL_CRON."),
         (CARE, settings.care_cron, "Makes the tasks of customer care at the times of LOUPAN_CARE_CRON."),
+        (REPORT, settings.report_cron, "Sends the board reports at the times of LOUPAN_REPORT_CRON."),
     )
     return [_refresh(rule, refresh, settings) for rule in plan.refreshes] + [
         dg.ScheduleDefinition(

@@ -21,7 +21,7 @@ from loupan.i18n.codes import dimension_title, value_label
 from loupan.ui.drawing import NOTHING, Column, Drawing, written
 
 _DEFAULT_MODEL = "last_non_direct"
-_TILES = (
+TILES = (
     "marketing_expense",
     "attributed_contracts",
     "attributed_amount",
@@ -48,12 +48,11 @@ _ACROSS = ("market_type", "plan")
 def draw(view: View, tables: bool) -> None:
     """Draw the page."""
     t = view.t
-    known = view.gateway.values(MODEL)
-    models = [model for model in MODELS if model in known] or [_DEFAULT_MODEL]
-    default = _DEFAULT_MODEL if _DEFAULT_MODEL in models else models[0]
+    models = known_models(view)
+    default = usual_model(view)
     model = filters.selection("model", models, default, t("Attribution model"), partial(value_label, t, MODEL))
     view = view.narrowed(((MODEL, (model,)),))
-    tiles(view, _TILES)
+    tiles(view, TILES)
     cuts = [cut for cut in _CUTS if cut in view.gateway.dimensions("attributed_amount")] or ["source"]
     cut = filters.choice("by", cuts, cuts[0], t("Cut by"), partial(dimension_title, t))
     left, right = ui.columns(1, 1)
@@ -150,6 +149,18 @@ def draw(view: View, tables: bool) -> None:
             measures=("marketing_expense",),
             tables=tables,
         )
+
+
+def known_models(view: View) -> list[str]:
+    """Return the attribution models that something is credited under."""
+    known = view.gateway.values(MODEL)
+    return [model for model in MODELS if model in known] or [_DEFAULT_MODEL]
+
+
+def usual_model(view: View) -> str:
+    """Return the attribution model that is shown where none is chosen."""
+    models = known_models(view)
+    return _DEFAULT_MODEL if _DEFAULT_MODEL in models else models[0]
 
 
 @remembered()

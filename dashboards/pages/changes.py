@@ -44,7 +44,7 @@ def draw(view: View, tables: bool) -> None:
     except LoupanError as error:
         st.error(ui.plain(str(error)), icon=":material/error:")
         return
-    st.html(f"<p class='lp-caption'>{html.escape(_span(view, before))}</p>")
+    st.html(f"<p class='lp-caption'>{html.escape(span(view, before))}</p>")
     _card(
         view, before, totals, t("Totals then and now"),
         t("Of all time, so that what was entered late or taken back shows as well."),
@@ -77,7 +77,8 @@ def _moment(view: View, snapshot: Snapshot) -> str:
     return view.t("{as_of} (published {published})", as_of=as_of, published=published)
 
 
-def _span(view: View, before: Gateway) -> str:
+def span(view: View, before: Gateway) -> str:
+    """Say which two moments of the data are compared."""
     now, then = (view.formats.moment(g.as_of, view.gateway.time_zone) for g in (view.gateway, before))
     return view.t("Data as of {then}, compared with data as of {now}.", then=then, now=now)
 

@@ -22,7 +22,7 @@ from loupan.i18n import marked
 from loupan.i18n.codes import dimension_title
 from loupan.ui.drawing import NOTHING, Drawing
 
-_TILES = (
+TILES = (
     "valid_complaints",
     "complaint_rate",
     "reply_timeliness_rate",
@@ -62,7 +62,7 @@ _CATEGORY, _PATH, _JOINT = "demand_category", "demand_category_path", " › "
 def draw(view: View, tables: bool) -> None:
     """Draw the page."""
     t = view.t
-    tiles(view, _TILES)
+    tiles(view, TILES)
     left, right = ui.columns(1.2, 1)
     with left:
         layout.card(
@@ -241,16 +241,24 @@ def handling(view: View, metric: str) -> Drawing:
 
 def _category_chooser(view: View, metric: str) -> str:
     """Offer every category that has categories below it; return the path of the one chosen."""
-    counts = _by_path(view, metric)
-    parents = sorted(path for path in counts if _children(counts, path))
-    roots = [path for path in parents if _JOINT not in path]
-    default = roots[0] if len(roots) == 1 else ""
-    options = [default, *(path for path in parents if path != default)]
+    options = [usual_category(view, metric)]
+    options += [path for path in _parents(view, metric) if path not in options]
     if len(options) < 2:
-        return default
+        return options[0]
     return filters.selection(
-        _CHOSEN[metric], options, default, view.t("Category"), lambda path: path or view.t("All categories")
+        _CHOSEN[metric], options, options[0], view.t("Category"), lambda path: path or view.t("All categories")
     )
+
+
+def usual_category(view: View, metric: str) -> str:
+    """Return the category that is looked into where none is chosen: the root if there is but one, else all."""
+    roots = [path for path in _parents(view, metric) if _JOINT not in path]
+    return roots[0] if len(roots) == 1 else ""
+
+
+def _parents(view: View, metric: str) -> list[str]:
+    counts = _by_path(view, metric)
+    return sorted(path for path in counts if _children(counts, path))
 
 
 def _by_path(view: View, metric: str) -> dict[str, float]:

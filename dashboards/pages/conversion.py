@@ -20,7 +20,7 @@ from loupan.i18n.codes import dimension_title
 from loupan.statistics.intervals import ENOUGH
 from loupan.ui.drawing import NOTHING, Drawing
 
-_TILES = ("leads", "conversion_rate", "conversion_rate_90d", "gross_conversion_rate", "loss_rate", "days_to_contract")
+TILES = ("leads", "conversion_rate", "conversion_rate_90d", "gross_conversion_rate", "loss_rate", "days_to_contract")
 _WINDOWS = {
     "to-date": ("conversion_rate", marked("To date")),
     "30d": ("conversion_rate_30d", marked("30 days")),
@@ -36,7 +36,7 @@ _STAGE_RATES = ("visit_rate", "small_booking_rate", "booking_rate", "gross_conve
 def draw(view: View, tables: bool) -> None:
     """Draw the page."""
     t = view.t
-    tiles(view, _TILES)
+    tiles(view, TILES)
     ui.section(t("Conversion by cohort"))
     window = filters.choice("window", list(_WINDOWS), "to-date", t("Window"), lambda code: t(_WINDOWS[code][1]))
     metric = _WINDOWS[window][0]

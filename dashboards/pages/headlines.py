@@ -71,19 +71,24 @@ def contributors(view: View, metric: str, dimension: str) -> Drawing:
 @remembered()
 def headline(view: View, metric: str) -> str:
     """Say how a metric changed against earlier days, and which group added most to it."""
-    t, before = view.t, earlier(view)
-    period = t("Against {start} – {end}.", start=view.formats.day(before.start), end=view.formats.day(before.end))
-    found = largest(view, metric, DIMENSIONS, before)
+    before = earlier(view)
+    period = view.t("Against {start} – {end}.", start=view.formats.day(before.start), end=view.formats.day(before.end))
+    return f"{period} {largest_part(view, metric)}".strip()
+
+
+@remembered()
+def largest_part(view: View, metric: str) -> str:
+    """Say which group added most to a metric's change against earlier days; empty where none stands out."""
+    found = largest(view, metric, DIMENSIONS, earlier(view))
     if found is None:
-        return period
+        return ""
     change, group = found
-    largest_part = t(
+    return view.t(
         "Largest part: {dimension} {name} with {amount}.",
-        dimension=view.within(dimension_title(t, change.dimension)),
-        name=value_label(t, change.dimension, group),
+        dimension=view.within(dimension_title(view.t, change.dimension)),
+        name=value_label(view.t, change.dimension, group),
         amount=view.formats.difference(float(change.parts[group]), view.unit(metric)),
     )
-    return f"{period} {largest_part}"
 
 
 def _decide(view: View) -> None:

@@ -82,11 +82,7 @@ def _head(view: View, run: ModelRun) -> None:
 
 def say_state(view: View, run: ModelRun) -> None:
     """Say what became of a model in the last refresh: its verdict on itself, or why it has no result."""
-    t = view.t
-    said = t(run.message, **run.values) if run.values else t(run.message)
-    if said and not view.gateway.scope.is_everything:
-        # The tables below are the reader's, what a model says of itself is not.
-        said = t("Of the whole company: {said}", said=said)
+    t, said = view.t, verdict(view, run)
     if run.status == OK:
         if said:
             st.info(ui.plain(said), icon=":material/verified:")
@@ -94,6 +90,16 @@ def say_state(view: View, run: ModelRun) -> None:
         text = t("{state}: {reason}", state=t(_STATES[run.status]), reason=said)
         show = st.warning if run.status == ABSTAINED else st.error
         show(ui.plain(text), icon=":material/info:" if run.status == ABSTAINED else ":material/error:")
+
+
+def verdict(view: View, run: ModelRun) -> str:
+    """Return what a model says of itself, or why it has no result; empty where it says nothing."""
+    t = view.t
+    said = t(run.message, **run.values) if run.values else t(run.message)
+    if said and not view.gateway.scope.is_everything:
+        # The tables are the reader's, what a model says of itself is not.
+        return t("Of the whole company: {said}", said=said)
+    return said
 
 
 @remembered()

@@ -12,7 +12,7 @@ from dashboards.view import View
 from loupan import ui
 from loupan.ui.drawing import NOTHING, Drawing
 
-_TILES = (
+TILES = (
     "contract_amount",
     "contracts",
     "leads",
@@ -26,7 +26,7 @@ _FUNNEL = ("leads", "visit_rate", "small_booking_rate", "booking_rate", "gross_c
 def draw(view: View, tables: bool) -> None:
     """Draw the page."""
     t = view.t
-    tiles(view, _TILES)
+    tiles(view, TILES)
     headlines.draw(view, tables)
     left, right = ui.columns(1.55, 1)
     with left:

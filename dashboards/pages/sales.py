@@ -19,7 +19,7 @@ from loupan.i18n import Translator, marked
 from loupan.i18n.codes import dimension_title
 from loupan.ui.drawing import NOTHING, Drawing
 
-_TILES = (
+TILES = (
     "contract_amount",
     "contracts",
     "contract_area",
@@ -60,7 +60,7 @@ _PIPELINE = ("small_bookings", "bookings", "contracts")
 def draw(view: View, tables: bool) -> None:
     """Draw the page."""
     t = view.t
-    tiles(view, _TILES)
+    tiles(view, TILES)
     left, right = ui.columns(1.4, 1)
     with left:
         layout.card(

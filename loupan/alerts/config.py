@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import datetime as dt
-import os
 import re
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import quote
 
-from dotenv import dotenv_values
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
+from loupan.addresses import environment, filled_in, names_in
 from loupan.alerts.finding import SEVERITIES, Kind, Severity
 from loupan.errors import LoupanError
 from loupan.notify import NotifyError, check_address
-from loupan.settings import ENV_ENCODING, ENV_FILE, Settings
+from loupan.settings import Settings
 
 FILE = "alerts.toml"
-_VARIABLE = re.compile(r"\$\{(\w*)\}")
 _HOURS = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)", re.ASCII)
 Loc = tuple[int | str, ...]
 
@@ -165,35 +162,22 @@ def read_config(settings: Settings) -> AlertsConfig:
 
 
 def _filled_in(tables: dict[str, Any]) -> Iterator[tuple[Loc, str]]:
-    """Put secrets of the environment into the addresses; yield what cannot be.
-
-    A variable that is the whole address is taken as it stands, a part of one is quoted, so that a password may hold
-    any character.
-    """
+    """Put secrets of the environment into the addresses; yield what cannot be."""
     recipients = tables.get("recipient")
-    known: dict[str, str | None] | None = None
+    known: Mapping[str, str | None] | None = None
     for number, recipient in enumerate(recipients if isinstance(recipients, list) else ()):
         address = recipient.get("address") if isinstance(recipient, dict) else None
-        if not isinstance(address, str):
+        if not isinstance(address, str) or not (names := names_in(address)):
             continue
-        names = _VARIABLE.findall(address)
-        if names and known is None:
-            known = {**dotenv_values(ENV_FILE, encoding=ENV_ENCODING), **os.environ}
-        values = {name: (known or {}).get(name) for name in names}
+        known = environment() if known is None else known
         for name in names:
-            if not values[name]:
+            if not known.get(name):
                 yield (
                     ("recipient", number, "address"),
                     f"takes ${{{name}}} from the environment, where it is not set; set it for whatever runs Loupan, "
                     "or in .env",
                 )
-        is_whole = len(names) == 1 and address.strip() == f"${{{names[0]}}}"
-        recipient["address"] = _VARIABLE.sub(
-            lambda match, values=values, is_whole=is_whole: (  # type: ignore[misc]
-                (values[match[1]] or "") if is_whole else quote(values[match[1]] or "", safe="")
-            ),
-            address,
-        )
+        recipient["address"] = filled_in(address, known)
 
 
 def _no_addresses(config: AlertsConfig) -> Iterator[tuple[Loc, str]]:

@@ -43,7 +43,7 @@ def view_of(language="en", months=12):
 def test_the_overview_of_the_sample_has_all_its_numbers(use):
     use(sample_installation())
     shown = values_of(drawn(lang="en"))
-    assert set(shown) == set(overview._TILES)
+    assert set(shown) == set(overview.TILES)
     assert "–" not in shown.values()
 
 
@@ -192,7 +192,7 @@ def test_key_figures_are_compared_as_the_reader_wants(use):
         assert words in tile
     text = drawn(period="6m", compare="none")
     assert "vs " not in text
-    assert text.count("not compared") == len(overview._TILES)
+    assert text.count("not compared") == len(overview.TILES)
     # Nobody's choice: the comparison that is made without one.
     assert "vs prior period" in drawn(period="6m", compare="<script>")
 

@@ -49,8 +49,8 @@ def test_what_the_page_reaches_counts_and_nothing_else(page):
 
 
 def test_the_pages_there_are_show_what_they_show():
-    assert set(sales._TILES) <= metrics_shown(sales.draw, set(sales._TILES))
-    assert set(overview._TILES) <= metrics_shown(overview.draw, set(overview._TILES))
+    assert set(sales.TILES) <= metrics_shown(sales.draw, set(sales.TILES))
+    assert set(overview.TILES) <= metrics_shown(overview.draw, set(overview.TILES))
     assert {"changes", "property-fees"} == {page.path for page in pages_showing("fee_billed", KNOWN)}
     assert {"sales", "overview"} <= {page.path for page in pages_showing("contract_amount", KNOWN)}
     assert pages_showing("no such metric", KNOWN) == []

@@ -141,8 +141,8 @@ def test_charts_say_in_words_what_they_show(open_page, address):
 @pytest.mark.parametrize(
     ("language", "path", "names"),
     [
-        pytest.param("en", "sales", sales._TILES, marks=pytest.mark.function("6.v")),
-        ("zh", "overview", overview._TILES),
+        pytest.param("en", "sales", sales.TILES, marks=pytest.mark.function("6.v")),
+        ("zh", "overview", overview.TILES),
     ],
 )
 def test_key_figures_are_those_of_the_gateway(open_page, address, metrics, language, path, names):

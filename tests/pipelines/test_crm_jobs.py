@@ -72,6 +72,7 @@ def test_job_makes_the_tasks_of_customer_care() -> None:
         ("BACKUP", "backup_on_schedule"),
         ("DRILL", "backup_drill_on_schedule"),
         ("CARE", "care_on_schedule"),
+        ("REPORT", "board_report_on_schedule"),
     ],
 )
 def test_they_run_at_the_times_of_the_settings(monkeypatch: pytest.MonkeyPatch, setting: str, schedule: str) -> None:
