@@ -1,0 +1,116 @@
+"""Inject faults into refreshes and print what became of them; ``--write`` puts the lines into `docs/reliability.md`."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from tests.faults import kills
+from tests.faults.company import Company, Prepared, prepare
+from tests.faults.trial import Fault, Outcome, run
+from tests.support.postgres import running_server
+from tests.support.shared import begin_run
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "reliability.md"
+_TABLE = re.compile(r"(<!-- faults -->\n)(.*?)(<!-- end of faults -->)", re.DOTALL)
+_COLUMNS = ("Fault", "Runs", "Failures", "Data lost", "Healed by the next refresh", "Where it struck")
+_HEAD = f"| {' | '.join(_COLUMNS)} |\n|---|--:|--:|--:|--:|---|\n"
+# Those that are left take the time of a refresh.
+_SLOW_MODELS = (
+    "attribution_spread,collections_forecast,complaint_warning,data_entry_quality,marketing_budget,promise_ledger,"
+    "sell_through"
+)
+FAULTS: dict[str, Fault] = {fault.name: fault for module in (kills,) for fault in module.FAULTS}
+
+
+class Laboratory:
+    """Prepares the companies that faults strike, each kind once."""
+
+    def __init__(self, folder: Path, stack: ExitStack) -> None:
+        self._folder, self._stack = folder, stack
+        self._prepared: dict[tuple[str, bool], tuple[Company, Prepared]] = {}
+
+    def company(self, fault: Fault) -> tuple[Company, Prepared]:
+        """Return the company that a fault strikes."""
+        kind = (fault.crm, fault.models)
+        if kind not in self._prepared:
+            own = self._folder / f"{fault.crm}-{'with' if fault.models else 'without'}-models"
+            further = {"LOUPAN_WITHOUT_MODELS": _SLOW_MODELS if fault.models else "*"}
+            url = "" if fault.crm == "sqlite" else self._stack.enter_context(running_server()).create_database()
+            company = Company(own / "place", url, further)
+            self._prepared[kind] = (company, prepare(company, own))
+        return self._prepared[kind]
+
+
+def line(fault: Fault, outcomes: Sequence[Outcome]) -> str:
+    """Return a fault's line of the table."""
+    failures = sum(bool(outcome.problems) for outcome in outcomes)
+    lost = sum(bool(outcome.lost) for outcome in outcomes)
+    healed = sum(outcome.healed for outcome in outcomes)
+    where = Counter(outcome.where for outcome in outcomes if outcome.where)
+    struck = ", ".join(f"{name} {count}" for name, count in sorted(where.items()))
+    return f"| {fault.title} | {len(outcomes)} | {failures} | {lost} | {healed} of {len(outcomes)} | {struck} |"
+
+
+def outcomes(laboratory: Laboratory, fault: Fault, runs: int, seed: int) -> Iterator[Outcome]:
+    """Let a fault strike so many times; tell of each failure."""
+    company, prepared = laboratory.company(fault)
+    for number in range(seed, seed + runs):
+        outcome = run(fault, company, prepared, number)
+        for problem in outcome.problems:
+            print(f"{fault.name} {number} ({outcome.where}): {problem}", file=sys.stderr, flush=True)
+        yield outcome
+
+
+def write(lines: dict[str, str]) -> None:
+    """Put lines into the page, by their titles; those of other faults stay."""
+    page = PAGE.read_text(encoding="utf-8")
+    found = _TABLE.search(page)
+    assert found
+    before = {text.split(" | ")[0].removeprefix("| "): text for text in found[2].splitlines()[2:]}
+    merged = before | lines
+    order = [fault.title for fault in FAULTS.values()]
+    rows = sorted(merged, key=lambda title: order.index(title) if title in order else len(order))
+    table = _HEAD + "".join(f"{merged[title]}\n" for title in rows)
+    PAGE.write_text(_TABLE.sub(lambda found: found[1] + table + found[3], page), encoding="utf-8")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.faults")
+    parser.add_argument("faults", nargs="*", metavar="FAULT", help=f"any of {', '.join(FAULTS)}; all by default")
+    parser.add_argument("--runs", type=int, help="of each fault; by default as many as the page shows")
+    parser.add_argument("--seed", type=int, default=1, help="of the first run of each fault")
+    parser.add_argument("--write", action="store_true", help=f"put the lines into {PAGE.name}")
+    arguments = parser.parse_args()
+    if unknown := sorted(set(arguments.faults) - FAULTS.keys()):
+        parser.error(f"{', '.join(unknown)}: choose from {', '.join(FAULTS)}")
+    begin_run()
+    lines, failed = {}, False
+    with tempfile.TemporaryDirectory(prefix="loupan-faults-") as folder, ExitStack() as stack:
+        # PostgreSQL runs as another user.
+        Path(folder).chmod(0o711)
+        laboratory = Laboratory(Path(folder), stack)
+        print(_HEAD, end="", flush=True)
+        for name in arguments.faults or FAULTS:
+            fault, began = FAULTS[name], time.monotonic()
+            runs = arguments.runs or fault.runs
+            results = list(outcomes(laboratory, fault, runs, arguments.seed))
+            lines[fault.title] = line(fault, results)
+            failed = failed or any(result.problems for result in results)
+            print(lines[fault.title], flush=True)
+            print(f"{name}: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
+            if arguments.write:
+                write(lines)
+    if failed:
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
