@@ -15,6 +15,7 @@ from loupan.refresh_lock import refresh_lock
 from loupan.refresh_state import INTERRUPTED, RefreshState, cancel_words, cancelled_by, now, read_state, write_state
 from loupan.settings import Settings
 from pipelines.progress import Reporter
+from pipelines.warehouse import disk_is_full
 
 
 def refresh(
@@ -59,11 +60,15 @@ def _advice(settings: Settings, error: OSError | sa.exc.DatabaseError) -> str:
             f"Dagster's records in {settings.dagster_home} are damaged ({cause}). Move that folder away and refresh "
             f"again: only the history of runs is lost, {stays}"
         )
-    if getattr(cause, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "disk is full" in str(cause):
+    if (
+        getattr(cause, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
+        or "disk is full" in str(cause)
+        or disk_is_full(settings.warehouse_path)
+    ):
         return f"The disk that holds {settings.data_dir} is full ({cause}). Free space and refresh again; {stays}"
     return (
-        f"Loupan cannot write to {settings.data_dir}: {cause}. Check LOUPAN_DATA_DIR and who may write there, and "
-        f"refresh again; {stays}"
+        f"Loupan cannot write to {settings.data_dir}: {cause}. Check LOUPAN_DATA_DIR, its free space, and who may "
+        f"write there, and refresh again; {stays}"
     )
 
 

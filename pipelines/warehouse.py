@@ -37,7 +37,7 @@ class TableState:
 def _explain(error: duckdb.Error, path: Path) -> Exception | None:
     """Tell damage, locks and full disks apart; DuckDB raises the same classes for them."""
     message = " ".join(str(error).split())
-    if "No space left" in message or _disk_is_full(path):
+    if "No space left" in message or disk_is_full(path):
         return IngestError(
             f"The disk that holds {path} is full; the last good state is kept. Free space and try again."
         )
@@ -53,7 +53,8 @@ def _explain(error: duckdb.Error, path: Path) -> Exception | None:
     return None
 
 
-def _disk_is_full(path: Path) -> bool:
+def disk_is_full(path: Path) -> bool:
+    """Say whether next to nothing is free where a file lies; not all libraries say so when it is."""
     try:
         return shutil.disk_usage(path.parent).free < 1 << 20
     except OSError:

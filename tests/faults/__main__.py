@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from tests.faults import kills
+from tests.faults import clock, damage, disk, kills, memory, schema, source, together
 from tests.faults.company import Company, Prepared, prepare
 from tests.faults.trial import Fault, Outcome, run
 from tests.support.postgres import running_server
@@ -27,7 +27,8 @@ _SLOW_MODELS = (
     "attribution_spread,collections_forecast,complaint_warning,data_entry_quality,marketing_budget,promise_ledger,"
     "sell_through"
 )
-FAULTS: dict[str, Fault] = {fault.name: fault for module in (kills,) for fault in module.FAULTS}
+_MODULES = (kills, disk, source, clock, damage, together, memory, schema)
+FAULTS: dict[str, Fault] = {fault.name: fault for module in _MODULES for fault in module.FAULTS}
 
 
 class Laboratory:
@@ -43,8 +44,8 @@ class Laboratory:
         if kind not in self._prepared:
             own = self._folder / f"{fault.crm}-{'with' if fault.models else 'without'}-models"
             further = {"LOUPAN_WITHOUT_MODELS": _SLOW_MODELS if fault.models else "*"}
-            url = "" if fault.crm == "sqlite" else self._stack.enter_context(running_server()).create_database()
-            company = Company(own / "place", url, further)
+            server = None if fault.crm == "sqlite" else self._stack.enter_context(running_server())
+            company = Company(own / "place", server, further)
             self._prepared[kind] = (company, prepare(company, own))
         return self._prepared[kind]
 
@@ -63,9 +64,12 @@ def outcomes(laboratory: Laboratory, fault: Fault, runs: int, seed: int) -> Iter
     """Let a fault strike so many times; tell of each failure."""
     company, prepared = laboratory.company(fault)
     for number in range(seed, seed + runs):
+        began = time.monotonic()
         outcome = run(fault, company, prepared, number)
+        told = f"{fault.name} {number}: {outcome.where}, {time.monotonic() - began:.0f} s"
+        print(told, file=sys.stderr, flush=True)
         for problem in outcome.problems:
-            print(f"{fault.name} {number} ({outcome.where}): {problem}", file=sys.stderr, flush=True)
+            print(f"  {problem}", file=sys.stderr, flush=True)
         yield outcome
 
 
@@ -99,13 +103,12 @@ def main() -> None:
         laboratory = Laboratory(Path(folder), stack)
         print(_HEAD, end="", flush=True)
         for name in arguments.faults or FAULTS:
-            fault, began = FAULTS[name], time.monotonic()
+            fault = FAULTS[name]
             runs = arguments.runs or fault.runs
             results = list(outcomes(laboratory, fault, runs, arguments.seed))
             lines[fault.title] = line(fault, results)
             failed = failed or any(result.problems for result in results)
             print(lines[fault.title], flush=True)
-            print(f"{name}: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
             if arguments.write:
                 write(lines)
     if failed:

@@ -21,6 +21,7 @@ import psycopg
 
 from tests.support.command import CONTEXT, Command
 from tests.support.installation import AS_OF, run_loupan
+from tests.support.postgres import PostgresServer
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -196,13 +197,16 @@ class Company:
 
     Attributes:
         place: folder of the installation, and of its temporary files.
-        environment: of the commands; holds further settings.
-        crm_url: of the CRM; a file of its own if empty.
+        server: of the CRM; a file of its own if there is none.
+        further: settings.
     """
 
     place: Path
-    crm_url: str = ""
+    server: PostgresServer | None = None
     further: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.crm_url = "" if self.server is None else self.server.create_database()
 
     @property
     def data_dir(self) -> Path:
@@ -260,6 +264,33 @@ class Company:
     def current(self) -> str:
         """Version that the pointer names."""
         return (self.data_dir / "snapshots" / "CURRENT").read_text(encoding="utf-8").strip()
+
+    def forget_loads(self) -> None:
+        """Remove all but the CRM, and dbt's knowledge of its project: what a clean refresh begins with."""
+        for path in self.data_dir.iterdir():
+            if path.name.partition(".")[0] not in ("crm", "dbt"):
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+    def keep_crm(self, folder: Path) -> None:
+        """Keep the CRM as it is, for `restore_crm`; on a server beside it, in another database."""
+        if self.server is None:
+            shutil.copy(self.data_dir / "crm.sqlite", folder / "crm.sqlite")
+        else:
+            self._copy_database(self.crm_url, f"{self.crm_url}_kept")
+
+    def restore_crm(self, folder: Path) -> None:
+        """Put the CRM back as it was kept."""
+        if self.server is None:
+            for suffix in ("-wal", "-shm"):
+                (self.data_dir / f"crm.sqlite{suffix}").unlink(missing_ok=True)
+            shutil.copy(folder / "crm.sqlite", self.data_dir / "crm.sqlite")
+        else:
+            self._copy_database(f"{self.crm_url}_kept", self.crm_url)
+
+    def _copy_database(self, source: str, target: str) -> None:
+        assert self.server is not None
+        self.server.drop_database(target)
+        self.server.create_database(target, template=source)
 
     def change_crm(self, *statements: str) -> None:
         """Write to the CRM as a careless program would: no constraint holds."""
@@ -399,12 +430,10 @@ def prepare(company: Company, folder: Path) -> Prepared:
         # One file, so that a fault can spoil it or put it back whole.
         with closing(sqlite3.connect(company.data_dir / "crm.sqlite")) as connection:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    company.keep_crm(folder)
     kept = folder / "company"
     shutil.copytree(company.data_dir, kept)
-    # A clean refresh knows nothing of what was loaded before.
-    for path in company.data_dir.iterdir():
-        if path.name.partition(".")[0] not in ("crm", "dbt"):
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    company.forget_loads()
     clean = Watched(company)
     clean.wait(10 * MINUTE)
     assert clean.returncode == PUBLISHED, clean.output()
@@ -422,3 +451,5 @@ def place_anew(company: Company, prepared: Prepared) -> None:
     """Put the prepared company at its place."""
     company.clear()
     shutil.copytree(prepared.folder, company.data_dir)
+    if company.server is not None:
+        company.restore_crm(prepared.folder.parent)
