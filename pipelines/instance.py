@@ -18,6 +18,8 @@ WAREHOUSE_TAG = "loupan/warehouse"
 LAUNCHED, COMMAND = "refresh", "command"
 # For Dagster to leave a run that ended in the midst of its work as it is.
 NO_RETRY = {"dagster/max_retries": "0"}
+# What became of older refreshes stays in `refresh_history.json`.
+KEPT_RUNS = 100
 # Who asked for a run, where that was a person.
 STARTED_BY_TAG = "loupan/started_by"
 
@@ -75,6 +77,13 @@ def fail_dead_runs(instance: dg.DagsterInstance, *kinds: str, except_run: str | 
     for run in instance.get_runs(filters=dg.RunsFilter(statuses=unfinished, tags={WAREHOUSE_TAG: list(kinds)})):
         if run.run_id != except_run:
             instance.report_run_failed(run, "The process of this run is gone; it was killed, or the machine stopped.")
+
+
+def forget_old_runs(instance: dg.DagsterInstance, keep: int = KEPT_RUNS) -> None:
+    """Delete the oldest of the ended runs beyond so many: each leaves some 5 MB of events, and Dagster deletes none."""
+    ended = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
+    for run in instance.get_runs(filters=dg.RunsFilter(statuses=ended))[keep:]:
+        instance.delete_run(run.run_id)
 
 
 def bury_dead_runs(settings: Settings) -> None:
