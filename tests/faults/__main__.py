@@ -8,18 +8,19 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
 from tests.faults import clock, damage, disk, kills, memory, schema, source, together
-from tests.faults.company import Company, Prepared, prepare
+from tests.faults.company import Company, Prepared, place_anew, prepare
+from tests.faults.load import Leaks, Load, leaks, under_load
 from tests.faults.trial import Fault, Outcome, run
+from tests.support.installation import run_loupan
 from tests.support.postgres import running_server
 from tests.support.shared import begin_run
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "reliability.md"
-_TABLE = re.compile(r"(<!-- faults -->\n)(.*?)(<!-- end of faults -->)", re.DOTALL)
 _COLUMNS = ("Fault", "Runs", "Failures", "Data lost", "Healed by the next refresh", "Where it struck")
 _HEAD = f"| {' | '.join(_COLUMNS)} |\n|---|--:|--:|--:|--:|---|\n"
 # Those that are left take the time of a refresh.
@@ -29,6 +30,7 @@ _SLOW_MODELS = (
 )
 _MODULES = (kills, disk, source, clock, damage, together, memory, schema)
 FAULTS: dict[str, Fault] = {fault.name: fault for module in _MODULES for fault in module.FAULTS}
+MEASURED = ("load", "leaks")
 
 
 class Laboratory:
@@ -73,45 +75,76 @@ def outcomes(laboratory: Laboratory, fault: Fault, runs: int, seed: int) -> Iter
         yield outcome
 
 
-def write(lines: dict[str, str]) -> None:
-    """Put lines into the page, by their titles; those of other faults stay."""
+def write(block: str, head: str, order: Sequence[str], lines: Mapping[str, str]) -> None:
+    """Put lines into a table of the page, by their first cells; other lines stay."""
     page = PAGE.read_text(encoding="utf-8")
-    found = _TABLE.search(page)
+    table = re.compile(rf"(<!-- {block} -->\n)(.*?)(<!-- end of {block} -->)", re.DOTALL)
+    found = table.search(page)
     assert found
-    before = {text.split(" | ")[0].removeprefix("| "): text for text in found[2].splitlines()[2:]}
-    merged = before | lines
-    order = [fault.title for fault in FAULTS.values()]
+    merged = {text.split(" | ")[0].removeprefix("| "): text for text in found[2].splitlines()[2:]} | lines
     rows = sorted(merged, key=lambda title: order.index(title) if title in order else len(order))
-    table = _HEAD + "".join(f"{merged[title]}\n" for title in rows)
-    PAGE.write_text(_TABLE.sub(lambda found: found[1] + table + found[3], page), encoding="utf-8")
+    text = head + "".join(f"{merged[title]}\n" for title in rows)
+    PAGE.write_text(table.sub(lambda found: found[1] + text + found[3], page), encoding="utf-8")
+
+
+def strike(laboratory: Laboratory, names: Sequence[str], runs: int | None, seed: int, to_page: bool) -> bool:
+    """Inject faults and print the table; say whether all that is promised held."""
+    holds = True
+    print(_HEAD, end="", flush=True)
+    for name in names:
+        fault = FAULTS[name]
+        results = list(outcomes(laboratory, fault, runs or fault.runs, seed))
+        told = line(fault, results)
+        holds = holds and not any(result.problems for result in results)
+        print(told, flush=True)
+        if to_page:
+            write("faults", _HEAD, [fault.title for fault in FAULTS.values()], {fault.title: told})
+    return holds
+
+
+def measure(laboratory: Laboratory, names: Sequence[str], refreshes: int | None, to_page: bool) -> bool:
+    """Measure what refreshes leave, and what readers notice of them; say whether all that is promised held."""
+    holds = True
+    for name in names:
+        company, prepared = laboratory.company(FAULTS["kill-ingest"])
+        if name == "load":
+            place_anew(company, prepared)
+            run_loupan(company.data_dir, "account", "demo")
+            result: Load | Leaks = under_load(company, refreshes or 100)
+        else:
+            result = leaks(company, prepared, refreshes or 50)
+        for problem in result.problems:
+            print(f"{name}: {problem}", file=sys.stderr, flush=True)
+        told = result.told()
+        print(told, flush=True)
+        holds = holds and not result.problems
+        if to_page:
+            write("load", "| Load | What was seen |\n|---|---|\n", (), {told.split(" | ")[0].removeprefix("| "): told})
+    return holds
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.faults")
-    parser.add_argument("faults", nargs="*", metavar="FAULT", help=f"any of {', '.join(FAULTS)}; all by default")
+    names = [*FAULTS, *MEASURED]
+    parser.add_argument("names", nargs="*", metavar="FAULT", help=f"any of {', '.join(names)}; all by default")
     parser.add_argument("--runs", type=int, help="of each fault; by default as many as the page shows")
+    parser.add_argument("--refreshes", type=int, help="of load (100 by default) and leaks (50)")
     parser.add_argument("--seed", type=int, default=1, help="of the first run of each fault")
     parser.add_argument("--write", action="store_true", help=f"put the lines into {PAGE.name}")
     arguments = parser.parse_args()
-    if unknown := sorted(set(arguments.faults) - FAULTS.keys()):
-        parser.error(f"{', '.join(unknown)}: choose from {', '.join(FAULTS)}")
+    if unknown := sorted(set(arguments.names) - set(names)):
+        parser.error(f"{', '.join(unknown)}: choose from {', '.join(names)}")
     begin_run()
-    lines, failed = {}, False
+    wanted = arguments.names or names
     with tempfile.TemporaryDirectory(prefix="loupan-faults-") as folder, ExitStack() as stack:
         # PostgreSQL runs as another user.
         Path(folder).chmod(0o711)
         laboratory = Laboratory(Path(folder), stack)
-        print(_HEAD, end="", flush=True)
-        for name in arguments.faults or FAULTS:
-            fault = FAULTS[name]
-            runs = arguments.runs or fault.runs
-            results = list(outcomes(laboratory, fault, runs, arguments.seed))
-            lines[fault.title] = line(fault, results)
-            failed = failed or any(result.problems for result in results)
-            print(lines[fault.title], flush=True)
-            if arguments.write:
-                write(lines)
-    if failed:
+        faults = [name for name in wanted if name in FAULTS]
+        held = strike(laboratory, faults, arguments.runs, arguments.seed, arguments.write) if faults else True
+        measured = [name for name in wanted if name in MEASURED]
+        held = measure(laboratory, measured, arguments.refreshes, arguments.write) and held
+    if not held:
         sys.exit(1)
 
 
