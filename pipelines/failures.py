@@ -8,6 +8,7 @@ from dagster._core.errors import DagsterAssetCheckFailedError
 from loupan.refresh_state import now, read_state, write_state
 from loupan.settings import Settings
 from pipelines.publish import failed_checks, record_refusal
+from pipelines.warehouse import says_damage, set_aside
 
 
 def build_failure_hook(settings: Settings) -> dg.HookDefinition:
@@ -29,6 +30,10 @@ def build_failure_hook(settings: Settings) -> dg.HookDefinition:
             return
         state.outcome, state.finished_at = "error", now()
         state.error = getattr(error, "description", None) or str(error) or type(error).__name__
+        if says_damage(state.error):
+            # Found where the load reads nothing: it would be found again by every refresh.
+            aside = set_aside(settings.warehouse_path)
+            state.error += f" The warehouse lies now at {aside}; the next refresh builds a new one from the CRM."
         write_state(settings, state)
 
     return record_failure

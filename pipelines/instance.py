@@ -11,6 +11,7 @@ import yaml
 
 from loupan.refresh_lock import is_refreshing
 from loupan.settings import Settings
+from pipelines.dagster_records import set_aside_damaged
 
 WAREHOUSE_TAG = "loupan/warehouse"
 # Runs of the tag's first value are launched by Dagster, one at a time. Those that `loupan refresh` makes in its own
@@ -92,5 +93,6 @@ def bury_dead_runs(settings: Settings) -> None:
     Before Dagster's daemon starts: it would keep a dead run's place in the queue for ever.
     """
     if not is_refreshing(settings.data_dir):
+        set_aside_damaged(settings)
         with dg.DagsterInstance.get() as instance:
             fail_dead_runs(instance, LAUNCHED, COMMAND)

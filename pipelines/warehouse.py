@@ -45,12 +45,17 @@ def _explain(error: duckdb.Error, path: Path) -> Exception | None:
         return IngestError(f"Another program has {path} open. Let it finish and try again. DuckDB says: {message}")
     if "ermission denied" in message or "Cannot open file" in message:
         return IngestError(f"The warehouse {path} cannot be opened or made. Check who may write there: {message}")
-    damage = ("not a valid DuckDB", "orrupt", "checksum", "replaying WAL", "deserializ", "version number")
-    if isinstance(error, duckdb.InternalException | duckdb.FatalException | duckdb.SerializationException) or any(
-        sign in message for sign in damage
+    if isinstance(error, duckdb.InternalException | duckdb.FatalException | duckdb.SerializationException) or (
+        says_damage(message)
     ):
         return DamagedWarehouse(message)
     return None
+
+
+def says_damage(message: str) -> bool:
+    """Say whether an error of whatever reads the warehouse comes from damage to the file; a full disk is none."""
+    signs = ("not a valid DuckDB", "orrupt", "checksum", "replaying WAL", "deserializ", "version number")
+    return "No space left" not in message and any(sign in message for sign in signs)
 
 
 def disk_is_full(path: Path) -> bool:
