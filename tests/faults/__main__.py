@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import pickle
 import re
+import shutil
 import sys
 import tempfile
 import time
@@ -48,7 +50,14 @@ class Laboratory:
             further = {"LOUPAN_WITHOUT_MODELS": _SLOW_MODELS if fault.models else "*"}
             server = None if fault.crm == "sqlite" else self._stack.enter_context(running_server())
             company = Company(own / "place", server, further)
-            self._prepared[kind] = (company, prepare(company, own))
+            known = own / "prepared.pickle"
+            if server is None and known.exists():
+                prepared = pickle.loads(known.read_bytes())
+            else:
+                shutil.rmtree(own, ignore_errors=True)
+                prepared = prepare(company, own)
+                known.write_bytes(pickle.dumps(prepared))
+            self._prepared[kind] = (company, prepared)
         return self._prepared[kind]
 
 
@@ -130,16 +139,15 @@ def main() -> None:
     parser.add_argument("--runs", type=int, help="of each fault; by default as many as the page shows")
     parser.add_argument("--refreshes", type=int, help="of load (100 by default) and leaks (50)")
     parser.add_argument("--seed", type=int, default=1, help="of the first run of each fault")
+    parser.add_argument("--folder", type=Path, help="keeps the prepared companies for the next time")
     parser.add_argument("--write", action="store_true", help=f"put the lines into {PAGE.name}")
     arguments = parser.parse_args()
     if unknown := sorted(set(arguments.names) - set(names)):
         parser.error(f"{', '.join(unknown)}: choose from {', '.join(names)}")
-    begin_run()
+    begin_run(room=2 << 30)
     wanted = arguments.names or names
     with tempfile.TemporaryDirectory(prefix="loupan-faults-") as folder, ExitStack() as stack:
-        # PostgreSQL runs as another user.
-        Path(folder).chmod(0o711)
-        laboratory = Laboratory(Path(folder), stack)
+        laboratory = Laboratory(arguments.folder or Path(folder), stack)
         faults = [name for name in wanted if name in FAULTS]
         held = strike(laboratory, faults, arguments.runs, arguments.seed, arguments.write) if faults else True
         measured = [name for name in wanted if name in MEASURED]
