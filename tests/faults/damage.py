@@ -132,7 +132,10 @@ def _dagster(trial: Trial) -> None:
 
 def _state(trial: Trial) -> None:
     data_dir = trial.company.data_dir
-    files = [data_dir / name for name in ("last_refresh.json", "refresh_history.json", "refresh_progress.json", "lineage.json")]
+    files = [
+        data_dir / name
+        for name in ("last_refresh.json", "refresh_history.json", "refresh_progress.json", "lineage.json")
+    ]
     files += [path for path in (data_dir / "dbt" / "duckdb").iterdir() if path.is_file()]
     kind, damage = _pick(trial, _KINDS | {"replaced by a folder": _make_folder})
     path = trial.chance.choice([path for path in files if path.exists()])
