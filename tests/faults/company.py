@@ -227,7 +227,7 @@ class Company:
     def environment(self) -> dict[str, str]:
         """Environment of the commands: settings of this installation alone."""
         own = {name: value for name, value in os.environ.items() if not name.startswith("LOUPAN_")}
-        own |= {"LOUPAN_DATA_DIR": str(self.data_dir), "TMPDIR": str(self.temporary)}
+        own |= {"LOUPAN_DATA_DIR": str(self.data_dir), "TMPDIR": str(self.temporary), "LOUPAN_RETRIES": "0"}
         if self.crm_url:
             own["LOUPAN_CRM_URL"] = self.crm_url
         return own | self.further
@@ -314,13 +314,19 @@ class Watched(Command):
     """
 
     def __init__(
-        self, company: Company, *arguments: str, hold_at: tuple[str, int] | None = None, limit: int | None = None
+        self,
+        company: Company,
+        *arguments: str,
+        hold_at: tuple[str, int] | None = None,
+        limit: int | None = None,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         """
         Args:
             company: which.
             arguments: further ones of the command.
             hold_at: step, and after how many of its pieces to wait until `release` is called.
+            environment: further settings.
             limit: bytes of address space that it may take beyond what it has at its start.
         """
         self._marks = company.place / "marks"
@@ -329,7 +335,9 @@ class Watched(Command):
         self._gate = company.place / "gate"
         self._gate.unlink(missing_ok=True)
         watch = functools.partial(_watch, str(self._marks), hold_at, str(self._gate), limit)
-        super().__init__(["refresh", "--as-of", MOMENT, *arguments], company.environment, watch)
+        super().__init__(
+            ["refresh", "--as-of", MOMENT, *arguments], company.environment | dict(environment or {}), watch
+        )
 
     def marks(self) -> list[tuple[float, str, int]]:
         """Return moment (of the monotonic clock), step and number of pieces done, of all that has happened."""

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import socket
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 from loupan.settings import Settings
 from loupan.snapshot import list_snapshots
 from tests.faults.company import MINUTE, MOMENT
 from tests.faults.trial import Fault, Trial
-from tests.support.dagster_ui import DagsterUI
+from tests.pipelines.test_orchestrate import orchestrating
 
 
 def _versions(trial: Trial) -> int:
@@ -33,34 +28,15 @@ def _at_once(number: int) -> Callable[[Trial], None]:
     return inject
 
 
-@contextmanager
-def _orchestrator(trial: Trial) -> Iterator[DagsterUI]:
+def _with_dagster(trial: Trial) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    with subprocess.Popen(
-        [sys.executable, "-c", "from loupan.cli import run; run()", "orchestrate", "--port", str(port)],
-        env=trial.company.environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    ) as process:
-        try:
-            yield DagsterUI(port)
-        finally:
-            os.killpg(process.pid, signal.SIGINT)
-            try:
-                process.wait(MINUTE)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-
-
-def _with_dagster(trial: Trial) -> None:
-    with _orchestrator(trial) as dagster:
+    with orchestrating(trial.company.environment, port) as dagster:
         repository = dagster.wait_for_location()
         by_hand = [trial.company.start("refresh", "--as-of", MOMENT) for _ in range(2)]
-        config = {"ops": {"raw_tables": {"config": {"as_of": f"{MOMENT}+00:00"}}}}
-        status = dagster.run_job(repository, "refresh", config)
+        run = dagster.launch(repository, "refresh", {"ops": {"raw_tables": {"config": {"as_of": f"{MOMENT}+00:00"}}}})
+        status = dagster.wait_for_run(run)
         trial.expect(status == "SUCCESS", f"the run of Dagster ended as {status}")
         for process in by_hand:
             process.wait(5 * MINUTE)

@@ -93,10 +93,12 @@ class Trial:
                 shutil.copy(path, company.data_dir)
         shutil.copytree(kept / "dbt", company.data_dir / "dbt")
         self.crm = crm_digests(company.url)
-        self.published(*company.refresh())
-        (_, self.after), self.marts = company.look(), company.marts()
-        shutil.rmtree(company.data_dir)
-        kept.rename(company.data_dir)
+        try:
+            self.published(*company.refresh())
+            (_, self.after), self.marts = company.look(), company.marts()
+        finally:
+            shutil.rmtree(company.data_dir)
+            kept.rename(company.data_dir)
 
 
 @dataclass(frozen=True)
