@@ -134,7 +134,8 @@ class Load:
             f"| {self.sessions} people read the overview of a running server while {self.published} refreshes were "
             f"published and {self.refused} refused | {self.looks:,} page views of {self.versions} snapshots; failed "
             f"{self.failed}, of two snapshots {self.mixed}, older than promised {self.stale}; refreshes that ended "
-            f"otherwise {len(self.wrong)}; open files of the server {self.files[0]} after the first, {self.files[1]} at the end |"
+            f"otherwise {len(self.wrong)}; open files of the server {self.files[0]} after the first, {self.files[1]} "
+            "at the end |"
         )
 
     @property
