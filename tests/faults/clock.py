@@ -83,7 +83,7 @@ def _writers(trial: Trial) -> None:
 
 
 FAULTS = (
-    Fault("clock-wrong", "clock of the refresh years or hours off", _wrong, 8),
-    Fault("clock-jumping", "clock jumps to and fro during the refresh", _jumping, 8),
+    Fault("clock-wrong", "clock of the refresh years or hours off", _wrong, 4),
+    Fault("clock-jumping", "clock jumps to and fro during the refresh", _jumping, 6),
     Fault("clock-writers", "rows with a change in the future, then the clock is put right", _writers, 2),
 )

@@ -144,9 +144,9 @@ def _state(trial: Trial) -> None:
 
 
 FAULTS = (
-    Fault("warehouse-damaged", "warehouse file damaged", _warehouse, 20),
-    Fault("snapshot-damaged", "snapshot damaged", _snapshot, 20),
+    Fault("warehouse-damaged", "warehouse file damaged", _warehouse, 12),
+    Fault("snapshot-damaged", "snapshot damaged", _snapshot, 12),
     Fault("pointer-damaged", "CURRENT damaged, then `loupan snapshots rollback`", _pointer, 5),
-    Fault("dagster-damaged", "Dagster's records damaged", _dagster, 20),
-    Fault("state-damaged", "state, lineage or dbt's files damaged", _state, 20),
+    Fault("dagster-damaged", "Dagster's records damaged", _dagster, 10),
+    Fault("state-damaged", "state, lineage or dbt's files damaged", _state, 12),
 )

@@ -89,6 +89,6 @@ def _read_only_disk(trial: Trial) -> None:
 
 
 FAULTS = (
-    Fault("disk-full", "disk full", _full, 20),
-    Fault("disk-read-only", "disk, folder or file read-only", _read_only_disk, 12),
+    Fault("disk-full", "disk full", _full, 12),
+    Fault("disk-read-only", "disk, folder or file read-only", _read_only_disk, 6),
 )

@@ -131,11 +131,11 @@ class Load:
     def told(self) -> str:
         """Return the line of the table."""
         return (
-            f"| {self.sessions} people read the overview of a running server while {self.published} refreshes were "
-            f"published and {self.refused} refused | {self.looks:,} page views of {self.versions} snapshots; failed "
-            f"{self.failed}, of two snapshots {self.mixed}, older than promised {self.stale}; refreshes that ended "
-            f"otherwise {len(self.wrong)}; open files of the server {self.files[0]} after the first, {self.files[1]} "
-            "at the end |"
+            f"| {self.sessions} people read the overview of a running server while refreshes are published or refused "
+            f"| {self.published} published, {self.refused} refused, {len(self.wrong)} ended otherwise; {self.looks:,} "
+            f"page views of {self.versions} snapshots: {self.failed} failed, {self.mixed} of two snapshots, "
+            f"{self.stale} older than promised; the server's open files: {self.files[0]} after the first refresh, "
+            f"{self.files[1]} at the end |"
         )
 
     @property
@@ -313,8 +313,8 @@ class Leaks:
     def told(self) -> str:
         """Return the line of the table."""
         return (
-            f"| {self.refreshes} refreshes in one process | {len(self.left)} files and processes left; {self.early} "
-            f"open files after {_WARM} refreshes, {self.late} at the end |"
+            f"| refreshes again and again in one process | {self.refreshes} refreshes; {len(self.left)} files and "
+            f"processes left; {self.early} open files after {_WARM} refreshes, {self.late} at the end |"
         )
 
 

@@ -26,4 +26,4 @@ def _ended(code: int) -> str:
     return {PUBLISHED: "room enough", ERROR: "message"}.get(code, "ended by the system")
 
 
-FAULTS = (Fault("memory-limit", "memory limit reached", _limit, 20),)
+FAULTS = (Fault("memory-limit", "memory limit reached", _limit, 12),)

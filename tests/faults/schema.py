@@ -114,7 +114,7 @@ _CHANGES: tuple[tuple[str, str, Change, str], ...] = (
     ("table-dropped", "table dropped in the source", _table_dropped, "error for the table"),
 )
 FAULTS = tuple(
-    Fault(f"{name}{suffix}", f"{title}, {engine}", _inject(change, outcome), 3, crm)
+    Fault(f"{name}{suffix}", f"{title}, {engine}", _inject(change, outcome), 2, crm)
     for suffix, engine, crm in (("", "SQLite", "sqlite"), ("-postgres", "PostgreSQL", "postgresql"))
     for name, title, change, outcome in _CHANGES
 )

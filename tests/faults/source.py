@@ -169,9 +169,9 @@ def _changing(trial: Trial) -> None:
 
 
 FAULTS = (
-    Fault("source-down", "source database down", _down, 10, "postgresql"),
-    Fault("source-slow", "source database slow or frozen", _slow, 12, "postgresql"),
-    Fault("source-restarted", "source database restarted in mid-load", _restarted, 20, "postgresql"),
-    Fault("source-changing", "rows change during the load, PostgreSQL", _changing, 10, "postgresql"),
-    Fault("source-changing-sqlite", "rows change during the load, SQLite", _changing, 10),
+    Fault("source-down", "source database down", _down, 5, "postgresql"),
+    Fault("source-slow", "source database slow or frozen", _slow, 9, "postgresql"),
+    Fault("source-restarted", "source database restarted in mid-load", _restarted, 12, "postgresql"),
+    Fault("source-changing", "rows change during the load, PostgreSQL", _changing, 6, "postgresql"),
+    Fault("source-changing-sqlite", "rows change during the load, SQLite", _changing, 6),
 )
