@@ -68,6 +68,11 @@ pictures: $(VENV)/.dev ## Take the pictures of the README anew
 bench: $(VENV)/.dev ## Measure speed and memory, as ratios in one run
 	$(BIN)/python -m tests.benchmarks
 
+.PHONY: faults
+faults: $(VENV)/.dev ## Inject faults into refreshes, hundreds of times (hours, as root)
+	@bash tests/support/system_packages.sh
+	$(BIN)/python -m tests.faults
+
 .PHONY: lock
 lock: | $(BIN)/uv ## Write the lock files anew
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-emit-find-links --extra postgres pyproject.toml -o requirements/run.txt

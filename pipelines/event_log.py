@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -68,6 +69,16 @@ class PooledSqliteEventLogStorage(SqliteEventLogStorage):
     def _has_asset_key_index_cols_on_connection(self, conn: sa.Connection) -> bool:
         self._has_index_columns = self._has_index_columns or super()._has_asset_key_index_cols_on_connection(conn)
         return self._has_index_columns
+
+    def delete_events(self, run_id: str) -> None:
+        """Delete what is known of a run, and the file of its events, which the inherited method leaves behind empty."""
+        super().delete_events(run_id)
+        with self._db_lock:
+            if engine := self._engines.pop(run_id, None):
+                engine.dispose()
+            self._initialized_dbs.discard(run_id)
+            for suffix in ("", "-wal", "-shm"):
+                Path(f"{self.path_for_shard(run_id)}{suffix}").unlink(missing_ok=True)
 
     def dispose(self) -> None:
         """Close all connections."""

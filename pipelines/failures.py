@@ -8,6 +8,19 @@ from dagster._core.errors import DagsterAssetCheckFailedError
 from loupan.refresh_state import now, read_state, write_state
 from loupan.settings import Settings
 from pipelines.publish import failed_checks, record_refusal
+from pipelines.warehouse import says_damage, set_aside
+
+
+def _said(error: BaseException | None) -> str:
+    """Return what is to be said of an error."""
+    said = getattr(error, "description", None) or str(error) or type(error).__name__
+    if isinstance(error, MemoryError) or "Out of Memory" in said or "can't start new thread" in said:
+        # DuckDB's own advice is for whoever writes its settings.
+        return (
+            f"Memory ran out ({said.splitlines()[0]}). Close other programs or give this machine more memory, and "
+            "refresh again; what was published before stays."
+        )
+    return said
 
 
 def build_failure_hook(settings: Settings) -> dg.HookDefinition:
@@ -28,7 +41,11 @@ def build_failure_hook(settings: Settings) -> dg.HookDefinition:
             record_refusal(settings, state, failed)
             return
         state.outcome, state.finished_at = "error", now()
-        state.error = getattr(error, "description", None) or str(error) or type(error).__name__
+        state.error = _said(error)
+        if says_damage(state.error):
+            # Found where the load reads nothing: it would be found again by every refresh.
+            aside = set_aside(settings.warehouse_path)
+            state.error += f" The warehouse lies now at {aside}; the next refresh builds a new one from the CRM."
         write_state(settings, state)
 
     return record_failure

@@ -11,6 +11,7 @@ import yaml
 
 from loupan.refresh_lock import is_refreshing
 from loupan.settings import Settings
+from pipelines.dagster_records import set_aside_damaged
 
 WAREHOUSE_TAG = "loupan/warehouse"
 # Runs of the tag's first value are launched by Dagster, one at a time. Those that `loupan refresh` makes in its own
@@ -18,6 +19,8 @@ WAREHOUSE_TAG = "loupan/warehouse"
 LAUNCHED, COMMAND = "refresh", "command"
 # For Dagster to leave a run that ended in the midst of its work as it is.
 NO_RETRY = {"dagster/max_retries": "0"}
+# What became of older refreshes stays in `refresh_history.json`.
+KEPT_RUNS = 100
 # Who asked for a run, where that was a person.
 STARTED_BY_TAG = "loupan/started_by"
 
@@ -77,11 +80,19 @@ def fail_dead_runs(instance: dg.DagsterInstance, *kinds: str, except_run: str | 
             instance.report_run_failed(run, "The process of this run is gone; it was killed, or the machine stopped.")
 
 
+def forget_old_runs(instance: dg.DagsterInstance, keep: int = KEPT_RUNS) -> None:
+    """Delete the oldest of the ended runs beyond so many: each leaves some 5 MB of events, and Dagster deletes none."""
+    ended = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
+    for run in instance.get_runs(filters=dg.RunsFilter(statuses=ended))[keep:]:
+        instance.delete_run(run.run_id)
+
+
 def bury_dead_runs(settings: Settings) -> None:
     """Record as failed all runs whose process is gone, unless a refresh is running at this moment.
 
     Before Dagster's daemon starts: it would keep a dead run's place in the queue for ever.
     """
     if not is_refreshing(settings.data_dir):
+        set_aside_damaged(settings)
         with dg.DagsterInstance.get() as instance:
             fail_dead_runs(instance, LAUNCHED, COMMAND)

@@ -2,9 +2,7 @@
 
 import datetime as dt
 import logging
-import tempfile
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -154,10 +152,10 @@ def build_snapshot_asset(
             **loaded,
             "checks": recorded,
         }
-        with tempfile.NamedTemporaryFile("w", suffix=".json", encoding="utf-8") as semantic_manifest:
-            semantic_manifest.write(dbt_runner.parse(settings).semantic_manifest)
-            semantic_manifest.flush()
-            new = snapshot.publish(settings, settings.warehouse_path, Path(semantic_manifest.name), report)
+        # A file of one name: what a killed refresh leaves is written over by the next.
+        semantic_manifest = dbt_runner.target_path(settings) / "published_semantic_manifest.json"
+        semantic_manifest.write_text(dbt_runner.parse(settings).semantic_manifest, encoding="utf-8")
+        new = snapshot.publish(settings, settings.warehouse_path, semantic_manifest, report)
         forget_refused_rows(settings)
         state.outcome, state.version = "published", new.version
         write_state(settings, state)

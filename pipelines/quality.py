@@ -215,8 +215,18 @@ class _Checks:
         if any(not outcome.holds and outcome.says == VOLUME for outcome in outcomes):
             message += " If rows were removed on purpose, `loupan refresh --full` accepts the present numbers."
         if any(not outcome.holds and outcome.says != VOLUME for outcome in outcomes):
-            message += " The page Quarantine lists the rows to mend."
+            message += f"{self._columns_concerned(table)} The page Quarantine lists the rows to mend."
         return CheckResult(table.name, False, message, observed=observed, failed=failed)
+
+    def _columns_concerned(self, table: Table) -> str:
+        """Name the columns for which most rows are kept out: where they are many, it is the column that changed."""
+        rows = self._connection.execute(
+            "select column_name, count(distinct row_key) from quarantine.quarantine_row "
+            "where table_name = ? and column_name is not null group by 1 order by 2 desc, 1 limit 3",
+            [table.name],
+        ).fetchall()
+        named = ", ".join(f"{column} ({count:,} rows)" for column, count in rows)
+        return f" In quarantine for: {named}." if named else ""
 
     def _accept(self) -> None:
         """Make the present numbers the measure of the next load, and forget what has been checked."""

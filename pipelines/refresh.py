@@ -14,7 +14,9 @@ from loupan.errors import LoupanError
 from loupan.refresh_lock import refresh_lock
 from loupan.refresh_state import INTERRUPTED, RefreshState, cancel_words, cancelled_by, now, read_state, write_state
 from loupan.settings import Settings
+from pipelines.dagster_records import set_aside_damaged
 from pipelines.progress import Reporter
+from pipelines.warehouse import disk_is_full
 
 
 def refresh(
@@ -45,10 +47,33 @@ def refresh(
     try:
         with refresh_lock(settings.data_dir, lambda: reporter.step("Waiting for another refresh to end").finish()):
             config = {"full": full, "reload": list(reload), "as_of": as_of.isoformat() if as_of else None}
-            return _run(settings, reporter, config, started_by)
+            return _run_on_whole_records(settings, reporter, config, started_by)
     except (OSError, sa.exc.DatabaseError) as error:
         # Dagster's own records are written beside ours; it does not say kindly what is wrong with them.
         raise LoupanError(_advice(settings, error)) from error
+
+
+def _run_on_whole_records(
+    settings: Settings, reporter: Reporter, config: dict[str, Any], started_by: str
+) -> RefreshState:
+    """Run, and once more if it failed because Dagster's records are damaged: nothing that is shown rests on them."""
+    try:
+        state = _run(settings, reporter, config, started_by)
+        moved = set_aside_damaged(settings) if state.outcome == "error" else []
+        if not moved:
+            return state
+    except Exception:
+        moved = set_aside_damaged(settings)
+        if not moved:
+            raise
+    state = _run(settings, reporter, config, started_by)
+    places = ", ".join(map(str, moved))
+    state.messages.append(
+        f"Dagster's records of runs or schedules were damaged. They lie now at {places}; new ones were begun. Start "
+        "`loupan orchestrate` anew if it runs."
+    )
+    write_state(settings, state)
+    return state
 
 
 def _advice(settings: Settings, error: OSError | sa.exc.DatabaseError) -> str:
@@ -59,11 +84,15 @@ def _advice(settings: Settings, error: OSError | sa.exc.DatabaseError) -> str:
             f"Dagster's records in {settings.dagster_home} are damaged ({cause}). Move that folder away and refresh "
             f"again: only the history of runs is lost, {stays}"
         )
-    if getattr(cause, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "disk is full" in str(cause):
+    if (
+        getattr(cause, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
+        or "disk is full" in str(cause)
+        or disk_is_full(settings.warehouse_path)
+    ):
         return f"The disk that holds {settings.data_dir} is full ({cause}). Free space and refresh again; {stays}"
     return (
-        f"Loupan cannot write to {settings.data_dir}: {cause}. Check LOUPAN_DATA_DIR and who may write there, and "
-        f"refresh again; {stays}"
+        f"Loupan cannot write to {settings.data_dir}: {cause}. Check LOUPAN_DATA_DIR, its free space, and who may "
+        f"write there, and refresh again; {stays}"
     )
 
 

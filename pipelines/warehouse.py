@@ -37,7 +37,7 @@ class TableState:
 def _explain(error: duckdb.Error, path: Path) -> Exception | None:
     """Tell damage, locks and full disks apart; DuckDB raises the same classes for them."""
     message = " ".join(str(error).split())
-    if "No space left" in message or _disk_is_full(path):
+    if "No space left" in message or disk_is_full(path):
         return IngestError(
             f"The disk that holds {path} is full; the last good state is kept. Free space and try again."
         )
@@ -45,15 +45,21 @@ def _explain(error: duckdb.Error, path: Path) -> Exception | None:
         return IngestError(f"Another program has {path} open. Let it finish and try again. DuckDB says: {message}")
     if "ermission denied" in message or "Cannot open file" in message:
         return IngestError(f"The warehouse {path} cannot be opened or made. Check who may write there: {message}")
-    damage = ("not a valid DuckDB", "orrupt", "checksum", "replaying WAL", "deserializ", "version number")
-    if isinstance(error, duckdb.InternalException | duckdb.FatalException | duckdb.SerializationException) or any(
-        sign in message for sign in damage
+    if isinstance(error, duckdb.InternalException | duckdb.FatalException | duckdb.SerializationException) or (
+        says_damage(message)
     ):
         return DamagedWarehouse(message)
     return None
 
 
-def _disk_is_full(path: Path) -> bool:
+def says_damage(message: str) -> bool:
+    """Say whether an error of whatever reads the warehouse comes from damage to the file; a full disk is none."""
+    signs = ("not a valid DuckDB", "orrupt", "checksum", "replaying WAL", "deserializ", "version number")
+    return "No space left" not in message and any(sign in message for sign in signs)
+
+
+def disk_is_full(path: Path) -> bool:
+    """Say whether next to nothing is free where a file lies; not all libraries say so when it is."""
     try:
         return shutil.disk_usage(path.parent).free < 1 << 20
     except OSError:

@@ -9,7 +9,7 @@ from pathlib import Path
 import dagster as dg
 
 from loupan.refresh_lock import refresh_lock
-from pipelines.instance import COMMAND, fail_dead_runs
+from pipelines.instance import COMMAND, fail_dead_runs, forget_old_runs
 
 
 class WarehouseLock(dg.ConfigurableResource):
@@ -24,4 +24,5 @@ class WarehouseLock(dg.ConfigurableResource):
         with refresh_lock(Path(self.data_dir), lambda: log.info("Another refresh is running; this one waits for it.")):
             if context.instance is not None and context.run is not None:
                 fail_dead_runs(context.instance, COMMAND, except_run=context.run.run_id)
+                forget_old_runs(context.instance)
             yield self

@@ -6,6 +6,7 @@ import datetime as dt
 import json
 import logging
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -28,6 +29,7 @@ from pipelines.mining.worker import Job
 
 LOG = logging.getLogger(__name__)
 SCHEMA = "mining"
+_FOLDER = ".models-"
 _POLL_SECONDS = 0.02
 # Importing pandas and DuckDB is no work of the first model's.
 _START_SECONDS = 60
@@ -73,7 +75,10 @@ def _run_and_store(
     warehouse: duckdb.DuckDBPyConnection,
     progress: Callable[[str], None],
 ) -> list[ModelRun]:
-    with tempfile.TemporaryDirectory(prefix="loupan-models-") as folder:
+    # Beside the warehouse, where what a killed refresh left of the marts is found and removed.
+    for left in settings.data_dir.glob(f"{_FOLDER}*"):
+        shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=_FOLDER, dir=settings.data_dir) as folder:
         as_of, as_of_on = warehouse.execute("select as_of, last_day_on from staging.stg_refresh").fetchall()[0]
         runs, out = _run(
             settings, models, warehouse, "marts", as_of.replace(tzinfo=dt.UTC), as_of_on, Path(folder), progress

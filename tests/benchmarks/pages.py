@@ -119,11 +119,14 @@ class Session:
         while True:
             answer = ForwardMsg()
             answer.ParseFromString(await self._socket.recv())  # type: ignore[arg-type]
-            kind = answer.WhichOneof("type")
-            if kind == "delta" and answer.delta.new_element.WhichOneof("type") == "exception":
-                self.errors += 1
-            if kind == "script_finished":
+            self.hear(answer)
+            if answer.WhichOneof("type") == "script_finished":
                 return time.perf_counter() - start
+
+    def hear(self, answer: ForwardMsg) -> None:
+        """Take note of what the server sent."""
+        if answer.WhichOneof("type") == "delta" and answer.delta.new_element.WhichOneof("type") == "exception":
+            self.errors += 1
 
 
 async def work(site: Site, sessions: int, thinking: float, seconds: float) -> tuple[list[float], int, int]:
@@ -154,7 +157,7 @@ def _resident(pid: int) -> int:
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
-def _listener(port: str) -> int:
+def listener(port: str) -> int:
     """Return the process that listens on a port."""
     wanted = f":{int(port):04X}"
     for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
@@ -252,6 +255,6 @@ def measure(folder: Path, seconds: float = 60.0) -> Iterator[Table]:
         seconds: how long people work, for each load.
     """
     with running_server(folder) as address, plain_site(Settings(data_dir=folder)) as plain:
-        ours = Site("Loupan", address, "overview", process=_listener(address.rpartition(":")[2]))
+        ours = Site("Loupan", address, "overview", process=listener(address.rpartition(":")[2]))
         yield in_the_browser([ours, plain])
         yield side_by_side([ours, plain], seconds)

@@ -12,11 +12,12 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-_CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(
+CONTEXT = multiprocessing.get_context("forkserver")
+"""Starts processes of the tests from the one that has imported everything."""
+CONTEXT.set_forkserver_preload(
     [
         "dashboards.server",
         "data_entry.account_command",
@@ -38,13 +39,21 @@ _CONTEXT.set_forkserver_preload(
 class Command:
     """A running ``loupan``: the part of `subprocess.Popen` that tests need."""
 
-    def __init__(self, arguments: Sequence[str], environment: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        environment: Mapping[str, str],
+        prepare: Callable[[], None] | None = None,
+    ) -> None:
+        """``prepare`` is called in the new process before anything else; it must be a function that can be pickled."""
         self._folder = tempfile.TemporaryDirectory(prefix="loupan-command-")
         files = [Path(self._folder.name) / name for name in ("out", "err")]
         for file in files:
             file.touch()
         self._out, self._err = files
-        self._process = _CONTEXT.Process(target=_run, args=(list(arguments), dict(environment), *map(str, files)))
+        self._process = CONTEXT.Process(
+            target=_run, args=(list(arguments), dict(environment), *map(str, files), prepare)
+        )
         self._process.start()
 
     @property
@@ -79,7 +88,9 @@ class Command:
         os.kill(self.pid, number)
 
 
-def _run(arguments: list[str], environment: dict[str, str], out: str, err: str) -> None:
+def _run(
+    arguments: list[str], environment: dict[str, str], out: str, err: str, prepare: Callable[[], None] | None
+) -> None:
     os.setsid()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
@@ -87,10 +98,13 @@ def _run(arguments: list[str], environment: dict[str, str], out: str, err: str) 
         os.dup2(os.open(path, os.O_WRONLY | os.O_APPEND), descriptor)
     os.environ.clear()
     os.environ.update(environment)
+    tempfile.tempdir = None  # found anew: that of the process it was forked from is not that of this environment
     sys.argv = ["loupan", *arguments]
 
     from loupan.cli import run
     from loupan.settings import get_settings
 
     get_settings.cache_clear()
+    if prepare is not None:
+        prepare()
     run()

@@ -17,12 +17,12 @@ _PREFIX = "loupan-tests-"
 _MEMORY, _ROOM = Path("/dev/shm"), 12 << 30
 
 
-def begin_run() -> None:
+def begin_run(room: int = _ROOM) -> None:
     """Make the folder of this test run, in the process that starts the others: they inherit its environment.
 
-    It is also the place of all their temporary files, in memory where there is room.
+    It is also the place of all their temporary files, in memory where there is ``room`` (bytes).
     """
-    parent = _MEMORY if _has_room() else Path(tempfile.gettempdir())
+    parent = _MEMORY if _has_room(room) else Path(tempfile.gettempdir())
     for left in parent.glob(f"{_PREFIX}*"):
         if not _is_alive(left.name.removeprefix(_PREFIX).partition("-")[0]):
             shutil.rmtree(left, ignore_errors=True)
@@ -33,10 +33,10 @@ def begin_run() -> None:
     Finalize(None, shutil.rmtree, args=(folder,), kwargs={"ignore_errors": True}, exitpriority=-200)
 
 
-def _has_room() -> bool:
+def _has_room(room: int) -> bool:
     try:
         available = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-        return min(shutil.disk_usage(_MEMORY).free, available) > _ROOM
+        return min(shutil.disk_usage(_MEMORY).free, available) > room
     except (OSError, ValueError):
         return False
 
