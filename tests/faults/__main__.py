@@ -16,6 +16,7 @@ from pathlib import Path
 
 from tests.faults import clock, damage, disk, kills, memory, schema, source, together
 from tests.faults.company import Company, Prepared, place_anew, prepare
+from tests.faults.day import Day, live_through
 from tests.faults.load import Leaks, Load, leaks, under_load
 from tests.faults.trial import Fault, Outcome, run
 from tests.support.installation import run_loupan
@@ -32,7 +33,7 @@ _SLOW_MODELS = (
 )
 _MODULES = (kills, disk, source, clock, damage, together, memory, schema)
 FAULTS: dict[str, Fault] = {fault.name: fault for module in _MODULES for fault in module.FAULTS}
-MEASURED = ("load", "leaks")
+MEASURED = ("load", "leaks", "day")
 
 
 class Laboratory:
@@ -111,7 +112,7 @@ def strike(laboratory: Laboratory, names: Sequence[str], runs: int | None, seed:
     return holds
 
 
-def measure(laboratory: Laboratory, names: Sequence[str], refreshes: int | None, to_page: bool) -> bool:
+def measure(laboratory: Laboratory, names: Sequence[str], refreshes: int | None, seed: int, to_page: bool) -> bool:
     """Measure what refreshes leave, and what readers notice of them; say whether all that is promised held."""
     holds = True
     for name in names:
@@ -119,7 +120,9 @@ def measure(laboratory: Laboratory, names: Sequence[str], refreshes: int | None,
         if name == "load":
             place_anew(company, prepared)
             run_loupan(company.data_dir, "account", "demo")
-            result: Load | Leaks = under_load(company, refreshes or 100)
+            result: Load | Leaks | Day = under_load(company, refreshes or 100)
+        elif name == "day":
+            result = live_through(company, prepared, seed)
         else:
             result = leaks(company, prepared, refreshes or 50)
         for problem in result.problems:
@@ -151,7 +154,7 @@ def main() -> None:
         faults = [name for name in wanted if name in FAULTS]
         held = strike(laboratory, faults, arguments.runs, arguments.seed, arguments.write) if faults else True
         measured = [name for name in wanted if name in MEASURED]
-        held = measure(laboratory, measured, arguments.refreshes, arguments.write) and held
+        held = measure(laboratory, measured, arguments.refreshes, arguments.seed, arguments.write) and held
     if not held:
         sys.exit(1)
 

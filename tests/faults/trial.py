@@ -146,7 +146,7 @@ def run(fault: Fault, company: Company, prepared: Prepared, seed: int) -> Outcom
     lost = lost_rows(trial.crm, crm_digests(company.url))
     if not (company.data_dir / "snapshots" / prepared.version).is_dir():
         lost.append(f"snapshot {prepared.version}")
-    problems = [*trial.problems, *differing, *(f"lost: {name}" for name in lost), *_left(company)]
+    problems = [*trial.problems, *differing, *(f"lost: {name}" for name in lost), *left(company)]
     return Outcome(problems, lost, not differing, trial.where)
 
 
@@ -160,7 +160,7 @@ def _differing(trial: Trial) -> list[str]:
     return found if answers == trial.after else [*found, "answers differ from those after a clean refresh"]
 
 
-def _left(company: Company) -> list[str]:
+def left(company: Company) -> list[str]:
     """Return files and processes that are still there after the refresh that healed all."""
     unfinished = ("*.tmp", ".building-*", ".deleting-*", ".models-*", "*-spill")
     files = [path for pattern in unfinished for path in company.data_dir.rglob(pattern)]
