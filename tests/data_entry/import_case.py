@@ -49,8 +49,8 @@ class ImportCase:
             return [tuple(row) for row in connection.execute(sa.select(*chosen).order_by(target.c.external_ref))]
 
     def everything(self) -> dict[str, list[tuple[Any, ...]]]:
-        """Return every row of every table, to see whether anything changed."""
-        return {table: self.rows(table) for table in metadata.tables}
+        """Return every row of every table, to see whether anything changed; each import leaves lines in the trail."""
+        return {table: self.rows(table) for table in metadata.tables if table != "audit_log"}
 
 
 @functools.cache

@@ -303,7 +303,8 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     if subprocess.run(mount, capture_output=True, check=False).returncode:
         pytest.skip("mounting a small tmpfs is not allowed here")
     yield disk
-    subprocess.run(["umount", str(disk)], check=True)
+    # A lock of this process may still be open there.
+    subprocess.run(["umount", "--lazy", str(disk)], check=True)
 
 
 def test_a_full_disk_is_told_of_once(hook: Webhook, small_disk: Path) -> None:
