@@ -272,10 +272,15 @@ def _reversals(view: View) -> Iterator[Finding]:
             yield Finding(2 + pair.sure, sentence(view, found, pair), "staff", filters, unit == EMPLOYEE)
 
 
+# What is told of a warning.
+_WARNED = {"project_id", "project", "theme", "weeks", "observed", "expected", "since_on", "ratio"}
+
+
 def _warnings(view: View) -> Iterator[Finding]:
     """Themes of complaint that have grown beyond a project's own past; it never looks at the period shown."""
     alerts = rows_of(view.gateway, "complaint_warning", "alerts")
-    if alerts is None:
+    if alerts is None or not set(alerts.columns) >= _WARNED:
+        # A snapshot of an earlier version says less.
         return
     chosen = dict(view.where).get("project")
     # A project's clearest warning stands for it: the themes below it are on the page of models.

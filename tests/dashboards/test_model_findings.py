@@ -44,8 +44,9 @@ def test_warnings_are_said_in_chinese(view_in, warned):
     assert "全部投诉" in next(findings._warnings(view_in("zh"))).text
 
 
-def test_a_snapshot_without_the_model_warns_of_nothing(view, monkeypatch):
-    monkeypatch.setattr(findings, "rows_of", lambda gateway, model, output: None)
+@pytest.mark.parametrize("alerts", [None, ALERTS.drop(columns="weeks")], ids=["no model", "an earlier version"])
+def test_a_snapshot_that_does_not_tell_warns_of_nothing(view, monkeypatch, alerts):
+    monkeypatch.setattr(findings, "rows_of", lambda gateway, model, output: alerts)
     assert list(findings._warnings(view)) == []
 
 
