@@ -88,7 +88,8 @@ def test_the_plan_is_what_dagster_runs(tmp_path) -> None:
     settings = Settings(data_dir=tmp_path)
     write_plan(settings, RefreshPlan(refreshes=(RefreshSchedule(name="night", cron="30 3 * * *", full=True),)))
     schedules = {s.name: s for s in build_schedules(refresh, settings)}
-    assert set(schedules) == {"refresh_night", "backup_on_schedule", "care_on_schedule"}
+    assert [name for name in schedules if name.startswith("refresh_")] == ["refresh_night"]
+    assert {"backup_on_schedule", "care_on_schedule"} <= set(schedules)
     assert schedules["refresh_night"].cron_schedule == "30 3 * * *"
     assert schedules["refresh_night"].execution_timezone == settings.time_zone
 
