@@ -22,6 +22,7 @@ from tests.support.pages import run_page
 pytestmark = pytest.mark.slow
 
 LACKING = "course_outcome"
+VERSION = "20260101T000000000000Z"
 BANNER = "The program was upgraded after this data was published"
 NOT_YET = "The published data does not hold this yet. It appears with the next refresh."
 
@@ -37,6 +38,10 @@ def _without(value: object, name: str) -> object:
 def earlier(tmp_path: Path, use: Callable[[Path], None]) -> Path:
     """A published company whose snapshot an earlier version made: without a dimension, and without a mark of it."""
     folder = shutil.copytree(sample_installation(), tmp_path / "company")
+    # Under a version of its own: what other tests drew of the sample's is kept by version.
+    pointer = folder / "snapshots" / "CURRENT"
+    (folder / "snapshots" / pointer.read_text("utf-8").strip()).rename(folder / "snapshots" / VERSION)
+    pointer.write_text(VERSION, "utf-8")
     use(folder)
     snapshot = current(get_settings())
     manifest = snapshot.semantic_manifest_path
