@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
-from typing import IO
 
 from loupan.errors import LoupanError
 from loupan.i18n import marked
@@ -38,7 +38,7 @@ def start(settings: Settings, *, full: bool = False, tables: Sequence[str] = (),
     if is_refreshing(settings.data_dir):
         raise RefreshControlError(marked("A refresh is running already. Wait for its end, or cancel it."))
     full_load = ["--full"] if full else []
-    _launch(settings, [*full_load, *(f"--reload={table}" for table in tables)], started_by)
+    _launch(settings, [*full_load, *(f"--reload={table}" for table in tables)], started_by, is_new=True)
 
 
 def cancel(settings: Settings, started_by: str = "") -> None:
@@ -49,24 +49,21 @@ def cancel(settings: Settings, started_by: str = "") -> None:
     """
     if not is_refreshing(settings.data_dir):
         raise RefreshControlError(marked("No refresh is running."))
-    _launch(settings, ["--cancel"], started_by)
+    _launch(settings, ["--cancel"], started_by, is_new=False)
 
 
-def _launch(settings: Settings, arguments: Sequence[str], started_by: str) -> None:
+def _launch(settings: Settings, arguments: Sequence[str], started_by: str, *, is_new: bool) -> None:
     by = [f"--started-by={started_by}"] if started_by else []
     try:
         folder = settings.data_dir / "logs"
         folder.mkdir(parents=True, exist_ok=True)
-        with (folder / OUTPUT).open("ab") as output:
-            _detached([*_COMMAND, *arguments, *by], output)
+        # What the last one said is kept until the next begins.
+        with (folder / OUTPUT).open("wb" if is_new else "ab") as output:
+            process = subprocess.Popen(  # noqa: S603 - fixed command, no shell
+                [*_COMMAND, *arguments, *by],
+                stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True,
+            )  # fmt: skip
     except OSError as error:
         raise RefreshControlError(f"No process could be started: {error}. Free memory or disk space.") from error
-
-
-def _detached(command: Sequence[str], output: IO[bytes]) -> None:
-    """Start a process in a session of its own, and leave it to itself without leaving it unburied."""
-    # Started by a shell in between that ends at once: nobody has to wait for what the web app never looks at again.
-    subprocess.run(  # noqa: S603 - fixed command; the shell takes the arguments as they are
-        ["/bin/sh", "-c", '"$@" &', "sh", *command],
-        stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, check=True,
-    )  # fmt: skip
+    # Nobody waits for it, but somebody has to take note of its end, or it stays in the list of processes.
+    threading.Thread(target=process.wait, name="refresh", daemon=True).start()
