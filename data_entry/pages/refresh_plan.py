@@ -59,7 +59,7 @@ def draw(desk: Desk) -> None:
             Cell(t("On change")), Cell(t("when the CRM was written to")), Cell(loads(t, full=False)), Cell(NO_DATA),
             _state(desk, sensor),
         ]  # fmt: skip
-    columns = [Column("", title) for title in (t("Schedule"), t("When"), t("Loads"), t("Next"), t("State"))]
+    columns = [Column("", title) for title in (t("Schedule"), t("When"), t("Loads"), t("Next run"), t("State"))]
     event = table(desk, columns, rows, title=t("Schedules"), key="refresh_plan", can_open=may_run)
     ui.message(
         t("Times are those of {zone}; working days those of {country}.", zone=desk.zone.key,

@@ -62,7 +62,7 @@ _REMEDIES = {
         "All failed checks: `loupan status`."
     ),
     Kind.STALE_DATA: marked(
-        "Next: see that `loupan orchestrate` runs, and what `loupan status` says; `loupan refresh` brings new data."
+        "Next: see that `loupan service` runs, and what `loupan status` says; `loupan refresh` brings new data."
     ),
     Kind.SNAPSHOT_DAMAGED: marked(
         "Next: `loupan snapshots rollback` goes back to the last whole one, `loupan refresh` publishes a new one."
