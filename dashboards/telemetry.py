@@ -183,9 +183,9 @@ def _refreshes(settings: Settings) -> Iterable[Metric]:
     yield outcome
     yield _gauge("refresh_failed_checks", "Checks that failed in it.", len(state.failed_checks))
     yield _gauge("refresh_quarantined_rows", "Rows it kept out.", sum(state.quarantined.values()))
-    if state.finished_at:
-        began, finished = dt.datetime.fromisoformat(state.started_at), dt.datetime.fromisoformat(state.finished_at)
-        yield _gauge("refresh_seconds", "How long it took.", (finished - began).total_seconds())
+    if state.finished_at and state.seconds is not None:
+        finished = dt.datetime.fromisoformat(state.finished_at)
+        yield _gauge("refresh_seconds", "How long it took.", state.seconds)
         yield _gauge("refresh_end_timestamp_seconds", "When it ended.", finished.timestamp())
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import logging
 from collections.abc import Mapping
 from functools import cache
@@ -20,16 +19,14 @@ def _logger(settings: Settings) -> logging.Logger:
     return logger
 
 
-def log_refresh(settings: Settings, state: Mapping[str, Any]) -> None:
+def log_refresh(settings: Settings, state: Mapping[str, Any], seconds: float | None) -> None:
     """Write a line on a refresh that began or ended; only for who holds its lock, so that one process writes.
 
     Args:
         settings: where the log lies.
         state: a `loupan.refresh_state.RefreshState` as a mapping; its messages stay out.
+        seconds: how long it took, None while it runs.
     """
-    seconds = None
-    if state["finished_at"]:
-        seconds = (_moment(state["finished_at"]) - _moment(state["started_at"])).total_seconds()
     fields = {
         "refresh": state["refresh_id"],
         "outcome": state["outcome"],
@@ -43,7 +40,3 @@ def log_refresh(settings: Settings, state: Mapping[str, Any]) -> None:
     level = logging.INFO if state["outcome"] in ("running", "published") else logging.WARNING
     known = {name: value for name, value in fields.items() if value is not None}
     _logger(settings).log(level, "refresh", extra=known)
-
-
-def _moment(text: str) -> dt.datetime:
-    return dt.datetime.fromisoformat(text)

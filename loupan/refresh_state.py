@@ -43,6 +43,14 @@ class RefreshState:
     pid: int | None = None
     process_started: float | None = None  # seconds since 1970: tells the process from a later one of the same number
 
+    @property
+    def seconds(self) -> float | None:
+        """How long it took; None while it runs, and where it was killed."""
+        if self.finished_at is None:
+            return None
+        ended, began = (dt.datetime.fromisoformat(moment) for moment in (self.finished_at, self.started_at))
+        return (ended - began).total_seconds()
+
 
 _HISTORY = TypeAdapter(list[RefreshState])
 _REMEMBERED, _DAYS_REMEMBERED = 500, 400
@@ -68,7 +76,7 @@ def write_state(settings: Settings, state: RefreshState) -> None:
     if state.outcome != "running":
         _remember(settings, state)
     replace_text(path, json.dumps(asdict(state), ensure_ascii=False, indent=2))
-    log_refresh(settings, asdict(state))
+    log_refresh(settings, asdict(state), state.seconds)
 
 
 def cancel_words(by: str) -> str:
@@ -97,6 +105,16 @@ def last_refresh(settings: Settings) -> RefreshState | None:
         if state is not None and state.outcome == "running":
             return _ended(settings, state)
     return state
+
+
+def ended_and_running(settings: Settings) -> tuple[list[RefreshState], RefreshState | None]:
+    """Return the refreshes that have ended, oldest first, an interrupted last one as failed, and the one that runs."""
+    # The state before the history: what ends in between is in both, and not in neither.
+    last = last_refresh(settings)
+    ended = read_history(settings)
+    if last is None or last.outcome == "running":
+        return ended, last
+    return [*(known for known in ended if known.refresh_id != last.refresh_id), last], None
 
 
 def settle(settings: Settings) -> None:

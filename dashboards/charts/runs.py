@@ -34,12 +34,6 @@ class Measure:
     value: Callable[[RefreshState], float | None]
 
 
-def _seconds(run: RefreshState) -> float | None:
-    if run.finished_at is None:
-        return None
-    return (datetime.fromisoformat(run.finished_at) - datetime.fromisoformat(run.started_at)).total_seconds()
-
-
 def _kept_out(run: RefreshState) -> float | None:
     # A refresh that stopped before it had loaded everything kept out nothing that anybody counted.
     return sum(run.quarantined.values()) if run.rows else None
@@ -54,7 +48,7 @@ def _failed(run: RefreshState) -> float | None:
 
 
 MEASURES = {
-    "seconds": Measure(marked("Duration in seconds"), "count", _seconds),
+    "seconds": Measure(marked("Duration in seconds"), "count", lambda run: run.seconds),
     "rows": Measure(marked("Rows"), "count", _rows),
     "kept_out": Measure(marked("Rows kept out"), "count", _kept_out),
     "failed": Measure(marked("Failed checks"), "count", _failed),

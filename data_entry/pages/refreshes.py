@@ -14,7 +14,7 @@ from data_entry.services import refreshes
 from loupan import ui
 from loupan.formats import NO_DATA
 from loupan.refresh_progress import read_log
-from loupan.refresh_state import RefreshState, last_refresh, read_history
+from loupan.refresh_state import RefreshState, ended_and_running
 from loupan.refresh_words import loads, outcome, started_by
 from loupan.settings import get_settings
 
@@ -35,20 +35,10 @@ def draw(desk: Desk) -> None:
     _history(desk)
 
 
-def _runs() -> list[RefreshState]:
-    """Return the refreshes, the newest first; one that was interrupted last is not in the history yet."""
-    settings = get_settings()
-    runs = read_history(settings)
-    last = last_refresh(settings)
-    if last is not None and all(run.refresh_id != last.refresh_id for run in runs):
-        runs = [*runs, last]
-    return runs[::-1][:_SHOWN]
-
-
 def _history(desk: Desk) -> None:
     t = desk.t
     ui.section(t("What became of each"))
-    runs = _runs()
+    runs = ended_and_running(get_settings())[0][::-1][:_SHOWN]
     if not runs:
         parts.nothing(t("No refresh has run yet."))
         return
@@ -68,10 +58,7 @@ def _moment(desk: Desk, text: str) -> str:
 
 
 def _duration(run: RefreshState) -> str:
-    if run.finished_at is None:
-        return NO_DATA
-    ended, began = (dt.datetime.fromisoformat(moment) for moment in (run.finished_at, run.started_at))
-    return f"{(ended - began).total_seconds():,.0f} s"
+    return NO_DATA if run.seconds is None else f"{run.seconds:,.0f} s"
 
 
 def _cells(desk: Desk, run: RefreshState) -> list[Cell]:

@@ -14,7 +14,7 @@ from loupan.alerts.masking import masked, without_examples
 from loupan.backups import LATE, standing
 from loupan.errors import LoupanError
 from loupan.kept_out import tolerated
-from loupan.refresh_state import INTERRUPTED, RefreshState, last_refresh, read_history
+from loupan.refresh_state import INTERRUPTED, RefreshState, ended_and_running
 from loupan.settings import Settings
 from loupan.snapshot import NoSnapshot, Snapshot, current
 
@@ -29,7 +29,7 @@ class _Present:
 
     def __init__(self, settings: Settings, config: AlertsConfig, now: dt.datetime) -> None:
         self.settings, self.config, self.now = settings, config, now
-        ended, self.running = _refreshes(settings)
+        ended, self.running = ended_and_running(settings)
         self.all_ended = ended
         self.telling = [state for state in ended if state.outcome in _TELLING]
         self.snapshot: Snapshot | None = None
@@ -79,16 +79,6 @@ def evaluate(settings: Settings, config: AlertsConfig, now: dt.datetime) -> Eval
             problems.append(str(error))
     facts: dict[str, Fact] = {"readers_see": _text(present.as_of)}
     return Evaluation(tuple(findings), frozenset(unjudged), tuple(problems), facts)
-
-
-def _refreshes(settings: Settings) -> tuple[list[RefreshState], RefreshState | None]:
-    """Return the refreshes that have ended, an interrupted one as failed, and the one that runs now."""
-    # The state before the history: what ends in between is in both, and not in neither.
-    last = last_refresh(settings)
-    ended = read_history(settings)
-    if last is None or last.outcome == "running":
-        return ended, last
-    return [*(known for known in ended if known.refresh_id != last.refresh_id), last], None
 
 
 def _failed(present: _Present) -> Iterator[Finding]:

@@ -18,7 +18,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
-from loupan.refresh_state import RefreshState, last_refresh, read_history
+from loupan.refresh_state import RefreshState, ended_and_running
 from loupan.schedules import RefreshPlan, RefreshSchedule, write_plan
 from loupan.settings import Settings
 from tests.faults.company import MINUTE, Company, Prepared, Watched, in_fork, place_anew
@@ -143,11 +143,7 @@ class _Clock:
 
 def _ended(company: Company) -> list[RefreshState]:
     """Return the scheduled refreshes that have ended; the last may have been killed."""
-    settings = Settings(data_dir=company.data_dir)
-    states = read_history(settings)
-    last = last_refresh(settings)
-    if last is not None and last.outcome != "running":
-        states = [*(state for state in states if state.refresh_id != last.refresh_id), last]
+    states, _ = ended_and_running(Settings(data_dir=company.data_dir))
     return [state for state in states if state.started_by.startswith("schedule ")]
 
 

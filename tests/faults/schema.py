@@ -47,35 +47,29 @@ def _renamed(trial: Trial, table: str, column: str) -> tuple[str, ...]:
     return (f"ALTER TABLE {table} RENAME COLUMN {column} TO renamed",)
 
 
-def _retyped(trial: Trial, table: str, column: str) -> tuple[str, ...]:
+def _of_another_type(trial: Trial, table: str, column: str, before: str = "") -> tuple[str, ...]:
+    """Make a column one of text; ``before`` stands in front of each value."""
     if trial.company.server is None:
         return (
-            *_replace_table(table, column, f"'about ' || {column} AS retyped")[:-1],
+            *_replace_table(table, column, f"'{before}' || CAST({column} AS TEXT) AS retyped")[:-1],
             f"ALTER TABLE new_one RENAME TO {table}",
             f"ALTER TABLE {table} RENAME COLUMN retyped TO {column}",
         )
     return (
         f"ALTER TABLE {table} ADD COLUMN retyped text",
-        f"UPDATE {table} SET retyped = 'about ' || {column}::text",
+        f"UPDATE {table} SET retyped = '{before}' || {column}::text",
         f"ALTER TABLE {table} DROP COLUMN {column} CASCADE",
         f"ALTER TABLE {table} RENAME COLUMN retyped TO {column}",
     )
+
+
+def _retyped(trial: Trial, table: str, column: str) -> tuple[str, ...]:
+    return _of_another_type(trial, table, column, "about ")
 
 
 def _widened(trial: Trial, table: str, column: str) -> tuple[str, ...]:
     """Another type that holds the same values."""
-    if trial.company.server is None:
-        return (
-            *_replace_table(table, column, f"CAST({column} AS TEXT) AS retyped")[:-1],
-            f"ALTER TABLE new_one RENAME TO {table}",
-            f"ALTER TABLE {table} RENAME COLUMN retyped TO {column}",
-        )
-    return (
-        f"ALTER TABLE {table} ADD COLUMN retyped text",
-        f"UPDATE {table} SET retyped = {column}::text",
-        f"ALTER TABLE {table} DROP COLUMN {column} CASCADE",
-        f"ALTER TABLE {table} RENAME COLUMN retyped TO {column}",
-    )
+    return _of_another_type(trial, table, column)
 
 
 def _table_dropped(trial: Trial, table: str, column: str) -> tuple[str, ...]:
