@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 TARGET = "duckdb"
 _MANIFEST, _SEMANTIC_MANIFEST = "manifest.json", "semantic_manifest.json"
+_PARTIAL_PARSE = "partial_parse.msgpack"
 
 
 class DbtError(LoupanError):
@@ -119,6 +121,10 @@ def parse(settings: Settings) -> Parsed:
     from dbt.parser.manifest import write_manifest
 
     with _artifacts(settings) as folder:
+        for name in (_PARTIAL_PARSE, _MANIFEST, _SEMANTIC_MANIFEST):
+            if (folder / name).is_dir():
+                # dbt overwrites files that it cannot read, but stops at a folder in their place.
+                shutil.rmtree(folder / name)
         manifest = _invoke(settings, ["parse", "--no-write-json"])
         artifacts = _known_artifacts(folder)
         if artifacts is None:
@@ -134,7 +140,7 @@ def _known_artifacts(folder: Path) -> tuple[Mapping[str, Any], str] | None:
     """
     try:
         # dbt writes its own state only where it found something changed.
-        parsed_at = (folder / "partial_parse.msgpack").stat().st_mtime_ns
+        parsed_at = (folder / _PARTIAL_PARSE).stat().st_mtime_ns
         if any((folder / name).stat().st_mtime_ns < parsed_at for name in (_MANIFEST, _SEMANTIC_MANIFEST)):
             return None
         artifacts = _read_artifacts(folder)

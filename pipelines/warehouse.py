@@ -54,7 +54,16 @@ def _explain(error: duckdb.Error, path: Path) -> Exception | None:
 
 def says_damage(message: str) -> bool:
     """Say whether an error of whatever reads the warehouse comes from damage to the file; a full disk is none."""
-    signs = ("not a valid DuckDB", "orrupt", "checksum", "replaying WAL", "deserializ", "version number")
+    signs = (
+        "not a valid DuckDB",
+        "orrupt",
+        "checksum",
+        "replaying WAL",
+        "deserializ",
+        "version number",
+        "Could not read enough bytes",  # of a file cut off
+        "Could not read all bytes",
+    )
     return "No space left" not in message and any(sign in message for sign in signs)
 
 

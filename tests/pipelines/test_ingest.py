@@ -282,6 +282,17 @@ def test_a_block_damaged_inside_the_warehouse_is_noticed(loose: LooseCrm, wareho
     assert contents(warehouse) == before
 
 
+@pytest.mark.parametrize("part", [0.5, 0.05])
+def test_a_warehouse_cut_off_is_set_aside_and_built_again(loose: LooseCrm, warehouse: Path, part: float) -> None:
+    load(loose.url, warehouse)
+    before = contents(warehouse)
+    with warehouse.open("r+b") as file:
+        file.truncate(int(warehouse.stat().st_size * part))
+    report = load(loose.url, warehouse)
+    assert "was damaged" in report.messages[0]
+    assert contents(warehouse) == before
+
+
 def test_a_full_disk_is_told_and_changes_nothing(sqlite_url: str, tmp_path: Path) -> None:
     small = tmp_path / "small"
     small.mkdir()
