@@ -24,7 +24,7 @@ CODE_STOP_SECONDS = 60
 PROGRAMS = (CODE, DAEMON, DAGSTER, WEB)
 USER = "loupan"
 # As `dagster dev -m` names it, so that schedules keep their state between `loupan orchestrate` and the service.
-_LOCATION = "pipelines.definitions"
+LOCATION = "pipelines.definitions"
 # Supervisor waits a second more after each failed start, without end: a full disk may take days to be noticed.
 _FOR_EVER = 1_000_000
 
@@ -74,7 +74,7 @@ def programs(settings: Settings, place: Place, addresses: Addresses) -> list[Pro
             CODE,
             # Its definitions can be loaded anew while a run goes on: that keeps the server it began with.
             [sys.executable, "-m", "dagster", "code-server", "start", "--socket", str(place.code_socket),
-             "--module-name", _LOCATION, "--location-name", _LOCATION,
+             "--module-name", LOCATION, "--location-name", LOCATION,
              "--use-python-environment-entry-point", "--log-format", "json", "--log-level", level],
             3,
             CODE_STOP_SECONDS,
@@ -100,7 +100,7 @@ def programs(settings: Settings, place: Place, addresses: Addresses) -> list[Pro
 
 def workspace_text(place: Place) -> str:
     """Return Dagster's list of code locations."""
-    server = {"socket": str(place.code_socket), "location_name": _LOCATION}
+    server = {"socket": str(place.code_socket), "location_name": LOCATION}
     return yaml.safe_dump({"load_from": [{"grpc_server": server}]})
 
 

@@ -1,7 +1,7 @@
 """A day of schedules with random faults, its hours left out: what is due, what ran, and who was told.
 
-Dagster's own schedules say what is due at each moment; each due refresh is a real ``loupan refresh`` as of that moment,
-and alerts go to a real web server. Only the waiting in between is skipped.
+Dagster's own scheduler, queue and retries start the refreshes, in processes of its own code server; alerts go to a real
+web server. Only the waiting in between is skipped: `tests.faults.daemon` is told what time it is.
 """
 
 from __future__ import annotations
@@ -11,17 +11,22 @@ import json
 import os
 import random
 import signal
+import subprocess
+import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
-from loupan.refresh_state import RefreshState, ended_and_running
+from loupan.files import replace_text
+from loupan.refresh_progress import read_progress
+from loupan.refresh_state import RefreshState, ended_and_running, last_refresh
 from loupan.schedules import RefreshPlan, RefreshSchedule, write_plan
 from loupan.settings import Settings
-from tests.faults.company import MINUTE, Company, Prepared, Watched, in_fork, place_anew
+from tests.faults.company import MINUTE, STEPS, Company, Prepared, in_fork, place_anew
+from tests.faults.daemon import seen_path
 from tests.faults.trial import left
 from tests.support.receivers import Webhook, webhook
 
@@ -37,9 +42,20 @@ PLAN = RefreshPlan(
 # Alerts are looked at as often as nothing can begin and end unseen in between.
 _LOOK = dt.timedelta(minutes=10)
 _STEPS = ("ingest", "checks", "dbt", "publish")
-# What a refresh has to end as; the weights say how often each comes.
-_FAULTS = {"": 9, "killed": 3, "refused": 3, "no source": 2, "cancelled": 2}
-_OUTCOMES = {"": "published", "killed": "error", "refused": "refused", "no source": "error", "cancelled": "cancelled"}
+# How often each comes.
+_FAULTS = {"": 9, "killed": 3, "refused": 3, "no source": 2, "cancelled": 2, "scheduler killed": 3}
+# What a refresh has to end as, that which tries again included.
+_OUTCOMES = {
+    "": ("published",),
+    "killed": ("error", "published"),
+    "refused": ("refused",),
+    "no source": ("error",),
+    "cancelled": ("cancelled",),
+    "scheduler killed": ("published",),
+    "scheduler away": ("published",),
+}
+# So many refreshes of one schedule come due in a row while there is no scheduler. It makes up for the last.
+_MISSED = 3
 _ALERTS = {"error": "refresh_failed", "refused": "publishing_refused"}
 
 
@@ -49,7 +65,6 @@ class Due:
 
     moment: dt.datetime
     schedule: str
-    full: bool
 
 
 @dataclass
@@ -58,6 +73,8 @@ class Day:
 
     Attributes:
         due: refreshes that were due.
+        missed: of those, while there was no scheduler and before the last of them, which it makes up for.
+        faults: what struck, and how often.
         ended: what became of those that ran, by outcome.
         messages: that the receiver took.
         incidents: things found wrong.
@@ -65,6 +82,8 @@ class Day:
     """
 
     due: int = 0
+    missed: int = 0
+    faults: Counter[str] = field(default_factory=Counter)
     ended: Counter[str] = field(default_factory=Counter)
     messages: int = 0
     incidents: int = 0
@@ -72,9 +91,11 @@ class Day:
 
     def told(self) -> str:
         """Return the line of the table."""
+        faults = ", ".join(f"{fault} {count}" for fault, count in sorted(self.faults.items()))
         ended = ", ".join(f"{count} {outcome}" for outcome, count in sorted(self.ended.items()))
         return (
-            f"| 24 hours of schedules, the waiting left out, with random faults | {self.due} refreshes due: {ended}; "
+            f"| 24 hours of schedules, the waiting left out, with random faults | {self.due} refreshes due, "
+            f"{self.missed} of them missed while there was no scheduler; faults: {faults}; runs: {ended}; "
             f"{self.incidents} incidents, {self.messages} messages taken by the receiver; "
             f"{len(self.problems)} promises broken |"
         )
@@ -88,8 +109,7 @@ def due_refreshes(data_dir: str) -> list[Due]:
     from pipelines.schedules import build_schedules
 
     settings = Settings(data_dir=data_dir)
-    zone = ZoneInfo(settings.time_zone)
-    begin = dt.datetime.combine(DAY, dt.time(), zone)
+    begin = _begin(settings)
     end = begin + dt.timedelta(days=1)
     found = []
     with dg.DagsterInstance.local_temp() as instance:
@@ -103,10 +123,92 @@ def due_refreshes(data_dir: str) -> list[Due]:
                 if moment >= end:
                     break
                 context = dg.build_schedule_context(instance=instance, scheduled_execution_time=moment)
-                for request in schedule.evaluate_tick(context).run_requests or ():
-                    full = request.run_config["ops"]["raw_tables"]["config"]["full"]
-                    found.append(Due(moment.astimezone(dt.UTC), schedule.name, full))
+                if schedule.evaluate_tick(context).run_requests:
+                    found.append(Due(moment.astimezone(dt.UTC), schedule.name))
     return sorted(found, key=lambda one: one.moment)
+
+
+def _begin(settings: Settings) -> dt.datetime:
+    return dt.datetime.combine(DAY, dt.time(), ZoneInfo(settings.time_zone)).astimezone(dt.UTC)
+
+
+def _prepare_home(data_dir: str) -> None:
+    from pipelines.instance import prepare_home
+
+    prepare_home(Settings(data_dir=data_dir))
+
+
+class Orchestra:
+    """Code server as the service runs it, and Dagster's daemon with a clock of its own."""
+
+    def __init__(self, company: Company, now: dt.datetime) -> None:
+        from pipelines.service.place import place_of
+        from pipelines.service.programs import CODE, Addresses, programs
+
+        settings = Settings(data_dir=company.data_dir)
+        place = place_of(settings)
+        place.make()
+        self._socket, self._log = place.code_socket, company.place / "orchestra.log"
+        self._code = next(one for one in programs(settings, place, Addresses("", 0, 0)) if one.name == CODE)
+        self._clock = company.place / "clock"
+        seen_path(self._clock).unlink(missing_ok=True)
+        self._environment = company.environment | {"DAGSTER_HOME": str(settings.dagster_home)}
+        self.put_on(now)
+
+    def put_on(self, now: dt.datetime) -> None:
+        """Let it be some moment."""
+        self._now = now
+        replace_text(self._clock, now.isoformat())
+
+    def _start(self, command: Sequence[str]) -> subprocess.Popen[bytes]:
+        with self._log.open("ab") as log:
+            return subprocess.Popen(
+                command, stdout=log, stderr=log, env=self._environment, start_new_session=True, stdin=subprocess.DEVNULL
+            )
+
+    @contextmanager
+    def playing(self) -> Iterator[None]:
+        """Run both, from the moment that is put on."""
+        with ExitStack() as stack:
+            stack.enter_context(_ended_at_last(self._start(self._code.command)))
+            self.begin()
+            stack.callback(lambda: self.end(signal.SIGTERM))
+            _until(self._has_seen, "the scheduler does not begin")
+            yield
+
+    def begin(self) -> None:
+        """Start the daemon."""
+        after = [sys.executable, "-m", "pipelines.service.after", str(self._socket)]
+        daemon = [sys.executable, "-m", "tests.faults.daemon", str(self._clock), str(self._socket)]
+        self._daemon = self._start([*after, *daemon])
+
+    def end(self, how: signal.Signals) -> None:
+        """Stop the daemon, or kill it."""
+        self._daemon.send_signal(how)
+        self._daemon.wait(MINUTE)
+
+    def _has_seen(self) -> bool:
+        try:
+            return seen_path(self._clock).read_text(encoding="utf-8") == self._now.isoformat()
+        except FileNotFoundError:
+            return False
+
+
+@contextmanager
+def _ended_at_last(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait(MINUTE)
+
+
+def _until(holds: Callable[[], bool], otherwise: str, seconds: float = 2 * MINUTE) -> None:
+    end = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > end:
+            raise TimeoutError(otherwise)
+        time.sleep(0.02)
 
 
 def _look(data_dir: str, now: dt.datetime) -> tuple[list[str], int, list[str]]:
@@ -123,16 +225,18 @@ def _look(data_dir: str, now: dt.datetime) -> tuple[list[str], int, list[str]]:
 class _Clock:
     """Looks at the alerts every so often on the way from one moment to the next."""
 
-    def __init__(self, company: Company, day: Day, begin: dt.datetime) -> None:
-        self._company, self._day, self.now = company, day, begin
+    def __init__(self, company: Company, day: Day, orchestra: Orchestra, begin: dt.datetime) -> None:
+        self._company, self._day, self._orchestra, self.now = company, day, orchestra, begin
         self.incidents = 0
         self.waiting: list[str] = []
 
     def go(self, until: dt.datetime) -> None:
         while self.now + _LOOK < until:
             self.now += _LOOK
+            self._orchestra.put_on(self.now)
             self._evaluate()
         self.now = until
+        self._orchestra.put_on(until)
 
     def _evaluate(self) -> None:
         found, self.incidents, self.waiting = in_fork(_look, str(self._company.data_dir), self.now)
@@ -153,31 +257,80 @@ def _telling(company: Company) -> str:
     return outcomes[-1] if outcomes else ""
 
 
-def _arguments(due: Due) -> list[str]:
-    full = ["--full"] if due.full else []
-    return [*full, "--as-of", due.moment.isoformat(), "--started-by", f"schedule {due.schedule}"]
+class _Refresh:
+    """One that Dagster starts."""
+
+    def __init__(self, company: Company) -> None:
+        self._settings = Settings(data_dir=company.data_dir)
+        self._before = last_refresh(self._settings)
+
+    def _state(self) -> RefreshState | None:
+        state = last_refresh(self._settings)
+        is_old = state is not None and self._before is not None and state.refresh_id == self._before.refresh_id
+        return None if is_old else state
+
+    def wait_for_start(self) -> None:
+        """Wait until it has begun."""
+        _until(lambda: self._state() is not None, "no refresh is started")
+
+    def wait_for(self, step: str) -> int | None:
+        """Wait for a step; return the number of the process, None if it ended before."""
+        while (state := self._state()) is None or state.outcome == "running":
+            progress = None if state is None else read_progress(self._settings, state.refresh_id)
+            if state is not None and progress and any(STEPS.get(one.name) == step for one in progress.steps):
+                return state.pid
+            time.sleep(0.005)
+        return None
+
+    def wait(self) -> None:
+        """Wait until it has ended."""
+        self.wait_for_start()
+        _until(self._ended, "the refresh does not end", 5 * MINUTE)
+
+    def _ended(self) -> bool:
+        state = self._state()
+        return state is not None and state.outcome != "running"
 
 
-def _refresh(company: Company, due: Due, fault: str, chance: random.Random) -> None:
-    """Run one refresh, with its fault; what people would put right is put right afterwards."""
+def _refresh(company: Company, orchestra: Orchestra, fault: str, chance: random.Random) -> str:
+    """Let one refresh run, with its fault; what people would put right is put right afterwards.
+
+    Returns:
+        The fault that struck; none if the refresh was done before.
+    """
+    refresh = _Refresh(company)
+    if fault == "scheduler killed":
+        # As it looks at what is due, as it starts the run, or later.
+        time.sleep(chance.uniform(0, 3))
+        orchestra.end(signal.SIGKILL)
+    if fault.startswith("scheduler"):
+        orchestra.begin()
     if fault in ("killed", "cancelled"):
-        refresh = Watched(company, *_arguments(due))
-        step = chance.choice(_STEPS) if fault == "killed" else "checks"
-        if refresh.wait_for(step):
-            time.sleep(chance.uniform(0, 0.3))
-            if fault == "killed":
-                with suppress(ProcessLookupError):
-                    os.killpg(refresh.pid, signal.SIGKILL)
-            else:
-                company.run("refresh", "--cancel", "--started-by", "E00001 somebody")
-        refresh.wait(5 * MINUTE)
-        return
+        pid = refresh.wait_for(chance.choice(_STEPS) if fault == "killed" else "checks")
+        if pid is None:
+            return ""
+        time.sleep(chance.uniform(0, 0.3))
+        if fault == "cancelled":
+            code, _ = company.run("refresh", "--cancel", "--started-by", "E00001 somebody")
+            return fault if code == 0 else ""
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            return ""
+        refresh.wait()
+        refresh = _Refresh(company)
+    refresh.wait()
+    return fault
+
+
+@contextmanager
+def _prepared(company: Company, fault: str) -> Iterator[None]:
     crm, away = company.data_dir / "crm.sqlite", company.data_dir / "crm.away"
     if fault == "refused":
         company.change_crm("UPDATE demand SET phase = 'afterlife' WHERE id % 4 = 0")
     if fault == "no source":
         crm.rename(away)
-    company.run("refresh", *_arguments(due))
+    yield
     if fault == "no source":
         away.rename(crm)
     if fault == "refused":
@@ -203,17 +356,30 @@ def live_through(company: Company, prepared: Prepared, seed: int, most: int | No
     write_plan(settings, PLAN)
     due = in_fork(due_refreshes, str(company.data_dir))[:most]
     day, chance = Day(due=len(due)), random.Random(f"day {seed}")
-    expected = []
-    with webhook() as receiver:
+    missed = _missed(due, chance)
+    begin = _begin(settings)
+    in_fork(_prepare_home, str(company.data_dir))
+    orchestra = Orchestra(company, begin)
+    expected: list[tuple[str, str]] = []
+    with webhook() as receiver, orchestra.playing():
         _tell(company, receiver)
-        clock = _Clock(company, day, dt.datetime.combine(DAY, dt.time(), ZoneInfo(settings.time_zone)))
-        for one, fault in zip(due, _faults(chance), strict=False):
-            clock.go(one.moment)
-            _refresh(company, one, fault, chance)
-            expected.append((f"schedule {one.schedule}", _OUTCOMES[fault]))
+        clock = _Clock(company, day, orchestra, begin)
+        for number, (one, next_fault) in enumerate(zip(due, _faults(chance), strict=False)):
+            if missed and number == missed[0]:
+                orchestra.end(signal.SIGTERM)
+            if number in missed[:-1]:
+                clock.go(one.moment)
+                continue
+            fault = "scheduler away" if number in missed else next_fault
+            with _prepared(company, fault):
+                clock.go(one.moment + (_LOOK / 2 if number in missed else dt.timedelta()))
+                struck = _refresh(company, orchestra, fault, chance)
+            expected += [(f"schedule {one.schedule}", outcome) for outcome in _OUTCOMES[struck]]
+            day.faults[struck or "none"] += 1
         clock.go(clock.now + dt.timedelta(hours=1))
         day.messages, day.incidents = len(receiver.posts), clock.incidents
         day.problems += [f"not told: {who}" for who in clock.waiting]
+    day.missed = max(0, len(missed) - 1)
     ran = [(state.started_by, str(state.outcome)) for state in _ended(company)]
     day.ended = Counter(outcome for _, outcome in ran)
     if ran != expected:
@@ -225,6 +391,19 @@ def live_through(company: Company, prepared: Prepared, seed: int, most: int | No
     company.run("refresh", "--as-of", (clock.now + _LOOK).isoformat())
     day.problems += left(company)
     return day
+
+
+def _missed(due: Sequence[Due], chance: random.Random) -> range:
+    """Choose which refreshes come due while there is no scheduler."""
+    first = [
+        number
+        for number in range(len(due) - _MISSED + 1)
+        if len({one.schedule for one in due[number : number + _MISSED]}) == 1
+    ]
+    if not first:
+        return range(0)
+    begin = chance.choice(first)
+    return range(begin, begin + _MISSED)
 
 
 def _tell(company: Company, receiver: Webhook) -> None:
