@@ -8,9 +8,12 @@ from __future__ import annotations
 import datetime as dt
 import json
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Annotated
 
+from filelock import FileLock
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, model_validator
 
 from loupan.cron import check_cron
@@ -20,6 +23,7 @@ from loupan.settings import Settings
 
 FILE = "schedules.json"
 MOST = 12
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,30}")
 
 
 class ScheduleError(LoupanError):
@@ -32,7 +36,7 @@ def _cron(text: str) -> str:
 
 
 def _name(text: str) -> str:
-    if not re.fullmatch(r"[a-z][a-z0-9_]{0,30}", text):
+    if not is_name(text):
         raise ValueError("use small letters, digits and underscores, a letter first, 31 in all")
     return text
 
@@ -111,16 +115,21 @@ def write_plan(settings: Settings, plan: RefreshPlan) -> None:
     replace_text(settings.data_dir / FILE, json.dumps(plan.model_dump(), ensure_ascii=False, indent=2))
 
 
-def checked_schedule(name: str, cron: str, *, full: bool, working_days: bool) -> RefreshSchedule:
-    """Return a rule as typed in.
+@contextmanager
+def changing_plan(settings: Settings) -> Iterator[RefreshPlan]:
+    """Give the plan in force to one who changes it, while others wait who want to, too.
 
     Raises:
-        ScheduleError: naming the field that cannot be used, and why.
+        ScheduleError: as `read_plan`.
     """
-    try:
-        return RefreshSchedule(name=name.strip(), cron=cron, full=full, working_days=working_days)
-    except ValidationError as error:
-        raise ScheduleError(f"The schedule cannot be used: {_said(error)}.") from error
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    with FileLock(settings.data_dir / f"{FILE}.lock"):
+        yield read_plan(settings)
+
+
+def is_name(text: str) -> bool:
+    """Say whether a schedule can be called so."""
+    return _NAME.fullmatch(text) is not None
 
 
 def _said(error: ValidationError) -> str:

@@ -162,13 +162,13 @@ def _edit(desk: Desk, rule: RefreshSchedule | None, automation: Automation | Non
             with forms.showing_errors(desk) as outcome, desk.writing() as work:
                 refreshes.save_schedule(
                     work, get_settings(), name, cron,
-                    full=bool(full), working_days=working_days, replaces=rule.name if rule else None,
+                    full=bool(full), working_days=working_days, replaces=rule,
                 )  # fmt: skip
             if outcome.ok:
                 _follow(desk, here)
         if is_removed and rule is not None:
             with forms.showing_errors(desk) as outcome, desk.writing() as work:
-                refreshes.remove_schedule(work, get_settings(), rule.name)
+                refreshes.remove_schedule(work, get_settings(), rule)
             if outcome.ok:
                 _follow(desk, here)
         if rule is not None:

@@ -14,7 +14,7 @@ from loupan import refresh_control, schedules
 from loupan.dagster_client import Automation, Dagster, DagsterError, Orchestration
 from loupan.i18n import marked
 from loupan.refresh_control import RefreshControlError
-from loupan.schedules import RefreshPlan, ScheduleError
+from loupan.schedules import RefreshPlan, RefreshSchedule, ScheduleError
 from loupan.settings import Settings
 
 RESOURCE = "refresh"
@@ -77,7 +77,14 @@ def plan(settings: Settings) -> RefreshPlan:
 
 
 def save_schedule(
-    work: Work, settings: Settings, name: str, cron: str, *, full: bool, working_days: bool, replaces: str | None
+    work: Work,
+    settings: Settings,
+    name: str,
+    cron: str,
+    *,
+    full: bool,
+    working_days: bool,
+    replaces: RefreshSchedule | None,
 ) -> None:
     """Add a rule to the plan, or put it in the place of another.
 
@@ -85,39 +92,63 @@ def save_schedule(
         work: who does it.
         settings: of the installation.
         name, cron, full, working_days: the rule, as typed in.
-        replaces: name of the one it replaces; None for a new one.
+        replaces: the one it replaces, as it was shown; None for a new one.
 
     Raises:
         Forbidden: if the actor may not.
-        Refused: if the rule cannot be used, another one has its name, there are too many, or the plan in force cannot
-            be read.
+        Refused: if the rule cannot be used, another one has its name, there are too many, somebody else changed it
+            meanwhile, or the plan in force cannot be read.
     """
     work.require("run", RESOURCE)
-    with _told():
-        rule = schedules.checked_schedule(name, cron, full=full, working_days=working_days)
-    rules = [known for known in plan(settings).refreshes if known.name != replaces]
-    if any(known.name == rule.name for known in rules):
-        raise Refused(marked("Another schedule is called {name}. Choose another name."), name=rule.name)
-    if len(rules) >= schedules.MOST:
-        raise Refused(marked("There are {most} schedules already. Remove one first."), most=schedules.MOST)
-    schedules.write_plan(settings, RefreshPlan(refreshes=(*rules, rule)))
+    rule = _checked(name.strip(), cron, full=full, working_days=working_days)
+    with _told(), schedules.changing_plan(settings) as before:
+        rules = before.refreshes if replaces is None else _without(before, replaces)
+        if any(known.name == rule.name for known in rules):
+            raise Refused(marked("Another schedule is called {name}. Choose another name."), name=rule.name)
+        if len(rules) >= schedules.MOST:
+            raise Refused(marked("There are {most} schedules already. Remove one first."), most=schedules.MOST)
+        changed = (*rules, rule) if replaces is None else (rule if r == replaces else r for r in before.refreshes)
+        schedules.write_plan(settings, RefreshPlan(refreshes=tuple(changed)))
     work.log("change", "refresh_schedule", None, **rule.model_dump())
 
 
-def remove_schedule(work: Work, settings: Settings, name: str) -> None:
+def _checked(name: str, cron: str, *, full: bool, working_days: bool) -> RefreshSchedule:
+    """Return a rule as typed in."""
+    if not schedules.is_name(name):
+        raise Refused(
+            marked("{name} is no name of a schedule. Use small letters, digits and underscores, a letter first."),
+            name=repr(name),
+        )
+    try:
+        return RefreshSchedule(name=name, cron=cron, full=full, working_days=working_days)
+    except ValueError as error:
+        raise Refused(
+            marked(
+                "{cron} is no time in cron notation, or never comes. It has five parts: minute, hour, day, month and "
+                "weekday; 0 6 * * * is every day at six."
+            ),
+            cron=repr(cron),
+        ) from error
+
+
+def _without(plan: RefreshPlan, shown: RefreshSchedule) -> tuple[RefreshSchedule, ...]:
+    """Return the other rules of a plan that still holds the one shown, as it was shown."""
+    if shown not in plan.refreshes:
+        raise Refused(marked("Somebody else has changed or removed this schedule meanwhile. Look at it again."))
+    return tuple(rule for rule in plan.refreshes if rule != shown)
+
+
+def remove_schedule(work: Work, settings: Settings, rule: RefreshSchedule) -> None:
     """Take a rule out of the plan.
 
     Raises:
         Forbidden: if the actor may not.
-        Refused: if there is none of that name, or the plan in force cannot be read.
+        Refused: if it is not there as it was shown, or the plan in force cannot be read.
     """
     work.require("run", RESOURCE)
-    rules = plan(settings).refreshes
-    kept = tuple(rule for rule in rules if rule.name != name)
-    if len(kept) == len(rules):
-        raise Refused(marked("This schedule is not there any more."))
-    schedules.write_plan(settings, RefreshPlan(refreshes=kept))
-    work.log("remove", "refresh_schedule", None, name=name)
+    with _told(), schedules.changing_plan(settings) as before:
+        schedules.write_plan(settings, RefreshPlan(refreshes=_without(before, rule)))
+    work.log("remove", "refresh_schedule", None, name=rule.name)
 
 
 def switch(work: Work, settings: Settings, here: Orchestration, automation: Automation, *, is_on: bool) -> None:

@@ -51,7 +51,7 @@ def plan_one(page, settings):
     dialog.get_by_role("textbox", name="Name").press("Enter")
     settle(page)
     dialog.get_by_role("button", name="Save").click()
-    expect(dialog.get_by_text("The schedule cannot be used")).to_be_visible(timeout=LONG)
+    expect(dialog.get_by_text("is no name of a schedule")).to_be_visible(timeout=LONG)
     dialog.get_by_role("textbox", name="Name").fill("nightly")
     dialog.get_by_role("textbox", name="Name").press("Enter")
     settle(page)

@@ -14,7 +14,6 @@ from loupan.schedules import (
     RefreshPlan,
     RefreshSchedule,
     ScheduleError,
-    checked_schedule,
     is_working_day,
     read_plan,
     write_plan,
@@ -58,13 +57,6 @@ def test_a_damaged_plan_is_named_with_what_is_wrong(settings: Settings, text: st
     assert said in str(error.value)
     assert str(settings.data_dir / FILE) in str(error.value)
     assert (settings.data_dir / FILE).read_text() == text
-
-
-def test_what_is_typed_in_is_checked(settings: Settings) -> None:
-    assert checked_schedule(" night ", "0 3 * * *", full=False, working_days=False).name == "night"
-    for name, cron in (("", "0 3 * * *"), ("night", "0 99 * * *"), ("x; drop", "0 3 * * *")):
-        with pytest.raises(ScheduleError):
-            checked_schedule(name, cron, full=False, working_days=False)
 
 
 def test_working_days_are_those_of_the_country() -> None:
