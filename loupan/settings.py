@@ -73,6 +73,9 @@ class Settings(BaseSettings):
     retry_seconds: int = Field(
         15, ge=1, le=3600, description="Seconds before the first new try; each waits twice as long as the one before."
     )
+    source_seconds: int = Field(
+        600, ge=1, le=86_400, description="Seconds that the CRM's server may take for an answer before it is given up."
+    )
     backup_cron: str = Field("30 2 * * *", description="When a scheduled backup is made, in cron notation.")
     care_cron: str = Field("0 5 * * *", description="When the tasks of customer care are made, in cron notation.")
     report_cron: str = Field("0 8 1 * *", description="When board reports are sent, in cron notation.")

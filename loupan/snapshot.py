@@ -350,9 +350,10 @@ def _loaded_at(snapshot: Snapshot) -> datetime:
 
 
 def _newest_whole_before(settings: Settings, current_version: str | None) -> Snapshot:
-    # A pointer that names no version has none before it: then any snapshot will do.
-    before = current_version if current_version and _VERSION.fullmatch(current_version) else None
-    for snapshot in list_snapshots(settings):
+    snapshots = list_snapshots(settings)
+    # A pointer that names none of them has none before it: then any will do.
+    before = current_version if any(snapshot.version == current_version for snapshot in snapshots) else None
+    for snapshot in snapshots:
         if before and snapshot.version >= before:
             continue
         try:

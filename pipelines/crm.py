@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import quote
@@ -23,9 +23,12 @@ from sqlalchemy.exc import ArgumentError
 
 from pipelines import sql
 from pipelines.errors import IngestError, SourceUnavailable
+from pipelines.silence import Silence, connected
 
 BUSY_TIMEOUT_MS = 30_000
 CONNECT_TIMEOUT_S = 10
+ANSWER_TIMEOUT_S = 600
+POSTGRES_PORT = 5432
 _SETTING = "Mend LOUPAN_CRM_URL"
 # Cursors before this text are no timestamps, see `changed_since`.
 _FIRST_TIMESTAMP = "1900-"
@@ -43,8 +46,15 @@ class _Dialect(Protocol):
     where: str  # the database, without password, for messages
     secrets: tuple[str, ...]  # texts that no message may hold
 
-    def connect(self) -> Any:
-        """Open an ADBC connection inside one read-only transaction with a fixed view of all tables."""
+    def connect(self, patience: float) -> tuple[Any, Silence | None]:
+        """Open an ADBC connection inside one read-only transaction with a fixed view of all tables.
+
+        Args:
+            patience: seconds that a server may take for an answer.
+
+        Returns:
+            The connection, and what ends it if the server falls silent (None for a file).
+        """
 
     def explain(self, message: str) -> str | None:
         """Say what to do about a driver's message, None if nothing special is known."""
@@ -71,7 +81,8 @@ class _Sqlite:
         self.where = f"sqlite:///{self.path}"
         self.secrets: tuple[str, ...] = ()
 
-    def connect(self) -> Any:
+    def connect(self, patience: float) -> tuple[Any, None]:
+        del patience  # a file answers at once, or is locked: BUSY_TIMEOUT_MS
         if self.path.is_dir():
             raise IngestError(f"The CRM database {self.path} is a folder. {_SETTING}: sqlite:///path/to/crm.sqlite.")
         if not self.path.is_file():
@@ -84,7 +95,7 @@ class _Sqlite:
         for statement in (f"pragma busy_timeout = {BUSY_TIMEOUT_MS}", "begin"):
             with connection.cursor() as cursor:
                 cursor.execute(statement)
-        return connection
+        return connection, None
 
     def explain(self, message: str) -> str | None:
         if "not a database" in message or "malformed" in message:
@@ -118,27 +129,36 @@ class _Postgres:
         self.where = url.render_as_string(hide_password=True)
         if "connect_timeout" not in url.query:
             url = url.update_query_dict({"connect_timeout": str(CONNECT_TIMEOUT_S)})
+        self._port = url.port or POSTGRES_PORT
         self._uri = url.render_as_string(hide_password=False)
         password = str(url.password) if url.password else ""
         self.secrets = tuple({password, quote(password, safe="")} - {""})
 
-    def connect(self) -> Any:
+    def connect(self, patience: float) -> tuple[Any, Silence]:
         try:
             import adbc_driver_postgresql.dbapi
         except ImportError as error:
             raise IngestError(
                 "Loading from PostgreSQL needs the extra `postgres`: install it with `uv pip install -e '.[postgres]'`."
             ) from error
-        connection = adbc_driver_postgresql.dbapi.connect(self._uri, autocommit=True)
+        connection, sockets = connected(
+            lambda: adbc_driver_postgresql.dbapi.connect(self._uri, autocommit=True), self._port
+        )
+        silence = Silence(patience, sockets)
         for statement in (
             "set datestyle = 'ISO, YMD'",
             "set timezone = 'UTC'",
             "set intervalstyle = 'iso_8601'",
             "begin isolation level repeatable read read only",
         ):
-            with connection.cursor() as cursor:
-                cursor.execute(statement)
-        return connection
+            try:
+                with silence.waiting(), connection.cursor() as cursor:
+                    cursor.execute(statement)
+            except BaseException:
+                connection.close()
+                silence.close()
+                raise
+        return connection, silence
 
     def explain(self, message: str) -> str | None:
         if "password authentication failed" in message or "no password supplied" in message:
@@ -206,8 +226,8 @@ def _valid_text(batch: pa.RecordBatch) -> pa.RecordBatch:
 class Crm:
     """One consistent view of the CRM's tables; see :func:`open_crm`."""
 
-    def __init__(self, dialect: _Dialect, connection: Any) -> None:
-        self._dialect, self._connection = dialect, connection
+    def __init__(self, dialect: _Dialect, connection: Any, silence: Silence | None) -> None:
+        self._dialect, self._connection, self._silence = dialect, connection, silence
         self.where = dialect.where
         self.failure: IngestError | None = None
         """What broke a stream while another program was reading from it."""
@@ -220,6 +240,12 @@ class Crm:
 
     def error(self, what: str, error: Exception) -> IngestError:
         """Describe a driver's error: what was done, where, and how to mend it."""
+        if self._silence is not None and self._silence.is_broken:
+            return SourceUnavailable(
+                f"{what} {self.where} was given up: the server has not answered for {self._silence.seconds:g} seconds. "
+                "Look there for a frozen or overloaded server, or a lock on the table; LOUPAN_SOURCE_SECONDS sets how "
+                "long to wait."
+            )
         message = " ".join(str(error).split())
         for secret in self._dialect.secrets:
             message = message.replace(secret, "***")
@@ -229,11 +255,15 @@ class Crm:
         )
         return kind(f"{what} {self.where} failed. {advice + '. ' if advice else ''}The driver says: {message}")
 
+    def _waiting(self) -> AbstractContextManager[None]:
+        """Be inside a call that waits for the database."""
+        return nullcontext() if self._silence is None else self._silence.waiting()
+
     def columns(self) -> dict[str, dict[str, str]]:
         """Return the declared type of each column, by table and column."""
         if self._columns is None:
             try:
-                with self._connection.cursor() as cursor:
+                with self._waiting(), self._connection.cursor() as cursor:
                     cursor.execute(self._dialect.columns_query)
                     rows = cursor.fetchall()
             except (DriverError, OSError) as error:
@@ -264,11 +294,15 @@ class Crm:
             for table, column in cursors.items()
         ]
         try:
-            with self._connection.cursor() as cursor:
+            with self._waiting(), self._connection.cursor() as cursor:
                 cursor.execute(" union all ".join(each))
                 return dict(cursor.fetchall())
         except (DriverError, OSError) as error:
             raise self.error("Looking for changes in", error) from error
+
+    def _next(self, reader: pa.RecordBatchReader) -> pa.RecordBatch | None:
+        with self._waiting():
+            return next(reader, None)
 
     @contextmanager
     def rows(self, table: str, columns: Sequence[str], condition: str = "true") -> Iterator[pa.RecordBatchReader]:
@@ -286,8 +320,9 @@ class Crm:
         what = f"Reading table {table} of"
         with self._connection.cursor() as cursor:
             try:
-                cursor.execute(query)
-                reader = cursor.fetch_record_batch()
+                with self._waiting():
+                    cursor.execute(query)
+                    reader = cursor.fetch_record_batch()
                 schema = pa.schema([(column, pa.string()) for column in columns])
             except (DriverError, OSError) as error:
                 raise self.error(what, error) from error
@@ -295,7 +330,7 @@ class Crm:
             def batches() -> Iterator[pa.RecordBatch]:
                 first = True
                 try:
-                    for batch in reader:
+                    while (batch := self._next(reader)) is not None:
                         yield _valid_text(batch.slice(1) if first else batch)
                         first = False
                 except (DriverError, OSError, pa.ArrowException) as error:
@@ -306,20 +341,26 @@ class Crm:
 
 
 @contextmanager
-def open_crm(url: str) -> Iterator[Crm]:
+def open_crm(url: str, patience: float = ANSWER_TIMEOUT_S) -> Iterator[Crm]:
     """Open the CRM at a SQLAlchemy URL (SQLite or PostgreSQL), read-only, in one transaction.
 
     All tables are seen as they stood at one moment, so a child never lacks a parent that was entered before it.
+
+    Args:
+        url: of the CRM.
+        patience: seconds that a server may take for an answer, before each batch of rows.
 
     Raises:
         IngestError: if the URL is wrong or the database cannot be opened.
     """
     dialect = _dialect(url)
     try:
-        connection = dialect.connect()
+        connection, silence = dialect.connect(patience)
     except (DriverError, OSError) as error:
-        raise Crm(dialect, None).error("Opening", error) from error
+        raise Crm(dialect, None, None).error("Opening", error) from error
     try:
-        yield Crm(dialect, connection)
+        yield Crm(dialect, connection, silence)
     finally:
         connection.close()
+        if silence is not None:
+            silence.close()

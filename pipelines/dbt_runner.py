@@ -121,10 +121,10 @@ def parse(settings: Settings) -> Parsed:
     from dbt.parser.manifest import write_manifest
 
     with _artifacts(settings) as folder:
-        for name in (_PARTIAL_PARSE, _MANIFEST, _SEMANTIC_MANIFEST):
-            if (folder / name).is_dir():
+        for entry in folder.iterdir():
+            if entry.suffix and entry.is_dir():
                 # dbt overwrites files that it cannot read, but stops at a folder in their place.
-                shutil.rmtree(folder / name)
+                shutil.rmtree(entry)
         manifest = _invoke(settings, ["parse", "--no-write-json"])
         artifacts = _known_artifacts(folder)
         if artifacts is None:

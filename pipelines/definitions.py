@@ -16,7 +16,7 @@ from pipelines.contract import read_contract
 from pipelines.crm_jobs import BACKUP, CARE, DRILL, REPORT
 from pipelines.documentation import build_documentation_asset
 from pipelines.failures import build_failure_hook
-from pipelines.instance import LAUNCHED, WAREHOUSE_TAG
+from pipelines.instance import LAUNCHED, RETRY_WHOLE, WAREHOUSE_TAG
 from pipelines.lineage import column_lineage
 from pipelines.load import build_load_assets
 from pipelines.mining.assets import RUNS, build_model_assets
@@ -58,7 +58,7 @@ def build_definitions(
             *load.raw.keys, *models.keys, *mining.keys, *snapshot.keys, *documentation.keys
         ),
         description="Load the CRM, build and check the marts, publish them.",
-        tags={WAREHOUSE_TAG: LAUNCHED},
+        tags={WAREHOUSE_TAG: LAUNCHED} | RETRY_WHOLE,
         hooks={build_failure_hook(settings)},
         executor_def=dg.in_process_executor,
     )

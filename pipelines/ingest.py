@@ -19,7 +19,7 @@ import duckdb
 from loupan.erasures import drop_old_warehouse
 from pipelines import sql
 from pipelines.contract import Contract
-from pipelines.crm import Crm, open_crm
+from pipelines.crm import ANSWER_TIMEOUT_S, Crm, open_crm
 from pipelines.errors import IngestError
 from pipelines.landing import Loader, TableLoad, require_columns
 from pipelines.quarantine import Sorter
@@ -73,6 +73,7 @@ def ingest(
     full: bool = False,
     reload: Collection[str] = (),
     overlap_minutes: int = 15,
+    patience: float = ANSWER_TIMEOUT_S,
     progress: Callable[[str], None] = lambda _: None,
 ) -> IngestReport:
     """Load the CRM's tables into the warehouse.
@@ -84,6 +85,7 @@ def ingest(
         as_of: the moment the statistics speak of; naive is UTC. Stored in ``raw.refresh``, it filters nothing here.
         full: load every table in full. The result is the same as that of an incremental load.
         reload: tables to load in full, e.g. after they were mended behind their cursors' back.
+        patience: seconds that a server may take for an answer.
         overlap_minutes: how far before the last cursor an incremental load begins.
         progress: called with the name of each table when it has been loaded (as many times as there are tables).
 
@@ -99,7 +101,7 @@ def ingest(
         )
 
     def load(messages: list[str], full: bool) -> IngestReport:
-        with open_crm(crm_url) as crm:
+        with open_crm(crm_url, patience) as crm:
             # The CRM is looked at first: a wrong URL costs no time and touches no warehouse.
             require_columns(crm, contract)
             with open_warehouse(warehouse_path) as connection:

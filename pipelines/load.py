@@ -127,6 +127,7 @@ def build_load_assets(settings: Settings, contract: Contract, descriptions: dict
                 full=config.full,
                 reload=config.reload,
                 overlap_minutes=settings.overlap_minutes,
+                patience=settings.source_seconds,
                 progress=lambda table: step.advance(detail=table),
             )
         except SourceUnavailable as error:

@@ -19,6 +19,8 @@ NAME = "refresh_on_change"
 INTERVAL_SECONDS = 60
 # People type all day: after so long a refresh runs though nobody has paused.
 PATIENCE = dt.timedelta(minutes=15)
+# Dagster gives a look a minute.
+_ANSWER_TIMEOUT_S = 30
 
 
 def fingerprint(crm_url: str, contract: Contract) -> str:
@@ -29,7 +31,7 @@ def fingerprint(crm_url: str, contract: Contract) -> str:
     Raises:
         IngestError: if the CRM cannot be read.
     """
-    with open_crm(crm_url) as crm:
+    with open_crm(crm_url, _ANSWER_TIMEOUT_S) as crm:
         newest = crm.newest({table.name: table.cursor for table in contract.tables if table.cursor is not None})
     return hashlib.sha256(json.dumps(newest, sort_keys=True).encode()).hexdigest()
 

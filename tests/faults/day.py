@@ -200,7 +200,7 @@ def _ended_at_last(process: subprocess.Popen[bytes]) -> Iterator[None]:
         yield
     finally:
         process.terminate()
-        process.wait(MINUTE)
+        process.wait(2 * MINUTE)
 
 
 def _until(holds: Callable[[], bool], otherwise: str, seconds: float = 2 * MINUTE) -> None:

@@ -57,7 +57,21 @@ def _frozen(pids: list[int]) -> Iterator[None]:
 
 def _slow(trial: Trial) -> None:
     server = _server(trial)
-    trial.where = trial.chance.choice(["slow to connect", "does not answer", "stops in mid-load"])
+    trial.where = trial.chance.choice(["slow to connect", "does not answer", "stops in mid-load", "freezes"])
+    if trial.where == "freezes":
+        refresh = Watched(
+            trial.company,
+            "--full",
+            hold_at=("ingest", trial.chance.randrange(_TABLES)),
+            environment={"LOUPAN_SOURCE_SECONDS": "3"},
+        )
+        if refresh.wait_for("ingest"):
+            with _frozen(server.pids[1:]):
+                refresh.release()
+                code, said = _ended(refresh)
+                trial.refused_kindly(code, said, f"127.0.0.1:{server.port}", "has not answered for 3 seconds")
+                trial.readers_read()
+        return
     if trial.where == "stops in mid-load":
         refresh = Watched(trial.company, "--full", hold_at=("ingest", trial.chance.randrange(_TABLES)))
         if refresh.wait_for("ingest"):
@@ -170,7 +184,7 @@ def _changing(trial: Trial) -> None:
 
 FAULTS = (
     Fault("source-down", "source database down", _down, 5, "postgresql"),
-    Fault("source-slow", "source database slow or frozen", _slow, 9, "postgresql"),
+    Fault("source-slow", "source database slow or frozen", _slow, 12, "postgresql"),
     Fault("source-restarted", "source database restarted in mid-load", _restarted, 12, "postgresql"),
     Fault("source-changing", "rows change during the load, PostgreSQL", _changing, 6, "postgresql"),
     Fault("source-changing-sqlite", "rows change during the load, SQLite", _changing, 6),

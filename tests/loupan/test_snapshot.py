@@ -199,7 +199,9 @@ class TestCurrent:
             with pytest.raises(NoSnapshot, match="loupan refresh"):
                 act(settings)
 
-    @pytest.mark.parametrize("content", ["", "29990101T000000000000Z", "../../etc", "\0", "nonsense"])
+    @pytest.mark.parametrize(
+        "content", ["", "29990101T000000000000Z", "20000101T000000000000Z", "../../etc", "\0", "nonsense"]
+    )
     def test_pointer_to_nowhere_names_the_file_and_is_mended_by_rollback(
         self, publish_mini: Callable[..., Snapshot], settings: Settings, content: str
     ) -> None:

@@ -112,9 +112,11 @@ class LooseCrm:
             connection.exec_driver_sql(statement)
 
 
-def load(url: str, warehouse: Path, *, contract: Contract = CONTRACT, full: bool = False) -> IngestReport:
+def load(
+    url: str, warehouse: Path, *, contract: Contract = CONTRACT, full: bool = False, patience: float = 60
+) -> IngestReport:
     """Ingest with the settings of the tests."""
-    return ingest(contract, url, warehouse, as_of=AS_OF, full=full, overlap_minutes=15)
+    return ingest(contract, url, warehouse, as_of=AS_OF, full=full, overlap_minutes=15, patience=patience)
 
 
 def rows(warehouse: Path, query: str) -> list[tuple[Any, ...]]:

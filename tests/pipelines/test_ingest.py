@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +18,7 @@ import pytest
 import sqlalchemy as sa
 
 from pipelines.contract import Column, Contract
-from pipelines.errors import IngestError
+from pipelines.errors import IngestError, SourceUnavailable
 from pipelines.warehouse import set_aside
 from tests.pipelines.loads import AS_OF, CONTRACT, LooseCrm, accepted, contents, load, rows
 
@@ -170,6 +171,23 @@ def test_a_missing_crm_file_is_not_made(warehouse: Path, tmp_path: Path) -> None
     with pytest.raises(IngestError, match="does not exist"):
         load(f"sqlite:///{tmp_path / 'nowhere.sqlite'}", warehouse)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_server_that_does_not_answer_in_time_is_given_up(postgres_url: str, warehouse: Path) -> None:
+    crm = LooseCrm(postgres_url)
+    crm.insert("payment", 1)
+    load(postgres_url, warehouse)
+    before = contents(warehouse)
+    engine = sa.create_engine(postgres_url)
+    with engine.begin() as other:
+        other.execute(sa.text("lock table payment in access exclusive mode"))
+        with pytest.raises(SourceUnavailable, match=r"has not answered for 1 seconds.*_SOURCE_SECONDS"):
+            load(postgres_url, warehouse, full=True, patience=1)
+    engine.dispose()
+    assert contents(warehouse) == before
+    load(postgres_url, warehouse, full=True, patience=1)
+    assert contents(warehouse) == before
+    assert not [thread for thread in threading.enumerate() if thread.name == "silence"]
 
 
 def test_a_damaged_crm_file_is_named(warehouse: Path, tmp_path: Path) -> None:
