@@ -17,7 +17,8 @@ WAREHOUSE_TAG = "loupan/warehouse"
 # Runs of the tag's first value are launched by Dagster, one at a time. Those that `loupan refresh` makes in its own
 # process have the second: Dagster cannot see that such a process was killed, and would wait for it for ever.
 LAUNCHED, COMMAND = "refresh", "command"
-# Dagster would begin again at the step that did not end; what is published must come from one refresh, checked as a whole.
+# Dagster would begin again at the step that did not end; what is published must come from one refresh, loaded and
+# checked as a whole.
 RETRY_WHOLE = {"dagster/retry_strategy": "ALL_STEPS"}
 # For Dagster to leave a run that ended in the midst of its work as it is.
 NO_RETRY = {"dagster/max_retries": "0"}
