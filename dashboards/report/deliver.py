@@ -12,7 +12,6 @@ from pathlib import Path
 import sqlalchemy as sa
 from filelock import FileLock
 
-from dashboards.export.names import file_name
 from dashboards.gateway import open_gateway
 from dashboards.report.compose import Order, ReportError, compose
 from dashboards.report.mail import message
@@ -20,7 +19,6 @@ from dashboards.report.period import reported
 from dashboards.report.recipients import Recipient, Recipients
 from dashboards.report.record import Sent, read_sent, remember
 from dashboards.report.typeset import pdf
-from dashboards.view import company_date
 from loupan.errors import LoupanError
 from loupan.metrics import EVERYTHING
 from loupan.notify import Message, send
@@ -121,7 +119,8 @@ def _one(
     try:
         report = compose(engine, settings, order, now)
         with tempfile.TemporaryDirectory(prefix="loupan-report-") as folder:
-            document = Path(folder) / file_name(report.title, company_date(gateway), "pdf")
+            # Apprise writes other signs so that some mail programs find no name.
+            document = Path(folder) / f"loupan-report-{report.code}-{recipient.language}.pdf"
             document.write_bytes(pdf(report, now))
             take(recipient.to.get_secret_value(), message(report, document))
     except LoupanError as error:

@@ -163,7 +163,13 @@ class Orchestra:
     def _start(self, command: Sequence[str]) -> subprocess.Popen[bytes]:
         with self._log.open("ab") as log:
             return subprocess.Popen(
-                command, stdout=log, stderr=log, env=self._environment, start_new_session=True, stdin=subprocess.DEVNULL
+                # Whatever runs the tests may ignore the signals that end these.
+                ["env", "--default-signal", *command],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=self._environment,
+                start_new_session=True,
             )
 
     @contextmanager

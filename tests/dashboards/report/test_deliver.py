@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import email
 import json
 import os
 import shutil
@@ -89,12 +90,15 @@ def test_the_command_sends_html_and_pdf_to_each_once(installed):
     assert (board["to"], board["subject"]) == ("board@example.com", "滨海置地集团 2026年6月经营月报")
     assert service["to"] == "service@example.com"
     for mail, language, name in (
-        (board, "zh-CN", "2026年6月经营月报 2026-06-30.pdf"),
-        (service, "en-GB", "Quarterly report Q2 2026 2026-06-30.pdf"),
+        (board, "zh-CN", "loupan-report-2026-06-zh.pdf"),
+        (service, "en-GB", "loupan-report-2026-Q2-en.pdf"),
     ):
         parts = parts_of(mail)
         assert f'<html lang="{language}">' in parts["text/html"].get_content()
         assert parts["application/pdf"].get_filename() == name
+        # As old mail programs read it, which take an encoded header for no header.
+        older = parts_of(email.message_from_bytes(mail.as_bytes()))
+        assert older["application/pdf"].get_filename() == name
         document = read(parts["application/pdf"].get_content())
         assert document.title in mail["subject"]
         assert 2 <= len(document.pages) <= 6
