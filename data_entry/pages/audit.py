@@ -62,6 +62,37 @@ OTHERS = {
     "refresh_schedule": marked("Schedule"),
 }
 """What is called what among the trail's records that are no rows of the CRM."""
+# What lines hold that is no column of the record.
+DETAILS = {
+    "address": marked("Address"),
+    "attachment": marked("File"),
+    "bills": marked("Bills"),
+    "candidates": marked("Candidates"),
+    "changed": marked("Changed"),
+    "cron": marked("When"),
+    "file": marked("File"),
+    "full": marked("All rows"),
+    "is_on": marked("Switched on"),
+    "kind": marked("Kind"),
+    "method": marked("With"),
+    "name": marked("Name"),
+    "new": marked("New"),
+    "occasions": marked("Occasions"),
+    "price": marked("Price"),
+    "reason": marked("Reason"),
+    "records": marked("Records"),
+    "refused": marked("Refused"),
+    "resources": marked("Rights"),
+    "rows": marked("Rows"),
+    "sessions": marked("Sessions"),
+    "system_user": marked("User of the server"),
+    "tables": marked("Tables"),
+    "title": marked("Title"),
+    "total": marked("Total"),
+    "until": marked("Until"),
+    "working_days": marked("Only on working days"),
+}
+"""What is called what among the values of a line that are no columns of its record."""
 
 
 def draw(desk: Desk) -> None:
@@ -136,8 +167,14 @@ def _record(desk: Desk, line: Line) -> str:
 
 def _value(desk: Desk, line: Line, change: Changed, value: object) -> str:
     is_column = line.entity in metadata.tables and change.column in metadata.tables[line.entity].c
-    if value is None or change.is_masked or not is_column or value == trail.MASK:
-        return NO_DATA if value is None else str(value)
+    if value is None or value == []:
+        return NO_DATA
+    if isinstance(value, bool) and not is_column:
+        return desk.t("Yes") if value else desk.t("No")
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    if change.is_masked or not is_column or value == trail.MASK:
+        return str(value)
     return forms.shown(desk, line.entity, change.column, value)
 
 
@@ -145,7 +182,8 @@ def _named(desk: Desk, line: Line) -> list[tuple[str, str]]:
     found = []
     for change in line.changes:
         is_column = line.entity in metadata.tables and change.column in metadata.tables[line.entity].c
-        name = forms.label(desk, line.entity, change.column) if is_column else change.column
+        other = desk.t(DETAILS[change.column]) if change.column in DETAILS else change.column
+        name = forms.label(desk, line.entity, change.column) if is_column else other
         before, after = (_value(desk, line, change, value) for value in (change.before, change.after))
         found.append((name, f"{before} → {after}" if change.before is not None else after))
     return found

@@ -279,11 +279,15 @@ class _Words:
 
     def _beyond(self) -> str:
         unit = str(self.facts.get("unit"))
+        value, low, high = (self._write(name, unit) for name in ("value", "low", "high"))
+        if unit == "count" and value in (low, high):
+            # In whole numbers the limit would read like the value that is beyond it.
+            low, high = (self._write(name, "ratio") for name in ("low", "high"))
         return self.t(
             "{value}; the limits are {low} and {high} around an average of {centre} ({periods} earlier periods).",
-            value=self._write("value", unit),
-            low=self._write("low", unit),
-            high=self._write("high", unit),
+            value=value,
+            low=low,
+            high=high,
             centre=self._write("centre", unit),
             periods=int(self._number("periods")),
         )

@@ -23,7 +23,7 @@ from data_entry import downloads
 from data_entry.access import SYSTEM, ensure_roles
 from data_entry.access.roles import READY_MADE
 from data_entry.database import create_engine_for
-from data_entry.pages.audit import ACTIONS, OTHERS
+from data_entry.pages.audit import ACTIONS, DETAILS, OTHERS
 from data_entry.pages.desk import Desk
 from data_entry.schema import Record, metadata
 from data_entry.schema.base import UtcDateTime
@@ -210,6 +210,19 @@ def test_whatever_is_logged_has_a_name_on_the_page() -> None:
     assert {"login", "login_failed", "logout", "export", "import", "backup", "restored", "download"} <= logged
     assert logged - set(ACTIONS) == set()
     assert set(OTHERS) == set(trail.OTHERS)
+
+
+def test_whatever_a_line_holds_has_a_name_on_the_page() -> None:
+    columns = {column.name for table in metadata.tables.values() for column in table.columns}
+    held = {
+        keyword.arg
+        for _, call in _calls()
+        if isinstance(call.func, ast.Attribute) and call.func.attr == "log" and ast.unparse(call.func.value) == "work"
+        for keyword in call.keywords
+        if keyword.arg
+    }
+    assert {"reason", "file", "address", "is_on"} <= held
+    assert held - columns - set(DETAILS) == set()
 
 
 @pytest.fixture

@@ -117,6 +117,14 @@ def test_what_is_over_says_from_when_to_when() -> None:
     ]
 
 
+def test_a_limit_never_reads_like_the_value_beyond_it() -> None:
+    none = incident(Kind.METRIC)
+    none.facts |= {"metric": "leads", "unit": "count", "value": 0, "low": 0.04, "high": 53.6, "centre": 27}
+    assert "0; the limits are 0.04 and 53.60 around an average of 27" in message([Item(none, What.OPENED)], "en")
+    none.facts["value"] = 60
+    assert "60; the limits are 0 and 54 around an average of 27" in message([Item(none, What.OPENED)], "en")
+
+
 def test_what_is_years_old_is_told_in_days() -> None:
     old = incident(Kind.STALE_DATA)
     old.facts["hours"] = 3599.0
