@@ -193,7 +193,7 @@ class Prepared:
 
 @dataclass
 class Company:
-    """An installation at a place that stays the same: dbt would parse the whole project anew at another.
+    """An installation at a place that stays the same, for runs that come one after another.
 
     Attributes:
         place: folder of the installation, and of its temporary files.

@@ -355,7 +355,7 @@ def live_through(company: Company, prepared: Prepared, seed: int, most: int | No
         company: a small one, in a file.
         prepared: what it begins with.
         seed: of the faults.
-        most: so many refreshes of the day's first; all by default.
+        most: so many refreshes of the day's first, from an hour before; all of the whole day by default.
     """
     place_anew(company, prepared)
     settings = Settings(data_dir=company.data_dir)
@@ -363,7 +363,7 @@ def live_through(company: Company, prepared: Prepared, seed: int, most: int | No
     due = in_fork(due_refreshes, str(company.data_dir))[:most]
     day, chance = Day(due=len(due)), random.Random(f"day {seed}")
     missed = _missed(due, chance)
-    begin = _begin(settings)
+    begin = _begin(settings) if most is None else due[0].moment - dt.timedelta(hours=1)
     in_fork(_prepare_home, str(company.data_dir))
     orchestra = Orchestra(company, begin)
     expected: list[tuple[str, str]] = []

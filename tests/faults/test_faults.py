@@ -11,6 +11,7 @@ import pytest
 
 from tests.faults.__main__ import FAULTS, Laboratory, line
 from tests.faults.company import Company, crm_digests, differing_marts, lost_rows
+from tests.faults.day import live_through
 from tests.faults.load import Load, Published, Seen, judge
 from tests.faults.trial import Fault, Outcome, Trial, run
 
@@ -52,6 +53,15 @@ def test_what_is_lost_or_left_or_wrong_is_noticed(laboratory: Laboratory) -> Non
     assert "something" in said
     assert "left: " in said
     assert " | 1 | 1 | 1 | " in line(fault, [outcome])
+
+
+def test_a_morning_of_schedules_with_a_killed_and_a_refused_refresh(laboratory: Laboratory) -> None:
+    company, prepared = laboratory.company(FAULTS["kill-dbt"])
+    day = live_through(company, prepared, seed=318, most=2)
+    assert day.problems == []
+    assert day.faults == {"killed": 1, "refused": 1}
+    assert day.ended == {"error": 1, "published": 1, "refused": 1}  # the killed one was tried again
+    assert day.messages >= 1
 
 
 def test_tables_are_compared_by_what_they_hold(tmp_path: Path) -> None:

@@ -59,3 +59,15 @@ def test_a_folder_in_the_place_of_what_dbt_remembers_is_cleared_away(settings: S
     again = parse(settings)
     assert again.artifact["nodes"].keys() == whole.artifact["nodes"].keys()
     assert not remembered.is_dir()
+
+
+def test_what_dbt_remembers_holds_wherever_the_installation_lies(settings: Settings, tmp_path: Path) -> None:
+    parse(settings)
+    elsewhere = settings.model_copy(update={"data_dir": tmp_path / "elsewhere"})
+    remembered = dbt_runner.target_path(settings) / "partial_parse.msgpack"
+    shutil.copytree(dbt_runner.target_path(settings), dbt_runner.target_path(elsewhere))
+    copied = dbt_runner.target_path(elsewhere) / remembered.name
+    before = copied.stat().st_mtime_ns
+    parse(elsewhere)
+    # dbt writes it where it has parsed anything.
+    assert copied.stat().st_mtime_ns == before

@@ -85,26 +85,10 @@ def documented_model() -> str:
     return page.split("```python\n")[1].split("```")[0]
 
 
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where each test has its company: dbt parses the whole project again (8 s) where the warehouse has another path.
-
-    Beside it lies what dbt knows of the project at this path.
-    """
-    return tmp_path_factory.mktemp("place")
-
-
 @pytest.fixture
-def company(place: Path) -> Iterator[Installation]:
-    data_dir, known = place / "company", place / "dbt"
-    shutil.copytree(sample_installation(), data_dir)
-    if known.exists():
-        shutil.rmtree(data_dir / "dbt")
-        shutil.copytree(known, data_dir / "dbt")
-    company = Installation(data_dir)
-    yield company
-    if not known.exists() and "LOUPAN_DBT_PROJECT_DIR" not in company.environment:
-        (data_dir / "dbt").rename(known)
+def company(tmp_path: Path) -> Iterator[Installation]:
+    data_dir = shutil.copytree(sample_installation(), tmp_path / "company")
+    yield Installation(data_dir)
     shutil.rmtree(data_dir)
 
 

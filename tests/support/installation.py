@@ -65,6 +65,8 @@ def sample_installation() -> Path:
 
 def _make_empty(data_dir: Path) -> None:
     run_loupan(data_dir, "crm", "init")
+    # What dbt knows of the project need not be found out again.
+    shutil.copytree(sample_installation() / "dbt", data_dir / "dbt")
     run_loupan(data_dir, "refresh", "--as-of", f"{AS_OF}T16:00:00")
 
 
