@@ -89,7 +89,7 @@ def _invoke(
         "--vars", json.dumps({"time_zone": settings.time_zone}),
     ]  # fmt: skip
     try:
-        # To parse is to open no warehouse, and for another path dbt would parse the whole project anew: its name will do.
+        # Parsing opens no warehouse, and for another path dbt would parse the whole project anew: its name will do.
         is_opened = command[0] != "parse"
         with _environment(settings.warehouse_path if is_opened else Path(settings.warehouse_path.name)):
             result = dbtRunner(manifest=manifest, callbacks=[on_event] if on_event else []).invoke(arguments)

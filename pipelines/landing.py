@@ -108,8 +108,8 @@ class Loader:
                 self._connection.execute(f"create or replace {target} as select * from crm_rows")
             except duckdb.Error as error:
                 raise self._crm.failure or error from error
-            finally:
-                self._connection.unregister("crm_rows")
+            # Not where it failed: that ends the load, and in its broken transaction this would fail and hide the cause.
+            self._connection.unregister("crm_rows")
 
     def _load_full(self, table: Table, state: TableState | None, why: str, *, known: bool) -> TableLoad:
         """Load all rows; a ``known`` table, with the contract of the last load, may turn out not to have changed."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import signal
 import sqlite3
@@ -18,7 +19,9 @@ import pytest
 import sqlalchemy as sa
 
 from pipelines.contract import Column, Contract
+from pipelines.crm import open_crm
 from pipelines.errors import IngestError, SourceUnavailable
+from pipelines.landing import Loader
 from pipelines.warehouse import set_aside
 from tests.pipelines.loads import AS_OF, CONTRACT, LooseCrm, accepted, contents, load, rows
 
@@ -309,6 +312,20 @@ def test_a_warehouse_cut_off_is_set_aside_and_built_again(loose: LooseCrm, wareh
     report = load(loose.url, warehouse)
     assert "was damaged" in report.messages[0]
     assert contents(warehouse) == before
+
+
+def test_what_ends_a_copy_is_told_and_not_what_follows_from_it(sqlite_url: str, tmp_path: Path) -> None:
+    crm = LooseCrm(sqlite_url)
+    crm.execute(
+        "insert into payment (id, lead_id, amount) with recursive n(i) as (select 2 union all select i + 1 from n "
+        "where i < 200000) select i, '1', abs(random() % 1000000000000) || '.50' from n"
+    )
+    with duckdb.connect() as connection, open_crm(sqlite_url) as source:
+        connection.execute("set memory_limit = '6MB'; set temp_directory = ''; set threads = 1; create schema landing")
+        connection.execute("begin")
+        loader = Loader(connection, source, now=AS_OF, overlap=dt.timedelta(0))
+        with pytest.raises(duckdb.OutOfMemoryException):
+            loader.load(CONTRACT.by_name["payment"], None, "")
 
 
 def test_a_full_disk_is_told_and_changes_nothing(sqlite_url: str, tmp_path: Path) -> None:
