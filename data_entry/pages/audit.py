@@ -74,7 +74,7 @@ DETAILS = {
     "full": marked("All rows"),
     "is_on": marked("Switched on"),
     "kind": marked("Kind"),
-    "method": marked("With"),
+    "method": marked("Method"),
     "name": marked("Name"),
     "new": marked("New"),
     "occasions": marked("Occasions"),
