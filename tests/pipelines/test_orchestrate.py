@@ -30,7 +30,8 @@ pytestmark = pytest.mark.slow
 def orchestrating(environment: Mapping[str, str], port: int) -> Iterator[Dagster]:
     """Run ``loupan orchestrate`` until its definitions are loaded, and stop it afterwards."""
     process = subprocess.Popen(
-        [str(LOUPAN), "orchestrate", "--port", str(port)],
+        # Whatever runs the tests may ignore Ctrl-C.
+        ["env", "--default-signal=INT", str(LOUPAN), "orchestrate", "--port", str(port)],
         env=dict(environment),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -150,7 +151,8 @@ def test_a_busy_port_is_said(tmp_path: Path) -> None:
         taken.listen()
         port = taken.getsockname()[1]
         done = subprocess.run(
-            [str(LOUPAN), "orchestrate", "--port", str(port)],
+            # Whatever runs the tests may ignore Ctrl-C.
+        ["env", "--default-signal=INT", str(LOUPAN), "orchestrate", "--port", str(port)],
             env=os.environ | {"LOUPAN_DATA_DIR": str(tmp_path)},
             capture_output=True,
             text=True,
