@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from loupan.settings import REPOSITORY
-from tests.support.installation import LOUPAN
+from tests.support.installation import LOUPAN, sample_installation
 from tests.support.postgres import missing_programs, running_server
 
 pytestmark = pytest.mark.slow
@@ -61,6 +61,8 @@ def test_the_runbook_runs(database: str, tmp_path: Path) -> None:
         "LOUPAN_WITHOUT_MODELS": "*",
         "ADMIN_PASSWORD": "correct horse battery",
     }
+    # What dbt knows of the project need not be found out again.
+    shutil.copytree(sample_installation() / "dbt", tmp_path / "data" / "dbt")
     port = str(_free_port())
     # What a section exports holds in those after it, as in the shell of whoever follows the page.
     kept = ""
