@@ -58,27 +58,8 @@ def _frozen(pids: list[int]) -> Iterator[None]:
 def _slow(trial: Trial) -> None:
     server = _server(trial)
     trial.where = trial.chance.choice(["slow to connect", "does not answer", "stops in mid-load", "freezes"])
-    if trial.where == "freezes":
-        refresh = Watched(
-            trial.company,
-            "--full",
-            hold_at=("ingest", trial.chance.randrange(_TABLES)),
-            environment={"LOUPAN_SOURCE_SECONDS": "3"},
-        )
-        if refresh.wait_for("ingest"):
-            with _frozen(server.pids[1:]):
-                refresh.release()
-                code, said = _ended(refresh)
-                trial.refused_kindly(code, said, f"127.0.0.1:{server.port}", "has not answered for 3 seconds")
-                trial.readers_read()
-        return
-    if trial.where == "stops in mid-load":
-        refresh = Watched(trial.company, "--full", hold_at=("ingest", trial.chance.randrange(_TABLES)))
-        if refresh.wait_for("ingest"):
-            with _frozen(server.pids[1:]):
-                refresh.release()
-                time.sleep(trial.chance.uniform(2, 8))
-        trial.published(*_ended(refresh))
+    if trial.where in ("stops in mid-load", "freezes"):
+        _stop_in_mid_load(trial, for_good=trial.where == "freezes")
         return
     with _frozen(server.pids):
         refresh = Watched(trial.company)
@@ -92,6 +73,22 @@ def _slow(trial: Trial) -> None:
             trial.refused_kindly(code, said, f"127.0.0.1:{server.port}", "cannot be reached")
             trial.readers_read()
             return
+    trial.published(*_ended(refresh))
+
+
+def _stop_in_mid_load(trial: Trial, *, for_good: bool) -> None:
+    server, tables = _server(trial), trial.chance.randrange(1, _TABLES)
+    patience = {"LOUPAN_SOURCE_SECONDS": "3"} if for_good else {}
+    refresh = Watched(trial.company, "--full", hold_at=("ingest", tables), environment=patience)
+    assert refresh.wait_for("ingest", tables)
+    with _frozen(server.pids[1:]):
+        refresh.release()
+        if for_good:
+            code, said = _ended(refresh)
+            trial.refused_kindly(code, said, f"127.0.0.1:{server.port}", "has not answered for 3 seconds")
+            trial.readers_read()
+            return
+        time.sleep(trial.chance.uniform(2, 8))
     trial.published(*_ended(refresh))
 
 
