@@ -5,6 +5,8 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# The distributed engine wants pandas below 3 and so an environment of its own.
+SPARK_VENV := .venv-spark
 UV_VERSION := 0.13.9
 # The demonstration keeps its data apart from a real installation's.
 DEMO := LOUPAN_DATA_DIR=var/demo
@@ -47,6 +49,20 @@ test: $(VENV)/.dev ## Run all tests, the fast ones first
 	@bash tests/support/system_packages.sh
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
+$(SPARK_VENV)/.run: requirements/spark.txt | $(BIN)/uv
+	@echo "Installing the distributed engine into $(SPARK_VENV) …"
+	$(PYTHON) -m venv --without-pip $(SPARK_VENV)
+	env -u PYTHONDONTWRITEBYTECODE UV_LINK_MODE=copy $(BIN)/uv pip install --quiet --compile-bytecode --python $(SPARK_VENV)/bin/python -r requirements/spark.txt
+	@touch $@
+
+.PHONY: spark
+spark: $(SPARK_VENV)/.run ## Make .venv-spark, the environment of the distributed engine
+	@bash tests/support/system_packages.sh java
+
+.PHONY: test-spark
+test-spark: spark $(VENV)/.dev ## Build all models on Spark too and compare the results
+	$(BIN)/python -m pytest tests/spark
+
 .PHONY: lint
 lint: $(VENV)/.dev ## Check style, types, SQL, dependencies and secrets
 	$(BIN)/ruff check .
@@ -77,6 +93,7 @@ faults: $(VENV)/.dev ## Inject faults into refreshes, hundreds of times (hours, 
 lock: | $(BIN)/uv ## Write the lock files anew
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-emit-find-links --extra postgres pyproject.toml -o requirements/run.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-emit-find-links --extra postgres --extra dev -c requirements/run.txt pyproject.toml -o requirements/dev.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-emit-find-links --group spark -o requirements/spark.txt
 
 .PHONY: sources
 sources: $(VENV)/.run ## Declare the CRM schema to dbt anew
