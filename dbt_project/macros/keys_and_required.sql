@@ -14,7 +14,7 @@
     {%- set columns = [key] if key is string else key %}
     select
         'key {{ columns | join(", ") }}' as rule,
-        cast({{ columns[0] }} as varchar) as example,
+        cast({{ columns[0] }} as {{ dbt.type_string() }}) as example,
         count(*) as row_count
     from checked
     group by {{ columns | join(", ") }}

@@ -7,6 +7,10 @@
     timezone('{{ var("time_zone") }}', timezone('UTC', {{ expression }}))
 {%- endmacro %}
 
+{% macro spark__local_time(expression) -%}
+    convert_timezone('UTC', '{{ var("time_zone") }}', {{ expression }})
+{%- endmacro %}
+
 {#- The company's date of a UTC timestamp. -#}
 {% macro local_date(expression) -%}
     cast({{ local_time(expression) }} as date)
@@ -19,6 +23,10 @@
 
 {% macro default__years_between(from_date, to_date) -%}
     date_sub('year', {{ from_date }}, {{ to_date }})
+{%- endmacro %}
+
+{% macro spark__years_between(from_date, to_date) -%}
+    cast(floor(months_between({{ to_date }}, {{ from_date }}) / 12) as bigint)
 {%- endmacro %}
 
 {#- Every day from one date to another, both included, as the column date_day. -#}

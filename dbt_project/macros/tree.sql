@@ -14,11 +14,22 @@
 
     path as (
 
-        select descendant, ancestor from link
-        union
-        select path.descendant, link.ancestor
+        select
+            descendant,
+            ancestor,
+            cast(concat('/', ancestor, '/') as {{ dbt.type_string() }}) as visited
+        from link
+
+        union all
+
+        select
+            path.descendant,
+            link.ancestor,
+            cast(concat(path.visited, link.ancestor, '/') as {{ dbt.type_string() }}) as visited
         from path
         inner join link on path.ancestor = link.descendant
+        -- A cycle ends where it meets itself.
+        where path.visited not like concat('%/', link.ancestor, '/%')
 
     ),
 

@@ -1,5 +1,6 @@
 {#- Each squaring doubles the number of steps looked ahead; nobody's path comes near 4,096. -#}
 {%- set squarings = 12 -%}
+{{- config(pre_hook="{{ tables_of_squares(ref('int_channel_transition'), " ~ squarings ~ ") }}") -}}
 -- noqa: disable=LT02
 with transitions as (
 
@@ -7,64 +8,7 @@ with transitions as (
 
 ),
 
-channels as (
-
-    select distinct from_channel_id as channel_id from transitions
-
-),
-
--- The chain, and beside each channel a counter that adds up how often it is visited.
-power_0 as (
-
-    select
-        from_channel_id,
-        false as from_counter,
-        to_channel_id,
-        false as to_counter,
-        probability as amount
-    from transitions
-    where to_channel_id not in ({{ channel_state('contract') }}, {{ channel_state('nothing') }})
-
-    union all
-
-    select
-        channel_id as from_channel_id,
-        false as from_counter,
-        channel_id as to_channel_id,
-        true as to_counter,
-        1e0 as amount
-    from channels
-
-    union all
-
-    select
-        channel_id as from_channel_id,
-        true as from_counter,
-        channel_id as to_channel_id,
-        true as to_counter,
-        1e0 as amount
-    from channels
-
-),
-
-{% for squaring in range(1, squarings + 1) %}
-power_{{ squaring }} as (
-
-    select
-        first_half.from_channel_id,
-        first_half.from_counter,
-        second_half.to_channel_id,
-        second_half.to_counter,
-        sum(first_half.amount * second_half.amount) as amount
-    from power_{{ squaring - 1 }} as first_half
-    inner join power_{{ squaring - 1 }} as second_half
-        on
-            first_half.to_channel_id = second_half.from_channel_id
-            and first_half.to_counter = second_half.from_counter
-    group by first_half.from_channel_id, first_half.from_counter, second_half.to_channel_id, second_half.to_counter
-
-),
-{% endfor %}
+{{ power_of_transitions('transitions', squarings) }},
 
 visits as (
 
@@ -72,7 +16,7 @@ visits as (
         from_channel_id,
         to_channel_id,
         amount as expected_visits
-    from power_{{ squarings }}
+    from power
     where not from_counter and to_counter
 
 ),
