@@ -124,9 +124,23 @@ class Settings(BaseSettings):
     metrics_token: SecretStr = Field(
         SecretStr(""), description="What who asks for /metrics from elsewhere must bring; empty for this machine alone."
     )
+    engine: Literal["duckdb", "spark"] = Field("duckdb", description="What builds the marts: DuckDB here, or Spark.")
+    spark_venv: Path = Field(REPOSITORY / ".venv-spark", description="Folder of Spark's own Python environment.")
+    spark_dir: Path | None = Field(
+        None, description="Folder that Spark's workers reach too; spark in data_dir where it is not set."
+    )
+    spark_remote: str = Field(
+        "",
+        pattern=r"^(sc://\S+)?$",
+        description="Spark Connect server of a cluster, as sc://host:15002; empty for Spark on this machine.",
+    )
+    spark_memory: str = Field("2g", pattern=r"^\d+[mg]$", description="Memory of Spark on this machine, as 8g.")
+    spark_partitions: int = Field(
+        4, ge=1, le=100_000, description="Into how many parts Spark divides rows; two or three for each core."
+    )
     dbt_project_dir: Path = Field(REPOSITORY / "dbt_project", description="Folder of the dbt project.")
 
-    @field_validator("data_dir", "dbt_project_dir", "backup_dir", "model_dir")
+    @field_validator("data_dir", "dbt_project_dir", "backup_dir", "model_dir", "spark_venv", "spark_dir")
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         if path is None:
@@ -212,6 +226,11 @@ class Settings(BaseSettings):
     def warehouse_path(self) -> Path:
         """DuckDB file that ingest and dbt write."""
         return self.data_dir / "warehouse.duckdb"
+
+    @property
+    def spark_work_dir(self) -> Path:
+        """Folder of what Spark reads and writes."""
+        return self.spark_dir or self.data_dir / "spark"
 
     @property
     def snapshots_dir(self) -> Path:

@@ -23,10 +23,12 @@ from loupan.errors import LoupanError
 from loupan.settings import Settings
 
 if TYPE_CHECKING:
-    from dbt.artifacts.schemas.run import RunExecutionResult
     from dbt.contracts.graph.manifest import Manifest
 
 TARGET = "duckdb"
+BUILD = ("build", "--exclude-resource-type", "unit_test")
+# Names of the events that tell what became of a node.
+RESULTS = ("LogModelResult", "LogTestResult", "LogSeedResult", "LogSnapshotResult")
 _MANIFEST, _SEMANTIC_MANIFEST = "manifest.json", "semantic_manifest.json"
 _PARTIAL_PARSE = "partial_parse.msgpack"
 
@@ -172,27 +174,39 @@ def compiled_sql(settings: Settings) -> dict[str, str]:
     return {r.node.unique_id: r.node.compiled_code for r in results.results if r.node.resource_type == "model"}
 
 
-def build(settings: Settings, on_event: Callable[[Any], None]) -> RunExecutionResult:
+@dataclass(frozen=True)
+class Built:
+    """What became of models and data tests."""
+
+    results: list[Mapping[str, Any]]  # dbt's structured events of a result each, as dagster-dbt reads them
+    broken: list[str]  # what dbt could not run, each with its message; a failed test is none
+
+
+def build(settings: Settings, on_node: Callable[[str], None]) -> Built:
     """Build all models and run all data tests.
 
     Unit tests are left out: they test the code on literal rows, not the data, and run in the test suite.
 
     Args:
         settings: where project, warehouse and artifacts lie.
-        on_event: called with each of dbt's structured events.
-
-    Returns:
-        dbt's results, one per node; failed tests are results, not errors.
+        on_node: called with the name of each model and test that is done.
 
     Raises:
         DbtError: if dbt itself fails, e.g. because the warehouse cannot be opened.
     """
+    from google.protobuf.json_format import MessageToDict
+
+    results: list[Mapping[str, Any]] = []
+
+    def on_event(message: Any) -> None:
+        if message.info.name in RESULTS:
+            results.append(MessageToDict(message, preserving_proto_field_name=True))
+        elif message.info.name == "NodeFinished":
+            on_node(message.data.node_info.node_name)
+
     manifest = parse(settings).manifest
     with _artifacts(settings):
-        return _invoke(
-            settings,
-            # The results are returned: nothing to write.
-            ["build", "--exclude-resource-type", "unit_test", "--no-write-json"],
-            manifest=manifest,
-            on_event=on_event,
-        )
+        # The results are returned: nothing to write.
+        done = _invoke(settings, [*BUILD, "--no-write-json"], manifest=manifest, on_event=on_event)
+    broken = [f"{r.node.name}: {(r.message or '').strip()}" for r in done.results if r.status == "error"]
+    return Built(results, broken)

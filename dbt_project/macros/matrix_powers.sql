@@ -103,6 +103,7 @@
     {%- for squaring in range(squarings + 1) -%}
         {%- set rows = squared(table_of_square(squaring - 1)) if squaring else counted_transitions(transitions) -%}
         {%- do run_query('drop table if exists ' ~ table_of_square(squaring)) -%}
-        {%- do run_query('create table ' ~ table_of_square(squaring) ~ ' using parquet as ' ~ rows) -%}
+        {%- set storage = 'using parquet ' ~ location_of(model.alias ~ '_power_' ~ squaring) -%}
+        {%- do run_query('create table ' ~ table_of_square(squaring) ~ ' ' ~ storage ~ ' as ' ~ rows) -%}
     {%- endfor -%}
 {%- endmacro %}

@@ -79,11 +79,16 @@ def _run_and_store(
     for left in settings.data_dir.glob(f"{_FOLDER}*"):
         shutil.rmtree(left, ignore_errors=True)
     with tempfile.TemporaryDirectory(prefix=_FOLDER, dir=settings.data_dir) as folder:
-        as_of, as_of_on = warehouse.execute("select as_of, last_day_on from staging.stg_refresh").fetchall()[0]
-        runs, out = _run(
-            settings, models, warehouse, "marts", as_of.replace(tzinfo=dt.UTC), as_of_on, Path(folder), progress
-        )
+        ((as_of,),) = warehouse.execute("select as_of from raw.refresh").fetchall()
+        as_of = as_of.replace(tzinfo=dt.UTC)
+        as_of_on = _last_day(as_of, ZoneInfo(settings.time_zone))
+        runs, out = _run(settings, models, warehouse, "marts", as_of, as_of_on, Path(folder), progress)
         return _store(warehouse, runs, out)
+
+
+def _last_day(as_of: dt.datetime, zone: ZoneInfo) -> dt.date:
+    """Return the last day of which there is data; a moment at midnight closes the day before."""
+    return (as_of - dt.timedelta(seconds=1)).astimezone(zone).date()
 
 
 def try_model(settings: Settings, path: Path) -> tuple[ModelRun, dict[str, pd.DataFrame]]:
@@ -101,9 +106,7 @@ def try_model(settings: Settings, path: Path) -> tuple[ModelRun, dict[str, pd.Da
     """
     published = current(settings)
     as_of = dt.datetime.fromisoformat(str(published.report["as_of"]))
-    # A moment at midnight closes the day before.
-    zone = ZoneInfo(published.report.get("time_zone", settings.time_zone))
-    as_of_on = (as_of - dt.timedelta(seconds=1)).astimezone(zone).date()
+    as_of_on = _last_day(as_of, ZoneInfo(published.report.get("time_zone", settings.time_zone)))
     model = ModelFile(path.stem, path, True)
     with (
         tempfile.TemporaryDirectory(prefix="loupan-model-") as folder,

@@ -33,17 +33,14 @@ def run(marts):
 
 
 def as_of(warehouse: duckdb.DuckDBPyConnection, moment: str) -> None:
-    warehouse.execute(
-        f"create or replace view staging.stg_refresh as "
-        f"select timestamp '{moment}' as as_of, date '{moment[:10]}' as last_day_on"
-    )
+    warehouse.execute(f"create or replace table raw.refresh as select timestamp '{moment}' as as_of")
 
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     settings = Settings(data_dir=tmp_path, model_seconds=5)
     with duckdb.connect(str(settings.warehouse_path)) as warehouse:
-        warehouse.execute("create schema marts; create schema staging")
+        warehouse.execute("create schema marts; create schema raw")
         as_of(warehouse, "2026-06-30 16:00")
         warehouse.execute(
             "create table marts.fct_lead as from (values ('Bay', 1), ('Bay', 2), ('Hill', 3)) as t (project, lead_id)"

@@ -12,6 +12,8 @@
     {%- elif datepart == 'microsecond' -%}
         timestampdiff(microsecond, {{ first_date }}, {{ second_date }})
     {%- else -%}
-        timestampdiff({{ datepart }}, date_trunc('{{ datepart }}', {{ first_date }}), date_trunc('{{ datepart }}', {{ second_date }}))
+        timestampdiff(
+            {{ datepart }}, date_trunc('{{ datepart }}', {{ first_date }}), date_trunc('{{ datepart }}', {{ second_date }})
+        )
     {%- endif -%}
 {%- endmacro %}
