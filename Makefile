@@ -61,7 +61,7 @@ spark: $(SPARK_VENV)/.run ## Make .venv-spark, the environment of the distribute
 
 .PHONY: test-spark
 test-spark: spark $(VENV)/.dev ## Build all models on Spark too and compare the results
-	$(BIN)/python -m pytest tests/spark
+	SPARK_TESTS=1 $(BIN)/python -m pytest tests/spark
 
 .PHONY: lint
 lint: $(VENV)/.dev ## Check style, types, SQL, dependencies and secrets

@@ -66,11 +66,16 @@ def _executable(settings: Settings) -> Path:
             "LOUPAN_SPARK_VENV, or set LOUPAN_ENGINE=duckdb."
         )
     if not settings.spark_remote:
-        _check_java()
+        check_java()
     return dbt
 
 
-def _check_java() -> None:
+def check_java() -> None:
+    """Look for the Java that Spark runs on.
+
+    Raises:
+        SparkError: if there is none, or too old a one.
+    """
     home = os.environ.get("JAVA_HOME")
     java = str(Path(home) / "bin" / "java") if home else shutil.which("java")
     advice = f"Install Java {OLDEST_JAVA} (on Debian: openjdk-17-jre-headless), or set LOUPAN_ENGINE=duckdb."

@@ -12,12 +12,10 @@ from typing import Any
 
 import pytest
 
-from loupan.metrics import Metrics
-from loupan.settings import Settings
-from loupan.snapshot import current
 from pipelines.contract import Contract, load_contract
 from pipelines.ingest import ingest
 from tests.support.installation import AS_OF, run_loupan, sample_installation
+from tests.support.numbers import assert_equal_numbers, published_numbers
 from tests.support.warehouse import Warehouse, manifest, sources
 
 pytestmark = pytest.mark.slow
@@ -94,16 +92,6 @@ def test_incremental_and_full_loads_end_in_equal_marts(contract: Contract, tmp_p
         assert _marts(by_changes) == _marts(in_full)
 
 
-def _numbers(data_dir: Path) -> dict[str, list[dict[str, Any]]]:
-    metrics = Metrics(current(Settings(data_dir=data_dir)))
-    names = [metric.name for metric in metrics.list()]
-    found = {"total": metrics.records(names)}
-    for metric in metrics.list():
-        for dimension in {"month", "project", "employee"} & set(metric.dimensions):
-            found[f"{metric.name} by {dimension}"] = metrics.records([metric.name], by=[dimension])
-    return found
-
-
 @pytest.mark.postgres
 def test_postgresql_and_sqlite_give_equal_metrics(
     postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -114,12 +102,4 @@ def test_postgresql_and_sqlite_give_equal_metrics(
     run_loupan(data_dir, "sample", "--scale", "0.03", "--seed", "1", "--as-of", AS_OF, environment=with_url)
     without_models = with_url | {"LOUPAN_WITHOUT_MODELS": "*"}
     run_loupan(data_dir, "refresh", "--as-of", MOMENT.isoformat(), environment=without_models)
-    on_postgresql, on_sqlite = _numbers(data_dir), _numbers(sample_installation())
-    assert on_postgresql.keys() == on_sqlite.keys()
-    for question, rows in on_sqlite.items():
-        assert len(on_postgresql[question]) == len(rows), question
-        for got, expected in zip(on_postgresql[question], rows, strict=True):
-            for name, value in expected.items():
-                # Sums of floating-point credits depend on the order of the rows in the last bit.
-                close = pytest.approx(value, rel=1e-12) if isinstance(value, float) else value
-                assert got[name] == close, f"{question}: {name}"
+    assert_equal_numbers(published_numbers(data_dir), published_numbers(sample_installation()))

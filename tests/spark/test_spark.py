@@ -1,0 +1,147 @@
+"""Spark and DuckDB build the same marts from the same company, on this machine and on a cluster."""
+
+from __future__ import annotations
+
+import datetime as dt
+import shutil
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import psutil
+import pytest
+
+from loupan.settings import REPOSITORY, Settings
+from loupan.snapshot import current
+from pipelines import spark
+from pipelines.dbt_runner import DbtError
+from tests.spark.conftest import VENV, refresh_on_spark
+from tests.spark.equality import assert_equal_marts
+from tests.support.command import Command
+from tests.support.installation import AS_OF, copy_crm, sample_installation
+from tests.support.numbers import assert_equal_numbers, published_numbers
+from tests.support.spark_cluster import spark_cluster
+
+pytestmark = pytest.mark.timeout(3600)
+
+
+def test_every_table_is_the_same(on_spark: Path) -> None:
+    rows = assert_equal_marts(on_spark / "warehouse.duckdb", sample_installation() / "warehouse.duckdb")
+    assert rows > 10_000
+
+
+def test_every_metric_is_the_same(on_spark: Path) -> None:
+    assert_equal_numbers(published_numbers(on_spark), published_numbers(sample_installation()))
+
+
+def _checks(data_dir: Path) -> dict[str, Any]:
+    checks = current(Settings(data_dir=data_dir)).report["checks"]
+    return {check["name"]: (check["passed"], check["blocking"]) for check in checks}
+
+
+def test_data_tests_are_recorded_as_the_same_checks(on_spark: Path) -> None:
+    assert _checks(on_spark) == _checks(sample_installation())
+
+
+def _own_project(tmp_path: Path, **models: str) -> Settings:
+    """Return the settings of a dbt project with our macros, and models of its own."""
+    project = tmp_path / "project"
+    shutil.copytree(REPOSITORY / "dbt_project", project, ignore=shutil.ignore_patterns("models", "target", "logs"))
+    folder = project / "models" / "marts"
+    folder.mkdir(parents=True)
+    for name, text in models.items():
+        (folder / name.replace("__", ".")).write_text(text, encoding="utf-8")
+    settings = Settings(data_dir=tmp_path / "data", dbt_project_dir=project, spark_venv=VENV, engine="spark")
+    settings.data_dir.mkdir()
+    with duckdb.connect(str(settings.warehouse_path)) as warehouse:
+        warehouse.execute("create schema raw; create schema marts; create table marts.good as select 0 as id")
+    return settings
+
+
+GOOD = {
+    "good__sql": """
+select
+    cast(7 as bigint) as id,
+    cast('楼盘 ''A''' as string) as label,
+    timestamp '2026-01-31 15:59:59' as at
+""",
+    "good__yml": """
+version: 2
+models:
+- name: good
+  columns:
+  - {name: id, data_type: bigint, data_tests: [unique]}
+  - {name: label, data_type: varchar}
+  - {name: at, data_type: timestamp}
+""",
+}
+
+
+def _good(settings: Settings) -> list[tuple[Any, ...]]:
+    with duckdb.connect(str(settings.warehouse_path), read_only=True) as warehouse:
+        return warehouse.execute("from marts.good").fetchall()
+
+
+def test_a_failed_test_is_a_result_and_the_marts_come_back_in_their_types(tmp_path: Path) -> None:
+    settings = _own_project(tmp_path, **GOOD)
+    test = settings.dbt_project_dir / "tests" / "seven_is_wrong.sql"
+    test.parent.mkdir()
+    test.write_text("select * from {{ ref('good') }} where id = 7", encoding="utf-8")
+    seen: list[str] = []
+    built = spark.build(settings, seen.append)
+    assert built.broken == []
+    statuses = {r["data"]["node_info"]["node_name"]: r["data"]["status"] for r in built.results}
+    assert statuses == {"good": "OK", "unique_good_id": "pass", "seven_is_wrong": "fail"}
+    assert sorted(seen) == sorted(statuses)
+    assert _good(settings) == [(7, "楼盘 'A'", dt.datetime(2026, 1, 31, 15, 59, 59))]
+
+
+def test_a_broken_model_is_named_and_the_marts_stay_as_they_were(tmp_path: Path) -> None:
+    settings = _own_project(tmp_path, **GOOD, broken__sql="select * from nowhere_at_all")
+    (told,) = spark.build(settings, lambda node: None).broken
+    assert told.startswith("broken: ")
+    assert "nowhere_at_all" in told
+    assert _good(settings) == [(0,)]
+
+
+def test_a_project_that_cannot_be_parsed_is_told_in_dbts_words(tmp_path: Path) -> None:
+    settings = _own_project(tmp_path, lost__sql="select * from {{ ref('no_such_model') }}")
+    with pytest.raises(DbtError, match="no_such_model"):
+        spark.build(settings, lambda node: None)
+
+
+def _of(folder: Path) -> list[int]:
+    """Return the processes whose command names a folder."""
+    return [p.pid for p in psutil.process_iter(["cmdline"]) if str(folder) in " ".join(p.info["cmdline"] or [])]
+
+
+def test_a_cancelled_refresh_leaves_no_java_behind(on_spark: Path, tmp_path: Path) -> None:
+    data_dir = tmp_path / "data"
+    data_dir.mkdir()
+    copy_crm(on_spark, data_dir)
+    environment = {"LOUPAN_ENGINE": "spark", "LOUPAN_SPARK_VENV": str(VENV), "LOUPAN_DATA_DIR": str(data_dir)}
+    command = Command(["refresh", "--as-of", f"{AS_OF}T16:00:00"], environment)
+    until = time.monotonic() + 300
+    while not any((data_dir / "spark").glob("run-*/tables/*")):
+        assert time.monotonic() < until
+        time.sleep(0.5)
+    assert _of(data_dir / "spark")
+    command.send_signal(signal.SIGINT)
+    command.communicate(timeout=120)
+    until = time.monotonic() + 30
+    while _of(data_dir / "spark") and time.monotonic() < until:
+        time.sleep(0.5)
+    assert _of(data_dir / "spark") == []
+    assert list((data_dir / "spark").iterdir()) == []
+    assert not (data_dir / "snapshots" / "CURRENT").exists()
+
+
+def test_a_cluster_of_two_workers_builds_the_same(tmp_path: Path) -> None:
+    with spark_cluster(VENV, tmp_path / "cluster") as address:
+        data_dir = refresh_on_spark(tmp_path / "data", {"LOUPAN_SPARK_REMOTE": address})
+        workers = [path for path in (tmp_path / "cluster").glob("worker_*/app-*/*") if path.is_dir()]
+    assert len(workers) == 2, "each worker ran an executor"
+    assert _of(tmp_path) == []
+    assert assert_equal_marts(data_dir / "warehouse.duckdb", sample_installation() / "warehouse.duckdb") > 10_000
