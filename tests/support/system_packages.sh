@@ -1,16 +1,20 @@
 #!/usr/bin/env bash
-# Install the browser, a Chinese font and the database server that tests drive, where apt may.
+# Install the browser, a Chinese font and the database server that tests drive, where apt may; `java`: what Spark runs on.
 # Where it may not, the tests that need them skip and say so.
 set -u
 missing=()
-# The headless one draws the same with half the work.
-command -v chromium-headless-shell >/dev/null || missing+=(chromium-headless-shell)
-command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing+=(postgresql)
-ls /usr/lib/*/faketime/libfaketime.so.1 >/dev/null 2>&1 || missing+=(faketime)
-fc-list :lang=zh 2>/dev/null | grep -q . || missing+=(fonts-wqy-microhei fontconfig)
+if [ "${1:-}" = java ]; then
+  command -v java >/dev/null || [ -n "${JAVA_HOME:-}" ] || missing+=(openjdk-17-jre-headless)
+else
+  # The headless one draws the same with half the work.
+  command -v chromium-headless-shell >/dev/null || missing+=(chromium-headless-shell)
+  command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing+=(postgresql)
+  ls /usr/lib/*/faketime/libfaketime.so.1 >/dev/null 2>&1 || missing+=(faketime)
+  fc-list :lang=zh 2>/dev/null | grep -q . || missing+=(fonts-wqy-microhei fontconfig)
+fi
 [ ${#missing[@]} -eq 0 ] && exit 0
 if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
-  echo "Not installed: ${missing[*]}; the tests that need them are skipped, or use chromium in its place."
+  echo "Not installed: ${missing[*]}; what needs them is skipped, or uses chromium in its place."
   exit 0
 fi
 echo "Installing ${missing[*]} …"
