@@ -39,11 +39,13 @@ def _loupan(settings: Settings, *arguments: str) -> None:
     )
 
 
-def prepare(folder: Path, scale: float) -> Settings:
-    """Make the sample company."""
+def prepare(folder: Path, scale: float, *, refreshed: bool = False) -> Settings:
+    """Make the sample company, and publish it where it is to be ``refreshed``."""
     settings = Settings(data_dir=folder)
     _loupan(settings, "crm", "init")
     _loupan(settings, "sample", "--scale", str(scale), "--as-of", AS_OF)
+    if refreshed:
+        _loupan(settings, "refresh", "--as-of", f"{AS_OF}T16:00:00+00:00")
     return settings
 
 
