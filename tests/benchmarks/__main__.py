@@ -2,7 +2,7 @@
 
 All but the last two are measured against the bare work of the same run.
 
-It takes about an hour; ``python -m tests.benchmarks refresh`` measures one part alone. ``engines`` is measured on request.
+It takes about an hour; ``python -m tests.benchmarks refresh`` measures one part alone; ``engines`` only on request.
 """
 
 from __future__ import annotations

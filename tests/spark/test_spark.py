@@ -38,11 +38,15 @@ def test_every_metric_is_the_same(on_spark: Path) -> None:
 
 def _checks(data_dir: Path) -> dict[str, Any]:
     checks = current(Settings(data_dir=data_dir)).report["checks"]
-    return {check["name"]: (check["passed"], check["blocking"]) for check in checks}
+    # The models of statistics do not run in the one that Spark built.
+    recorded = [check for check in checks if not check["name"].startswith("model/")]
+    return {check["name"]: (check["passed"], check["blocking"]) for check in recorded}
 
 
 def test_data_tests_are_recorded_as_the_same_checks(on_spark: Path) -> None:
-    assert _checks(on_spark) == _checks(sample_installation())
+    checks = _checks(on_spark)
+    assert sum("keys_and_required" in name for name in checks) > 50
+    assert checks == _checks(sample_installation())
 
 
 def _own_project(tmp_path: Path, **models: str) -> Settings:

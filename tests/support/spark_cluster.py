@@ -11,7 +11,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -37,7 +37,7 @@ def _listens(port: int) -> bool:
 def _part(command: list[str], environment: dict[str, str], log: Path, port: int) -> Iterator[None]:
     """Run one process of the cluster until the end of the block; it and all that it started are gone afterwards."""
     with log.open("w", encoding="utf-8") as said:
-        process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=said, stderr=said)
+        process = psutil.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=said, stderr=said)
         try:
             until = time.monotonic() + _PATIENCE
             while not _listens(port):
@@ -46,15 +46,13 @@ def _part(command: list[str], environment: dict[str, str], log: Path, port: int)
                 time.sleep(0.2)
             yield
         finally:
-            own = psutil.Process(process.pid)
-            everyone = [*own.children(recursive=True), own]
-            for each in reversed(everyone):
-                if each.is_running():
+            everyone = [process, *process.children(recursive=True)] if process.is_running() else []
+            for each in everyone:
+                with suppress(psutil.NoSuchProcess):
                     each.terminate()
             _, alive = psutil.wait_procs(everyone, timeout=20)
             for each in alive:
                 each.kill()
-            process.wait()
 
 
 @contextmanager
@@ -111,5 +109,7 @@ def spark_cluster(venv: Path, folder: Path) -> Iterator[str]:
             "--conf", "spark.sql.catalogImplementation=in-memory",
             "--conf", f"spark.sql.warehouse.dir={folder / 'warehouse'}",
         ]  # fmt: skip
-        parts.enter_context(_part(server, environment, folder / "connect.log", connect))
+        # To Spark's scripts the server is a daemon too, and one that plans queries.
+        roomy = environment | {"SPARK_DAEMON_MEMORY": "1g"}
+        parts.enter_context(_part(server, roomy, folder / "connect.log", connect))
         yield f"sc://{_HOST}:{connect}"
