@@ -47,7 +47,8 @@ def _recovery(console: Console, scale: float) -> None:
 
 
 def _engines(console: Console, scale: float) -> None:
-    console.print(engines.measure(scale))
+    for table in engines.measure(scale):
+        console.print(table)
 
 
 PARTS: dict[str, Callable[[Console, float], None]] = {
