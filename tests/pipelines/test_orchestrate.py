@@ -152,7 +152,7 @@ def test_a_busy_port_is_said(tmp_path: Path) -> None:
         port = taken.getsockname()[1]
         done = subprocess.run(
             # Whatever runs the tests may ignore Ctrl-C.
-        ["env", "--default-signal=INT", str(LOUPAN), "orchestrate", "--port", str(port)],
+            ["env", "--default-signal=INT", str(LOUPAN), "orchestrate", "--port", str(port)],
             env=os.environ | {"LOUPAN_DATA_DIR": str(tmp_path)},
             capture_output=True,
             text=True,

@@ -10,6 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pandas as pd
 
 from loupan.metrics import Metric, Metrics
@@ -37,9 +38,11 @@ class Shape:
         return frozenset(self.by) | frozenset(self.where)
 
 
-def published(tables: Mapping[str, pd.DataFrame], as_of: dt.datetime, folder: Path) -> Metrics:
-    """Return the product's metrics of a CRM: every dbt model built on its tables, published into ``folder``."""
-    warehouse = Warehouse()
+def built(
+    tables: Mapping[str, pd.DataFrame], as_of: dt.datetime, connection: duckdb.DuckDBPyConnection | None = None
+) -> Warehouse:
+    """Return a warehouse, in memory unless a ``connection`` is given, with every dbt model built on a CRM's tables."""
+    warehouse = Warehouse(connection)
     loaded = {
         name: frame[[column for column in frame.columns if column in sources()[name]]]
         for name, frame in tables.items()
@@ -47,6 +50,12 @@ def published(tables: Mapping[str, pd.DataFrame], as_of: dt.datetime, folder: Pa
     }
     warehouse.load(loaded, as_of)
     warehouse.build()
+    return warehouse
+
+
+def published(tables: Mapping[str, pd.DataFrame], as_of: dt.datetime, folder: Path) -> Metrics:
+    """Return the product's metrics of a CRM: every dbt model built on its tables, published into ``folder``."""
+    warehouse = built(tables, as_of)
     semantic_manifest = folder / "semantic_manifest.json"
     semantic_manifest.write_text(manifest().semantic_json, encoding="utf-8")
     return Metrics(publish(Settings(data_dir=folder), warehouse.con, semantic_manifest, {}))

@@ -11,10 +11,10 @@ import pytest
 
 from loupan.settings import Settings
 from pipelines import spark
+from tests.reference.agreement import built
 from tests.reference.random_crm import random_crm
 from tests.spark.conftest import VENV
 from tests.spark.equality import assert_equal_marts
-from tests.support.warehouse import Warehouse
 
 pytestmark = pytest.mark.timeout(3600)
 
@@ -24,9 +24,7 @@ def test_a_random_company(tmp_path: Path, seed: int) -> None:
     company = random_crm(seed, customers=400)
     expected = tmp_path / "expected.duckdb"
     with closing(duckdb.connect(str(expected))) as connection:
-        warehouse = Warehouse(connection)
-        warehouse.load(company.tables, as_of=company.as_of)
-        warehouse.build()
+        built(company.tables, company.as_of, connection)
     settings = Settings(data_dir=tmp_path / "data", engine="spark", spark_venv=VENV)
     settings.data_dir.mkdir()
     shutil.copy(expected, settings.warehouse_path)

@@ -13,7 +13,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-REQUIREMENTS = Path(__file__).resolve().parents[2] / "requirements" / "run.txt"
+_FOLDER = Path(__file__).resolve().parents[2] / "requirements"
+REQUIREMENTS = _FOLDER / "run.txt"
+# What is installed where Loupan runs, one environment each.
+LOCK_FILES = (REQUIREMENTS, _FOLDER / "spark.txt")
 # The lock file holds every package in its version: nothing is to be resolved, and pip is asked nothing.
 _AUDIT = ("-m", "pip_audit", "--no-deps", "--disable-pip", "--progress-spinner", "off", "-f", "json")
 _UNREACHABLE = re.compile(r"connect|timed? ?out|unreachable|resolve|service|HTTP|SSL|proxy", re.IGNORECASE)
@@ -65,10 +68,13 @@ def _without_an_answer(errors: str) -> tuple[int, str]:
 
 
 def main() -> int:
-    """Say what was found; returns the exit code."""
-    code, text = audit(REQUIREMENTS, *sys.argv[1:])
-    (sys.stderr if code else sys.stdout).write(f"{text}\n")
-    return code
+    """Say what was found; returns the worst exit code."""
+    worst = 0
+    for lock_file in LOCK_FILES:
+        code, text = audit(lock_file, *sys.argv[1:])
+        (sys.stderr if code else sys.stdout).write(f"{lock_file.name}: {text}\n")
+        worst = max(worst, code)
+    return worst
 
 
 if __name__ == "__main__":
