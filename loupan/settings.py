@@ -130,11 +130,9 @@ class Settings(BaseSettings):
         None, description="Folder that Spark's workers reach too; spark in data_dir where it is not set."
     )
     spark_remote: str = Field(
-        "",
-        pattern=r"^(sc://\S+)?$",
-        description="Spark Connect server of a cluster, as sc://host:15002; empty for Spark on this machine.",
+        "", description="Spark Connect server of a cluster, as sc://host:15002; empty for Spark on this machine."
     )
-    spark_memory: str = Field("2g", pattern=r"^\d+[mg]$", description="Memory of Spark on this machine, as 8g.")
+    spark_memory: str = Field("2g", description="Memory of Spark on this machine, as 8g.")
     spark_partitions: int = Field(
         4, ge=1, le=100_000, description="Into how many parts Spark divides rows; two or three for each core."
     )
@@ -198,6 +196,20 @@ class Settings(BaseSettings):
             if not re.fullmatch(r"(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)*|\[[0-9a-f:]+\]", name):
                 raise ValueError(f"{name!r} is no host name; use names like 'crm.example.com', without port")
         return ",".join(names)
+
+    @field_validator("spark_remote")
+    @classmethod
+    def _a_connect_server(cls, address: str) -> str:
+        if address and not re.fullmatch(r"sc://[^\s/]+(/\S*)?", address):
+            raise ValueError("is no address of a Spark Connect server; use one like 'sc://spark.example.com:15002'")
+        return address
+
+    @field_validator("spark_memory")
+    @classmethod
+    def _java_memory(cls, amount: str) -> str:
+        if not re.fullmatch(r"[1-9]\d*[mg]", amount):
+            raise ValueError("is no amount of memory; use one like '8g' or '512m'")
+        return amount
 
     @field_validator("metrics_token")
     @classmethod

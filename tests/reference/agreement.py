@@ -10,7 +10,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pandas as pd
 
 from loupan.metrics import Metric, Metrics
@@ -38,11 +37,9 @@ class Shape:
         return frozenset(self.by) | frozenset(self.where)
 
 
-def built(
-    tables: Mapping[str, pd.DataFrame], as_of: dt.datetime, connection: duckdb.DuckDBPyConnection | None = None
-) -> Warehouse:
-    """Return a warehouse, in memory unless a ``connection`` is given, with every dbt model built on a CRM's tables."""
-    warehouse = Warehouse(connection)
+def built(tables: Mapping[str, pd.DataFrame], as_of: dt.datetime) -> Warehouse:
+    """Return a warehouse with every dbt model built on a CRM's tables."""
+    warehouse = Warehouse()
     loaded = {
         name: frame[[column for column in frame.columns if column in sources()[name]]]
         for name, frame in tables.items()

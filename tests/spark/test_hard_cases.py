@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from contextlib import closing
 from pathlib import Path
 
@@ -19,16 +18,26 @@ from tests.spark.equality import assert_equal_marts
 pytestmark = pytest.mark.timeout(3600)
 
 
+def _written(warehouse: duckdb.DuckDBPyConnection, path: Path, *schemas: str) -> Path:
+    """Write the tables of schemas into a file."""
+    warehouse.execute(f"attach '{path}' as file")
+    for schema in schemas:
+        warehouse.execute(f"create schema file.{schema}")
+        for (table,) in warehouse.execute(
+            f"select table_name from duckdb_tables() where schema_name = '{schema}' and database_name = 'memory'"
+        ).fetchall():
+            warehouse.execute(f"create table file.{schema}.{table} as from memory.{schema}.{table}")
+    warehouse.execute("detach file")
+    return path
+
+
 @pytest.mark.parametrize("seed", [3, 11])
 def test_a_random_company(tmp_path: Path, seed: int) -> None:
     company = random_crm(seed, customers=400)
-    expected = tmp_path / "expected.duckdb"
-    with closing(duckdb.connect(str(expected))) as connection:
-        built(company.tables, company.as_of, connection)
-    settings = Settings(data_dir=tmp_path / "data", engine="spark", spark_venv=VENV)
-    settings.data_dir.mkdir()
-    shutil.copy(expected, settings.warehouse_path)
-    with closing(duckdb.connect(str(settings.warehouse_path))) as connection:
-        connection.execute("drop schema marts cascade")
+    with closing(built(company.tables, company.as_of).con) as warehouse:
+        expected = _written(warehouse, tmp_path / "expected.duckdb", "raw", "marts")
+        settings = Settings(data_dir=tmp_path / "data", engine="spark", spark_venv=VENV)
+        settings.data_dir.mkdir()
+        _written(warehouse, settings.warehouse_path, "raw")
     assert spark.build(settings, lambda node: None).broken == []
     assert assert_equal_marts(settings.warehouse_path, expected) > 1000
