@@ -11,13 +11,15 @@ from loupan.settings import REPOSITORY, Settings
 from pipelines import spark
 from pipelines.spark import SparkError
 
+HIDDEN = "not-to-be-told"
+
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     venv = tmp_path / "venv"
     (venv / "bin").mkdir(parents=True)
     settings = Settings(
-        data_dir=tmp_path / "data", engine="spark", spark_venv=venv, crm_url="postgresql://u:secret@h/d"
+        data_dir=tmp_path / "data", engine="spark", spark_venv=venv, crm_url=f"postgresql://u:{HIDDEN}@h/d"
     )
     settings.data_dir.mkdir()
     with duckdb.connect(str(settings.warehouse_path)) as warehouse:
@@ -84,7 +86,7 @@ def test_its_process_gets_the_raw_tables_and_no_password(settings: Settings, mon
     told = seen.read_text(encoding="utf-8")
     assert "SPARK_REMOTE=sc://nowhere:15002" in told
     assert told.count("data_0.parquet") == 2, "a table without rows has its columns all the same"
-    assert "secret" not in told
+    assert HIDDEN not in told
     assert "PYTHONPATH" not in told
     assert list((settings.data_dir / "spark").iterdir()) == []
 
