@@ -12,6 +12,8 @@ from zoneinfo import ZoneInfo
 
 import dagster as dg
 import pytest
+from dagster._core.remote_origin import GrpcServerCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
+from dagster._core.test_utils import create_run_for_test
 
 from loupan.schedules import FILE, RefreshPlan, RefreshSchedule, write_plan
 from loupan.settings import Settings
@@ -25,6 +27,8 @@ from tests.support.installation import crm_installation
 
 pytestmark = pytest.mark.slow
 
+# What is in the queue has to say where its job is defined.
+HERE = RemoteRepositoryOrigin(GrpcServerCodeLocationOrigin(host="localhost", socket="/code.sock"), "repository")
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 
 
@@ -71,9 +75,17 @@ def test_what_waits_already_and_loads_as_much_is_not_asked_for_again(tmp_path, i
     settings = Settings(data_dir=tmp_path)
     moment = dt.datetime(2026, 3, 2, 9, tzinfo=SHANGHAI)
 
-    def wait(config: dict) -> None:
-        instance.create_run_for_job(refresh, run_config=config, status=dg.DagsterRunStatus.NOT_STARTED)
+    def wait(config: dict, status: dg.DagsterRunStatus = dg.DagsterRunStatus.QUEUED) -> None:
+        create_run_for_test(
+            instance,
+            job_name="refresh",
+            run_config=config,
+            status=status,
+            remote_job_origin=RemoteJobOrigin(HERE, "refresh"),
+        )
 
+    # A scheduler that was killed made it, and put it into no queue: this very schedule will, at its next look.
+    wait(run_config(full=True), dg.DagsterRunStatus.NOT_STARTED)
     past = {"ops": {"raw_tables": {"config": {"full": True, "as_of": "2025-01-01T00:00:00+00:00"}}}}
     wait(past)
     assert _evaluate(settings, "refresh_hourly", instance, moment).run_requests
