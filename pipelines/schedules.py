@@ -14,8 +14,8 @@ from loupan.settings import Settings
 from pipelines.crm_jobs import BACKUP, CARE, DRILL, REPORT
 
 LOG = logging.getLogger(__name__)
-# Not those that are made but in no queue: a scheduler that is killed in between leaves one, and begins it when it looks at
-# that moment again, unless it is told to skip it. No other refresh may wait for it.
+# Not those that are made but in no queue: a scheduler that is killed in between leaves one, and begins it when it looks
+# at that moment again, unless it is told to skip it. No other refresh may wait for it.
 _WAITING = [dg.DagsterRunStatus.QUEUED]
 
 
