@@ -49,8 +49,9 @@ def main() -> int:
         with default_settings():
             found = SecretsCollection(root=str(REPOSITORY))
             found.scan_files(*files)
-            for _, secret in found:
+            for name, secret in found:
                 secret.is_secret = False
+                secret.filename = name  # and not where it lies on this machine
             text = json.dumps(baseline.format_for_output(found), indent=1)
         BASELINE.write_text(f"{text}\n", encoding="utf-8")
         return 0
