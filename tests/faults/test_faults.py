@@ -58,13 +58,12 @@ def test_what_is_lost_or_left_or_wrong_is_noticed(laboratory: Laboratory) -> Non
     assert " | 1 | 1 | 1 | " in line(fault, [outcome])
 
 
-def test_a_morning_of_schedules_with_a_killed_and_a_refused_refresh(laboratory: Laboratory) -> None:
+def test_a_morning_of_schedules_with_a_refresh_that_is_killed(laboratory: Laboratory) -> None:
     company, prepared = laboratory.company(FAULTS["kill-dbt"])
-    day = live_through(company, prepared, seed=318, most=2)
+    day = live_through(company, prepared, seed=318, most=1)
     assert day.problems == []
-    assert day.faults == {"killed": 1, "refused": 1}
-    assert day.ended == {"error": 1, "published": 1, "refused": 1}  # the killed one was tried again
-    assert day.messages >= 1
+    assert day.faults == {"killed": 1}
+    assert day.ended == {"error": 1, "published": 1}  # tried again, as a whole
 
 
 def test_tables_are_compared_by_what_they_hold(tmp_path: Path) -> None:
