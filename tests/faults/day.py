@@ -281,6 +281,7 @@ class _Refresh:
 
     def wait_for(self, step: str) -> int | None:
         """Wait for a step; return the number of the process, None if it ended before."""
+        self.wait_for_start()
         while (state := self._state()) is None or state.outcome == "running":
             progress = None if state is None else read_progress(self._settings, state.refresh_id)
             if state is not None and progress and any(STEPS.get(one.name) == step for one in progress.steps):
