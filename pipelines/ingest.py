@@ -17,12 +17,12 @@ from pathlib import Path
 import duckdb
 
 from loupan.erasures import drop_old_warehouse
-from pipelines import sql
+from pipelines import delta, sql
+from pipelines.change_sorter import sort_loaded
 from pipelines.contract import Contract
 from pipelines.crm import ANSWER_TIMEOUT_S, Crm, open_crm
 from pipelines.errors import IngestError
 from pipelines.landing import Loader, TableLoad, require_columns
-from pipelines.quarantine import Sorter
 from pipelines.warehouse import DamagedWarehouse, forget_table, open_warehouse, read_states, set_aside
 
 log = logging.getLogger(__name__)
@@ -149,9 +149,10 @@ class _Load:
     def run(self, as_of: dt.datetime, full: bool, reload: Collection[str], overlap: dt.timedelta) -> IngestReport:
         """Load, sort, and report."""
         began = time.perf_counter()
+        delta.create_tables(self._connection, self._contract)
         loads = self._land(full, reload, overlap)
         landed = time.perf_counter()
-        Sorter(self._connection, self._contract, as_of).sort(name for name, load in loads.items() if load.changed)
+        sort_loaded(self._connection, self._contract, as_of, loads, read_states(self._connection))
         self._connection.execute("create or replace table raw.refresh as select ?::timestamp as as_of", [as_of])
         sorted_ = time.perf_counter()
         return IngestReport(

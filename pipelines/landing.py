@@ -41,6 +41,7 @@ class TableLoad:
     updated: int
     deleted: int
     changed: bool  # whether any row may differ from before
+    by_row: bool = False  # whether the changed rows are known, in `landed_change`
 
 
 def require_columns(crm: Crm, contract: Contract) -> None:
@@ -74,6 +75,10 @@ class Loader:
         """``now`` is the present moment (naive UTC)."""
         self._connection, self._crm = connection, crm
         self._now, self._overlap = now, overlap
+        # The landed rows that changed, of those tables where they are known. Deleted ones are not new.
+        connection.execute(
+            "create or replace temp table landed_change (table_name varchar, row_key varchar, is_new boolean)"
+        )
 
     def load(self, table: Table, state: TableState | None, full_because: str) -> TableLoad:
         """Load one table; ``full_because`` says why in full, empty to load incrementally where that is possible."""
@@ -83,6 +88,7 @@ class Loader:
             return self._load_full(table, state, why, known=known)
         load = self._load_increment(table, state)
         if load is None:
+            self._connection.execute("delete from landed_change where table_name = ?", [table.name])
             why = "its keys and cursors differ from the CRM's in a way that the cursor does not show"
             return self._load_full(table, state, why, known=False)
         return load
@@ -115,12 +121,22 @@ class Loader:
         """Load all rows; a ``known`` table, with the contract of the last load, may turn out not to have changed."""
         landing, names = sql.name("landing", table.name), [column.name for column in table.columns]
         before = state.row_count if state else 0
+        by_row = False
         if known:
             self._copy("temp table stage", table, names)
             if self._one("select count(*) from stage") == before and not self._one(
                 f"select exists (select * from stage except all select * from {landing})"
             ):
                 return TableLoad(table.name, True, why, before, 0, 0, 0, changed=False)
+            by_row = state is not None and state.keys_unique and self._keys_unique("stage", table)
+            if by_row:
+                key = sql.name(table.key)
+                self._connection.execute(
+                    f"insert into landed_change select ?, coalesce(s.{key}, l.{key}), l.{key} is null "
+                    f"from stage s full join {landing} l on l.{key} = s.{key} "
+                    f"where s.{key} is null or l.{key} is null or {_differs(names)}",
+                    [table.name],
+                )
             self._connection.execute(f"create or replace table {landing} as select * from stage")
         else:
             self._copy(f"table {landing}", table, names)
@@ -138,7 +154,9 @@ class Loader:
                 all_unchecked=True,
             ),
         )
-        return TableLoad(table.name, True, why, rows, max(rows - before, 0), 0, max(before - rows, 0), changed=True)
+        return TableLoad(
+            table.name, True, why, rows, max(rows - before, 0), 0, max(before - rows, 0), changed=True, by_row=by_row
+        )
 
     def _load_increment(self, table: Table, state: TableState) -> TableLoad | None:
         """Merge what changed; None if the result would differ from a full load."""
@@ -152,10 +170,9 @@ class Loader:
         self._copy("temp table stage", table, names, moved)
         if not self._keys_unique("stage", table):
             return None
-        differs = " or ".join(f"s.{sql.name(column)} is distinct from l.{sql.name(column)}" for column in names)
         self._connection.execute(
             f"create or replace temp table changed as select s.*, l.{key} is null as is_new "
-            f"from stage s left join {landing} l on l.{key} = s.{key} where l.{key} is null or {differs}"
+            f"from stage s left join {landing} l on l.{key} = s.{key} where l.{key} is null or {_differs(names)}"
         )
         inserted, updated = self._connection.execute(
             "select count(*) filter (is_new), count(*) filter (not is_new) from changed"
@@ -168,27 +185,37 @@ class Loader:
                 f"values ({', '.join('s.' + sql.name(column) for column in names)})"
             )
             self._connection.execute(f"insert into ingest.unchecked_row select ?, {key} from changed", [table.name])
+            self._connection.execute(f"insert into landed_change select ?, {key}, is_new from changed", [table.name])
 
         self._copy("temp table present", table, [table.key, table.cursor])
-        deleted = self._one(
-            f"delete from {landing} where not exists (select 1 from present p where p.{key} = {landing}.{key})"
-        )
         rows, present, unequal = self._connection.execute(
             f"select (select count(*) from {landing}), (select count(*) from present), "
             f"exists (select 1 from present p "
             f"anti join {landing} l on l.{key} = p.{key} and l.{cursor} is not distinct from p.{cursor})"
         ).fetchall()[0]
-        if unequal or rows != present:
+        if unequal:
             return None
-        if deleted:
-            self._connection.execute("insert into ingest.unchecked_row values (?, null)", [table.name])
+        deleted = self._delete_gone(table) if rows != present else 0
+        if rows - deleted != present:
+            return None
         changed = bool(inserted or updated or deleted)
-        load = TableLoad(table.name, False, "", rows, inserted, updated, deleted, changed)
+        load = TableLoad(table.name, False, "", present, inserted, updated, deleted, changed, by_row=True)
         if load.changed:
             write_state(
-                self._connection, table.name, replace(state, last_cursor=self._last_cursor(table), row_count=rows)
+                self._connection, table.name, replace(state, last_cursor=self._last_cursor(table), row_count=present)
             )
         return load
+
+    def _delete_gone(self, table: Table) -> int:
+        """Delete the rows that are not ``present`` in the CRM any more; return how many."""
+        landing, key = sql.name("landing", table.name), sql.name(table.key)
+        self._connection.execute(
+            f"create or replace temp table gone as select l.{key} from {landing} l anti join present p on p.{key} = l.{key}"
+        )
+        self._connection.execute(f"insert into landed_change select ?, {key}, false from gone", [table.name])
+        # An empty key says that rows were deleted.
+        self._connection.execute("insert into ingest.unchecked_row values (?, null)", [table.name])
+        return self._one(f"delete from {landing} where {key} in (from gone)")
 
     def _keys_unique(self, relation: str, table: Table) -> bool:
         """Tell whether every row has a key of its own; typed, because that is faster and says no less."""
@@ -208,3 +235,8 @@ class Loader:
 
     def _one(self, query: str, *values: object) -> Any:
         return self._connection.execute(query, values).fetchall()[0][0]
+
+
+def _differs(columns: Sequence[str]) -> str:
+    """Return the SQL condition that a row of the CRM ("s") differs from what landed of it ("l")."""
+    return " or ".join(f"s.{sql.name(column)} is distinct from l.{sql.name(column)}" for column in columns)

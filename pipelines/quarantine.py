@@ -174,9 +174,20 @@ class Sorter:
 
     def _judge(self, table: Table) -> None:
         """Type a table's rows into ``typed``, and note every rule that a row breaks, but for its references."""
+        self._judge_alone(table)
+        # The last term only makes the choice among rows of one cursor the same in every load.
+        latest = f"t.{sql.name(table.cursor)} desc nulls last, " if table.cursor else ""
+        self._judge_repeated(table, table.key, "duplicate_key", "true", f"{latest}l::varchar desc")
+        for column in table.columns:
+            if column.unique and column.name != table.key:
+                fit = "not is_deleted and not is_broken"
+                self._judge_repeated(table, column.name, "unique", fit, f"t.{sql.name(table.key)}")
+
+    def _judge_alone(self, table: Table, condition: str = "true") -> None:
+        """Type the landed rows ("l") that meet a condition into ``typed``, and note the rules of a row's own values."""
         rules = row_rules(table)
         deleted = f"{sql.name(table.deleted_at)} is not null" if table.deleted_at else "false"
-        rows = typed_rows(table)
+        rows = f"{typed_rows(table)} where ({condition})"
         any_broken = " or ".join(f"({rule.broken})" for rule in rules)
         found = ", ".join(
             f"case when {rule.broken} then {{'column_name': {sql.literal(rule.column)}, "
@@ -195,20 +206,13 @@ class Sorter:
                 self._connection.execute(
                     f"insert into violation select {sql.literal(table.name)}, landing_row, is_deleted, found.* from ("
                     f"select landing_row, {deleted} as is_deleted, unnest([{found}]) as found "
-                    f"from ({rows} where l.rowid in (select landing_row from typed where is_broken))) "
+                    f"from ({rows} and l.rowid in (select landing_row from typed where is_broken))) "
                     "where found is not null"
                 )
         except (duckdb.BinderException, duckdb.ParserException, duckdb.CatalogException) as error:
             raise ContractError(
                 f"A check of source table {table.name} cannot be evaluated. Mend meta.checks: {error}"
             ) from error
-        # The last term only makes the choice among rows of one cursor the same in every load.
-        latest = f"t.{sql.name(table.cursor)} desc nulls last, " if table.cursor else ""
-        self._judge_repeated(table, table.key, "duplicate_key", "true", f"{latest}l::varchar desc")
-        for column in table.columns:
-            if column.unique and column.name != table.key:
-                fit = "not is_deleted and not is_broken"
-                self._judge_repeated(table, column.name, "unique", fit, f"t.{sql.name(table.key)}")
 
     def _judge_repeated(self, table: Table, column: str, rule: str, fit: str, best_first: str) -> None:
         """Note all rows but the best of those fit ones that share a value of a column."""
@@ -247,7 +251,8 @@ class Sorter:
                 (
                     column,
                     parent,
-                    f"not exists (select 1 from {self._live(parent)} p where p.key = c.{sql.name(column)})",
+                    f"{self._may_be_orphan(table, column, parent)} "
+                    f"and not exists (select 1 from {self._live(parent)} p where p.key = c.{sql.name(column)})",
                 )
                 for column, parent in table.references
             ]
@@ -281,6 +286,11 @@ class Sorter:
         table = self._contract.by_name[table_name]
         return table.by_name[table.key].data_type
 
+    def _may_be_orphan(self, table: Table, column: str, parent: str) -> str:
+        """Return the SQL condition of the rows ("c") that are looked at: here all."""
+        del table, column, parent
+        return "true"
+
     def _reject(self, table: Table, conditions: list[tuple[str, str, str]], generation: int) -> None:
         """Note and remove the live rows for which one of (column, parent, SQL condition) holds."""
         raw, key = sql.name("raw", table.name), sql.name(table.key)
@@ -293,47 +303,54 @@ class Sorter:
                 f"where c.{sql.name(column)} is not null{live} and {condition}"
             ).fetchall()[0][0]
         if found:
-            self._connection.execute(
-                f"delete from {raw} where {key} in "
-                f"(select try_cast(row_key as {self._key_type(table.name)}) from orphan "
-                f"where table_name = {sql.literal(table.name)} and generation = {generation})"
+            self._remove(
+                table,
+                f"{key} in (select try_cast(row_key as {self._key_type(table.name)}) from orphan "
+                f"where table_name = {sql.literal(table.name)} and generation = {generation})",
             )
+
+    def _remove(self, table: Table, condition: str) -> None:
+        """Remove rows from ``raw``."""
+        self._connection.execute(f"delete from {sql.name('raw', table.name)} where {condition}")
 
     def _fill_quarantine(self, tables: list[Table]) -> None:
         self._explain_orphans()
-        broken = {name for (name,) in self._connection.execute("select distinct table_name from violation").fetchall()}
         for table in tables:
             landing, quarantine = sql.name("landing", table.name), sql.name("quarantine", table.name)
-            # Qualified: a table may have columns of the same names, such as "value" or "reason".
-            of_table = f"v.table_name = {sql.literal(table.name)} and not v.is_deleted"
-            if table.name not in broken:
-                self._connection.execute(
-                    f"create or replace table {quarantine} as select *, ''::varchar as reasons from {landing} limit 0"
-                )
-            else:
-                self._connection.execute(
-                    f"create or replace table {quarantine} as select l.*, v.reasons from {landing} l join ("
-                    "select landing_row, string_agg(concat_ws(' ', column_name, reason), '; ' "
-                    "order by column_name, rule, reason) as reasons "
-                    f"from violation v where {of_table} group by landing_row) v on v.landing_row = l.rowid"
-                )
             self._connection.execute(
-                "create or replace temp table kept_out as select row_key, column_name, rule, min(since) as since "
-                "from quarantine.quarantine_row where table_name = ? group by all",
-                [table.name],
+                f"create or replace table {quarantine} as select *, ''::varchar as reasons from {landing} limit 0"
             )
-            self._connection.execute("delete from quarantine.quarantine_row where table_name = ?", [table.name])
-            if table.name in broken:
-                self._connection.execute(
-                    "insert into quarantine.quarantine_row by name "
-                    f"select v.table_name, l.{sql.name(table.key)} as row_key, v.column_name, v.rule, "
-                    f"left(v.value, {MAX_VALUE_LENGTH}) as value, v.reason, coalesce(k.since, ?) as since "
-                    f"from violation v join {landing} l on l.rowid = v.landing_row "
-                    f"left join kept_out k on k.row_key is not distinct from l.{sql.name(table.key)} "
-                    "and k.column_name = v.column_name and k.rule = v.rule "
-                    f"where {of_table}",
-                    [self._as_of],
-                )
+            self._list_broken(table)
+
+    def _list_broken(self, table: Table, condition: str = "true") -> None:
+        """List the broken rows of a table in place of what is listed under keys ("row_key") that meet a condition."""
+        landing, quarantine = sql.name("landing", table.name), sql.name("quarantine", table.name)
+        listed = f"table_name = {sql.literal(table.name)} and ({condition})"
+        self._connection.execute(
+            "create or replace temp table kept_out as select row_key, column_name, rule, min(since) as since "
+            f"from quarantine.quarantine_row where {listed} group by all"
+        )
+        self._connection.execute(f"delete from quarantine.quarantine_row where {listed}")
+        # Qualified: a table may have columns of the same names, such as "value" or "reason".
+        of_table = f"v.table_name = {sql.literal(table.name)} and not v.is_deleted"
+        if not self._one(f"select exists (from violation v where {of_table})"):
+            return
+        self._connection.execute(
+            f"insert into {quarantine} select l.*, v.reasons from {landing} l join ("
+            "select landing_row, string_agg(concat_ws(' ', column_name, reason), '; ' "
+            "order by column_name, rule, reason) as reasons "
+            f"from violation v where {of_table} group by landing_row) v on v.landing_row = l.rowid"
+        )
+        self._connection.execute(
+            "insert into quarantine.quarantine_row by name "
+            f"select v.table_name, l.{sql.name(table.key)} as row_key, v.column_name, v.rule, "
+            f"left(v.value, {MAX_VALUE_LENGTH}) as value, v.reason, coalesce(k.since, ?) as since "
+            f"from violation v join {landing} l on l.rowid = v.landing_row "
+            f"left join kept_out k on k.row_key is not distinct from l.{sql.name(table.key)} "
+            "and k.column_name = v.column_name and k.rule = v.rule "
+            f"where {of_table}",
+            [self._as_of],
+        )
 
     def _explain_orphans(self) -> None:
         """Turn orphans into violations of their landing rows, saying what became of the parent."""

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import datetime as dt
 import tempfile
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.pipelines.loads import CONTRACT, GOOD, LooseCrm, contents, load
+from pipelines import delta
+from tests.pipelines.loads import AS_OF, CONTRACT, GOOD, LooseCrm, contents, load
 
 START = dt.datetime(2024, 5, 1)
 
@@ -70,6 +73,21 @@ def apply(crm: LooseCrm, operation: tuple[Any, ...], clock: dt.datetime, step: i
         crm.update(table, key, at=at, **(values or {"deleted_at": None}))
 
 
+def check_delta(warehouse: Path, before: dict[str, Counter[Any]], after: dict[str, Counter[Any]]) -> None:
+    """What is noted of the changes leads from the rows before to those after; then it is cleared."""
+    with duckdb.connect(str(warehouse)) as connection:
+        for table in CONTRACT.by_name.keys() - delta.whole_tables(connection):
+            noted = {
+                is_old: Counter(
+                    connection.execute(f'select * exclude (is_old) from delta."{table}" where is_old = {is_old}').fetchall()
+                )
+                for is_old in (True, False)
+            }
+            expected = before[f"raw.{table}"] - after[f"raw.{table}"], after[f"raw.{table}"] - before[f"raw.{table}"]
+            assert (noted[True], noted[False]) == expected
+        delta.note_built(connection, CONTRACT, delta.Built(AS_OF, ""))
+
+
 def check(url: str, steps: list[tuple[int, list[tuple[Any, ...]]]], folder: Path) -> None:
     crm = LooseCrm(url)
     try:
@@ -77,16 +95,21 @@ def check(url: str, steps: list[tuple[int, list[tuple[Any, ...]]]], folder: Path
             crm.insert(table, 1, at=START.isoformat(sep=" "))
         incremental = folder / "incremental.duckdb"
         load(url, incremental)
+        with duckdb.connect(str(incremental)) as connection:
+            delta.note_built(connection, CONTRACT, delta.Built(AS_OF, ""))
         clock, count = START, 0
         for number, (minutes, changes) in enumerate(steps):
             clock += dt.timedelta(minutes=minutes)
             for change in changes:
                 count += 1
                 apply(crm, change, clock, count)
+            before = contents(incremental)
             load(url, incremental)
             full = folder / f"full_{number}.duckdb"
             load(url, full, full=True)
-            assert contents(incremental) == contents(full)
+            after = contents(incremental)
+            assert after == contents(full)
+            check_delta(incremental, before, after)
     finally:
         crm.metadata.drop_all(crm.engine)
         crm.engine.dispose()
