@@ -59,11 +59,11 @@ def _published(settings: Settings, now: dt.datetime) -> list[Part]:
 
 
 def snapshot_age(snapshot: Snapshot, now: dt.datetime) -> dt.timedelta:
-    """Return how long ago a snapshot was published.
+    """Return how long ago a snapshot was published, or last found to be what a refresh would publish again.
 
     Its age and not that of its as-of: a refresh may be asked for a past moment.
     """
-    return now - snapshot.published_at
+    return now - max(snapshot.published_at, snapshot.unchanged_until)
 
 
 def backup_age(settings: Settings, now: dt.datetime) -> dt.timedelta | None:

@@ -178,7 +178,7 @@ def _refreshes(settings: Settings) -> Iterable[Metric]:
     outcome = GaugeMetricFamily(
         "loupan_refresh_outcome", "What became of the last refresh that ended.", labels=["outcome"]
     )
-    for known in dict.fromkeys(("published", "refused", "error", state.outcome)):
+    for known in dict.fromkeys(("published", "unchanged", "refused", "error", state.outcome)):
         outcome.add_metric([known], float(known == state.outcome))
     yield outcome
     yield _gauge("refresh_failed_checks", "Checks that failed in it.", len(state.failed_checks))

@@ -37,6 +37,6 @@ def log_refresh(settings: Settings, state: Mapping[str, Any], seconds: float | N
         "quarantined": sum(state["quarantined"].values()),
         "failed_checks": len(state["failed_checks"]),
     }
-    level = logging.INFO if state["outcome"] in ("running", "published") else logging.WARNING
+    level = logging.INFO if state["outcome"] in ("running", "published", "unchanged") else logging.WARNING
     known = {name: value for name, value in fields.items() if value is not None}
     _logger(settings).log(level, "refresh", extra=known)

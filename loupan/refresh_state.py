@@ -19,7 +19,7 @@ from loupan.refresh_log import log_refresh
 from loupan.settings import Settings
 from loupan.snapshot import Snapshot, SnapshotError, list_snapshots
 
-Outcome = Literal["running", "published", "refused", "error", "cancelled"]
+Outcome = Literal["running", "published", "refused", "error", "cancelled", "unchanged"]
 
 
 @dataclass

@@ -9,6 +9,7 @@ from loupan.refresh_state import RefreshState
 
 OUTCOMES = {
     "published": marked("published"),
+    "unchanged": marked("nothing had changed"),
     "refused": marked("refused"),
     "error": marked("stopped with an error"),
     "cancelled": marked("cancelled"),

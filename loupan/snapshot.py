@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from loupan.erasures import published_until
 from loupan.errors import LoupanError
+from loupan.files import replace_text
 from loupan.kept_out import published_rows
 from loupan.project import fingerprint
 from loupan.settings import Settings
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 MARTS_FILE = "marts.duckdb"
 SEMANTIC_MANIFEST_FILE = "semantic_manifest.json"
 REPORT_FILE = "report.json"
+UNCHANGED_FILE = "unchanged_until.txt"
 
 # DuckDB names an opened file's catalogue after the file, so the manifest's relations begin with "marts".
 _CATALOGUE = Path(MARTS_FILE).stem
@@ -115,6 +117,26 @@ class Snapshot:
         if not isinstance(report, dict):
             raise _damaged(path, "it holds no JSON object")
         return report
+
+    @property
+    def unchanged_until(self) -> datetime:
+        """Moment until which the CRM is known to hold what the snapshot shows: its as-of, or that of a later look.
+
+        Raises:
+            DamagedSnapshot: if the report is missing or does not tell the as-of.
+        """
+        try:
+            as_of = _aware(str(self.report["as_of"]))
+        except (KeyError, ValueError) as error:
+            raise _damaged(self.path / REPORT_FILE, f"it tells no as-of ({error})") from error
+        try:
+            return max(as_of, _aware((self.path / UNCHANGED_FILE).read_text(encoding="utf-8").strip()))
+        except (OSError, ValueError):
+            return as_of
+
+    def note_unchanged(self, moment: datetime) -> None:
+        """Note that the CRM still held at a moment what the snapshot shows."""
+        replace_text(self.path / UNCHANGED_FILE, moment.astimezone(UTC).isoformat(timespec="seconds"))
 
     def is_of_this_program(self, settings: Settings) -> bool:
         """Say whether the program at hand would publish the same tables and metrics; before an upgrade it had others.
@@ -343,10 +365,10 @@ def _prune(settings: Settings) -> list[str]:
 def _loaded_at(snapshot: Snapshot) -> datetime:
     """Return the moment before which the rows of a snapshot were read."""
     try:
-        started = datetime.fromisoformat(str(snapshot.report["started_at"]))
+        started = _aware(str(snapshot.report["started_at"]))
     except (DamagedSnapshot, KeyError, ValueError):
         return snapshot.published_at
-    return started if started.tzinfo else started.replace(tzinfo=UTC)
+    return started
 
 
 def _newest_whole_before(settings: Settings, current_version: str | None) -> Snapshot:
@@ -510,6 +532,11 @@ def _damaged(path: Path, problem: str) -> DamagedSnapshot:
         f"Cannot read {path}: {problem}. Run `loupan snapshots rollback` to go back to the last whole snapshot, "
         "or `loupan refresh` to publish a new one."
     )
+
+
+def _aware(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _literal(path: Path) -> str:

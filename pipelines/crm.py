@@ -11,27 +11,18 @@ import datetime as dt
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from pathlib import Path
-from typing import Any, Protocol
-from urllib.parse import quote
+from typing import Any
 
-import adbc_driver_sqlite.dbapi
 import pyarrow as pa
-import sqlalchemy as sa
 from adbc_driver_manager import Error as DriverError
-from sqlalchemy.exc import ArgumentError
 
 from pipelines import sql
+from pipelines.contract import Table
+from pipelines.crm_dialects import Dialect, dialect_of
 from pipelines.errors import IngestError, SourceUnavailable
-from pipelines.silence import Silence, connected
+from pipelines.silence import Silence
 
-BUSY_TIMEOUT_MS = 30_000
-CONNECT_TIMEOUT_S = 10
 ANSWER_TIMEOUT_S = 600
-POSTGRES_PORT = 5432
-_SETTING = "Mend LOUPAN_CRM_URL"
-# Cursors before this text are no timestamps, see `changed_since`.
-_FIRST_TIMESTAMP = "1900-"
 # What drivers and servers say when the database is away, starting, stopping or busy, but neither wrong nor damaged.
 _PASSING = (
     "ailed to connect", "onnection refused", "timeout expired", "server closed the connection", "onnection reset",
@@ -40,168 +31,24 @@ _PASSING = (
 )  # fmt: skip
 
 
-class _Dialect(Protocol):
-    """What differs between the engines."""
-
-    where: str  # the database, without password, for messages
-    secrets: tuple[str, ...]  # texts that no message may hold
-
-    def connect(self, patience: float) -> tuple[Any, Silence | None]:
-        """Open an ADBC connection inside one read-only transaction with a fixed view of all tables.
-
-        Args:
-            patience: seconds that a server may take for an answer.
-
-        Returns:
-            The connection, and what ends it if the server falls silent (None for a file).
-        """
-
-    def explain(self, message: str) -> str | None:
-        """Say what to do about a driver's message, None if nothing special is known."""
-
-    columns_query: str  # rows of table, column, declared type
-
-    def cursor_filter(self, column: str, declared_type: str, since: dt.datetime) -> str:
-        """Return the SQL condition for :meth:`Crm.changed_since`."""
+# A prime: sums of remainders stay small on both engines.
+_MODULUS = 1_000_003
 
 
-class _Sqlite:
-    columns_query = (
-        "select m.name, p.name, p.type from sqlite_master m join pragma_table_xinfo(m.name) p "
-        "where m.type in ('table', 'view')"
-    )
+def checksum_of(key: str, milliseconds: str) -> str:
+    """Return the SQL select list of three numbers: of rows, of their keys, and of keys and cursors together.
 
-    def __init__(self, url: sa.URL) -> None:
-        if url.database in (None, "", ":memory:"):
-            raise IngestError(
-                f"The CRM URL {url} names a database in memory, which no other program can read. {_SETTING}: "
-                "sqlite:///path/to/crm.sqlite."
-            )
-        self.path = Path(str(url.database)).expanduser().resolve()
-        self.where = f"sqlite:///{self.path}"
-        self.secrets: tuple[str, ...] = ()
-
-    def connect(self, patience: float) -> tuple[Any, None]:
-        del patience  # a file answers at once, or is locked: BUSY_TIMEOUT_MS
-        if self.path.is_dir():
-            raise IngestError(f"The CRM database {self.path} is a folder. {_SETTING}: sqlite:///path/to/crm.sqlite.")
-        if not self.path.is_file():
-            raise IngestError(
-                f"The CRM database {self.path} does not exist. {_SETTING}, or make a CRM with `loupan crm init`."
-            )
-        # mode=ro: neither can the load change the CRM, nor does a wrong path leave an empty file behind.
-        # The transaction is begun by hand, because the driver's own begins anew after each statement.
-        connection = adbc_driver_sqlite.dbapi.connect(f"file:{quote(str(self.path))}?mode=ro", autocommit=True)
-        for statement in (f"pragma busy_timeout = {BUSY_TIMEOUT_MS}", "begin"):
-            with connection.cursor() as cursor:
-                cursor.execute(statement)
-        return connection, None
-
-    def explain(self, message: str) -> str | None:
-        if "not a database" in message or "malformed" in message:
-            return (
-                "The file is damaged or not a SQLite database. Restore it from a backup, or point LOUPAN_CRM_URL "
-                "at the right file"
-            )
-        if "locked" in message:
-            return "Another program holds the database locked. Let it finish and try again"
-        if "failed to open" in message or "unable to open" in message or "readonly" in message:
-            return "The file or its folder cannot be opened. Check who may read them"
-        return None
-
-    def cursor_filter(self, column: str, declared_type: str, since: dt.datetime) -> str:
-        # Text order is time order for ISO timestamps; numbers sort before all text. Each branch can use the index.
-        floor = since.isoformat(sep=" ", timespec="microseconds")
-        column = sql.name(column)
-        return f"({column} >= {sql.literal(floor)} or {column} < {sql.literal(_FIRST_TIMESTAMP)} or {column} is null)"
-
-
-class _Postgres:
-    columns_query = (
-        "select c.relname, a.attname, format_type(a.atttypid, null) from pg_attribute a "
-        "join pg_class c on c.oid = a.attrelid where c.relkind in ('r', 'p', 'v', 'm', 'f') "
-        "and a.attnum > 0 and not a.attisdropped and pg_table_is_visible(c.oid) "
-        "and c.relnamespace <> 'pg_catalog'::regnamespace"
-    )
-
-    def __init__(self, url: sa.URL) -> None:
-        url = url.set(drivername="postgresql")
-        self.where = url.render_as_string(hide_password=True)
-        if "connect_timeout" not in url.query:
-            url = url.update_query_dict({"connect_timeout": str(CONNECT_TIMEOUT_S)})
-        self._port = url.port or POSTGRES_PORT
-        self._uri = url.render_as_string(hide_password=False)
-        password = str(url.password) if url.password else ""
-        self.secrets = tuple({password, quote(password, safe="")} - {""})
-
-    def connect(self, patience: float) -> tuple[Any, Silence]:
-        try:
-            import adbc_driver_postgresql.dbapi
-        except ImportError as error:
-            raise IngestError(
-                "Loading from PostgreSQL needs the extra `postgres`: install it with `uv pip install -e '.[postgres]'`."
-            ) from error
-        connection, sockets = connected(
-            lambda: adbc_driver_postgresql.dbapi.connect(self._uri, autocommit=True), self._port
-        )
-        silence = Silence(patience, sockets)
-        for statement in (
-            "set datestyle = 'ISO, YMD'",
-            "set timezone = 'UTC'",
-            "set intervalstyle = 'iso_8601'",
-            "begin isolation level repeatable read read only",
-        ):
-            try:
-                with silence.waiting(), connection.cursor() as cursor:
-                    cursor.execute(statement)
-            except BaseException:
-                connection.close()
-                silence.close()
-                raise
-        return connection, silence
-
-    def explain(self, message: str) -> str | None:
-        if "password authentication failed" in message or "no password supplied" in message:
-            return f"The server refuses user or password. {_SETTING}"
-        if "role " in message and "does not exist" in message:
-            return f"The server does not know this user. {_SETTING}"
-        if "database " in message and "does not exist" in message:
-            return f"The server has no such database. {_SETTING}, or create the database"
-        if "ermission denied" in message:
-            return "The user may not read the table. Grant SELECT on the CRM's tables to it"
-        if "ailed to connect" in message:
-            return "The server cannot be reached. Check that it runs, and host and port in LOUPAN_CRM_URL"
-        return None
-
-    def cursor_filter(self, column: str, declared_type: str, since: dt.datetime) -> str:
-        floor = sql.literal(since.isoformat(sep=" ", timespec="microseconds"))
-        column = sql.name(column)
-        if declared_type.startswith("timestamp") or declared_type == "date":
-            return f"({column} >= {floor}::timestamp or {column} is null)"
-        text = f'{column}::text collate "C"'
-        return f"({text} >= {floor} or {text} < {sql.literal(_FIRST_TIMESTAMP)} or {column} is null)"
+    Args:
+        key: SQL expression of an integer.
+        milliseconds: SQL expression of the cursor as an integer.
+    """
+    mixed = f"((({key}) % {_MODULUS}) + 1) * (({milliseconds}) % {_MODULUS}) % {_MODULUS}"
+    return f"count(*), coalesce(sum({key}), 0), coalesce(sum({mixed}), 0)"
 
 
 def _is_refusal(message: str) -> bool:
     """Say whether a server answered, but not to this user or for this database: waiting will not help."""
     return any(part in message for part in ("authentication failed", "no password supplied", "does not exist"))
-
-
-def _dialect(url: str) -> _Dialect:
-    try:
-        parsed = sa.make_url(url)
-        engine = parsed.get_backend_name()
-    except (ArgumentError, ValueError) as error:
-        # The URL itself is not repeated: it may hold a password.
-        raise IngestError(
-            f"LOUPAN_CRM_URL is no SQLAlchemy URL. {_SETTING}: sqlite:///path/to/crm.sqlite or "
-            "postgresql://user:password@host/database."
-        ) from error
-    if engine == "sqlite":
-        return _Sqlite(parsed)
-    if engine == "postgresql":
-        return _Postgres(parsed)
-    raise IngestError(f"The CRM URL names {engine!r}. {_SETTING}: only sqlite:///… and postgresql://… can be loaded.")
 
 
 def _valid_text(batch: pa.RecordBatch) -> pa.RecordBatch:
@@ -226,8 +73,8 @@ def _valid_text(batch: pa.RecordBatch) -> pa.RecordBatch:
 class Crm:
     """One consistent view of the CRM's tables; see :func:`open_crm`."""
 
-    def __init__(self, dialect: _Dialect, connection: Any, silence: Silence | None) -> None:
-        self._dialect, self._connection, self._silence = dialect, connection, silence
+    def __init__(self, dialect: Dialect, connection: Any, silence: Silence | None, version: str = "") -> None:
+        self._dialect, self._connection, self._silence, self._version = dialect, connection, silence, version
         self.where = dialect.where
         self.failure: IngestError | None = None
         """What broke a stream while another program was reading from it."""
@@ -262,16 +109,43 @@ class Crm:
     def columns(self) -> dict[str, dict[str, str]]:
         """Return the declared type of each column, by table and column."""
         if self._columns is None:
-            try:
-                with self._waiting(), self._connection.cursor() as cursor:
-                    cursor.execute(self._dialect.columns_query)
-                    rows = cursor.fetchall()
-            except (DriverError, OSError) as error:
-                raise self.error("Reading the list of tables of", error) from error
+            rows = self._ask(self._dialect.columns_query, "Reading the list of tables of")
             self._columns = {}
             for table, column, data_type in rows:
                 self._columns.setdefault(table, {})[column] = str(data_type or "").lower()
         return self._columns
+
+    def version(self) -> str:
+        """Return a text that is the same only while nobody has written to the database; '' if it tells nothing.
+
+        Raises:
+            IngestError: if the database does not answer.
+        """
+        if self._dialect.version_query is None:
+            return self._version
+        ((version,),) = self._ask(self._dialect.version_query, "Looking for changes in")
+        return str(version)
+
+    def checksum(self, table: Table) -> tuple[int, ...] | None:
+        """Return the numbers of :func:`checksum_of` for all rows of a table; None if its types allow none."""
+        declared = self.columns()[table.name]
+        key, cursor = table.key, table.cursor
+        if cursor is None or not declared[key].startswith(("int", "bigint", "smallint")):
+            return None
+        milliseconds = self._dialect.milliseconds(cursor, declared[cursor])
+        if milliseconds is None:
+            return None
+        query = f"select {checksum_of(sql.name(key), milliseconds)} from {sql.name(table.name)}"  # noqa: S608 quoted
+        (numbers,) = self._ask(query, f"Adding up the keys of table {table.name} of")
+        return tuple(int(number) for number in numbers)
+
+    def _ask(self, query: str, what: str) -> list[tuple[Any, ...]]:
+        try:
+            with self._waiting(), self._connection.cursor() as cursor:
+                cursor.execute(query)
+                return list(cursor.fetchall())
+        except (DriverError, OSError) as error:
+            raise self.error(what, error) from error
 
     def changed_since(self, table: str, cursor_column: str, since: dt.datetime) -> str:
         """Return the SQL condition of the rows whose cursor is at or after ``since`` (UTC), or is no timestamp.
@@ -293,12 +167,7 @@ class Crm:
             f"select {sql.literal(table)}, cast(max({sql.name(column)}) as text) from {sql.name(table)}"  # noqa: S608
             for table, column in cursors.items()
         ]
-        try:
-            with self._waiting(), self._connection.cursor() as cursor:
-                cursor.execute(" union all ".join(each))
-                return dict(cursor.fetchall())
-        except (DriverError, OSError) as error:
-            raise self.error("Looking for changes in", error) from error
+        return dict(self._ask(" union all ".join(each), "Looking for changes in"))
 
     def _next(self, reader: pa.RecordBatchReader) -> pa.RecordBatch | None:
         with self._waiting():
@@ -353,13 +222,14 @@ def open_crm(url: str, patience: float = ANSWER_TIMEOUT_S) -> Iterator[Crm]:
     Raises:
         IngestError: if the URL is wrong or the database cannot be opened.
     """
-    dialect = _dialect(url)
+    dialect = dialect_of(url)
+    version = dialect.version()
     try:
         connection, silence = dialect.connect(patience)
     except (DriverError, OSError) as error:
         raise Crm(dialect, None, None).error("Opening", error) from error
     try:
-        yield Crm(dialect, connection, silence)
+        yield Crm(dialect, connection, silence, version)
     finally:
         connection.close()
         if silence is not None:

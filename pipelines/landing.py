@@ -1,10 +1,10 @@
 """Bring the CRM's rows into ``landing.<table>``: every declared column as text, exactly as the CRM delivers it.
 
 A table is loaded in full, or incrementally: rows whose cursor moved since the last load (less an overlap) are merged by
-key; then key and cursor of *every* row are read and compared. Keys that are gone were hard-deleted. A row that is
-missing here, or has another cursor, was changed behind the cursor's back (a late commit, a restored backup): the table
-is then loaded in full. Only a change that leaves the cursor untouched, and lies before the overlap, stays unseen until
-the next full load; the CRM's own triggers do not allow one.
+key; then keys and cursors of *all* rows are added up on both sides, and read and compared where the sums differ. Keys
+that are gone were hard-deleted. A row that is missing here, or has another cursor, was changed behind the cursor's back
+(a late commit, a restored backup): the table is then loaded in full. Only a change that leaves the cursor untouched,
+and lies before the overlap, stays unseen until the next full load; the CRM's own triggers do not allow one.
 """
 
 # ruff: noqa: S608 - names and values in the SQL are quoted by pipelines.sql
@@ -20,7 +20,7 @@ import duckdb
 
 from pipelines import sql
 from pipelines.contract import Contract, Table
-from pipelines.crm import Crm
+from pipelines.crm import Crm, checksum_of
 from pipelines.errors import IngestError
 from pipelines.warehouse import TableState, write_state
 
@@ -163,7 +163,7 @@ class Loader:
         if table.cursor is None or state.last_cursor is None:
             return None
         names = [column.name for column in table.columns]
-        landing, key, cursor = sql.name("landing", table.name), sql.name(table.key), sql.name(table.cursor)
+        landing, key = sql.name("landing", table.name), sql.name(table.key)
         moved = "true"
         if state.row_count > SMALL_TABLE_ROWS:
             moved = self._crm.changed_since(table.name, table.cursor, state.last_cursor - self._overlap)
@@ -187,7 +187,34 @@ class Loader:
             self._connection.execute(f"insert into ingest.unchecked_row select ?, {key} from changed", [table.name])
             self._connection.execute(f"insert into landed_change select ?, {key}, is_new from changed", [table.name])
 
-        self._copy("temp table present", table, [table.key, table.cursor])
+        is_same = self._crm.checksum(table) == self._checksum(table)
+        deleted = 0 if is_same else self._reconcile(table, table.cursor)
+        if deleted is None:
+            return None
+        changed = bool(inserted or updated or deleted)
+        rows = self._one(f"select count(*) from {landing}")
+        load = TableLoad(table.name, False, "", rows, inserted, updated, deleted, changed, by_row=True)
+        if load.changed:
+            write_state(
+                self._connection, table.name, replace(state, last_cursor=self._last_cursor(table), row_count=rows)
+            )
+        return load
+
+    def _checksum(self, table: Table) -> tuple[int, ...]:
+        """Return the numbers of what landed that :meth:`Crm.checksum` gives of the CRM's rows."""
+        key = f"try_cast({sql.name(table.key)} as bigint)"
+        milliseconds = f"(epoch_us(try_cast({sql.name(table.cursor or '')} as timestamp)) + 500) // 1000"
+        numbers = checksum_of(key, milliseconds)
+        return self._connection.execute(f"select {numbers} from {sql.name('landing', table.name)}").fetchall()[0]
+
+    def _reconcile(self, table: Table, cursor_column: str) -> int | None:
+        """Compare key and cursor of every row, and delete the rows that are gone from the CRM.
+
+        Returns:
+            How many they were; None if rows differ in another way.
+        """
+        landing, key, cursor = sql.name("landing", table.name), sql.name(table.key), sql.name(cursor_column)
+        self._copy("temp table present", table, [table.key, cursor_column])
         rows, present, unequal = self._connection.execute(
             f"select (select count(*) from {landing}), (select count(*) from present), "
             f"exists (select 1 from present p "
@@ -196,21 +223,14 @@ class Loader:
         if unequal:
             return None
         deleted = self._delete_gone(table) if rows != present else 0
-        if rows - deleted != present:
-            return None
-        changed = bool(inserted or updated or deleted)
-        load = TableLoad(table.name, False, "", present, inserted, updated, deleted, changed, by_row=True)
-        if load.changed:
-            write_state(
-                self._connection, table.name, replace(state, last_cursor=self._last_cursor(table), row_count=present)
-            )
-        return load
+        return deleted if rows - deleted == present else None
 
     def _delete_gone(self, table: Table) -> int:
         """Delete the rows that are not ``present`` in the CRM any more; return how many."""
         landing, key = sql.name("landing", table.name), sql.name(table.key)
         self._connection.execute(
-            f"create or replace temp table gone as select l.{key} from {landing} l anti join present p on p.{key} = l.{key}"
+            f"create or replace temp table gone as select l.{key} from {landing} l "
+            f"anti join present p on p.{key} = l.{key}"
         )
         self._connection.execute(f"insert into landed_change select ?, {key}, false from gone", [table.name])
         # An empty key says that rows were deleted.

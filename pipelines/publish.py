@@ -16,6 +16,7 @@ from loupan.settings import Settings
 from pipelines import dbt_runner
 from pipelines.progress import Reporter
 from pipelines.transform import OWNERS
+from pipelines.unchanged import recipe
 from pipelines.warehouse_lock import WarehouseLock
 
 # No postponed annotations here: Dagster reads those of the functions inside functions.
@@ -149,6 +150,7 @@ def build_snapshot_asset(
             "started_at": state.started_at,
             "time_zone": settings.time_zone,
             "currency": settings.currency,
+            "recipe": recipe(settings),
             **loaded,
             "checks": recorded,
         }

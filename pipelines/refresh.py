@@ -16,6 +16,7 @@ from loupan.refresh_state import INTERRUPTED, RefreshState, cancel_words, cancel
 from loupan.settings import Settings
 from pipelines.dagster_records import set_aside_damaged
 from pipelines.progress import Reporter
+from pipelines.unchanged import note_unchanged, published_as_it_is
 from pipelines.warehouse import disk_is_full
 
 
@@ -39,13 +40,17 @@ def refresh(
         started_by: who asked for it; empty for the command line.
 
     Returns:
-        What became of it. ``outcome`` is ``published``, ``refused`` (checks failed) or ``error``.
+        What became of it. ``outcome`` is ``published``, ``unchanged`` (it would publish again what is published),
+        ``refused`` (checks failed) or ``error``.
 
     Raises:
         LoupanError: if nothing can be written, e.g. because the disk is full or Dagster's records are damaged.
     """
     try:
         with refresh_lock(settings.data_dir, lambda: reporter.step("Waiting for another refresh to end").finish()):
+            moment = as_of or dt.datetime.now(dt.UTC)
+            if not full and not reload and (snapshot := published_as_it_is(settings, moment)):
+                return note_unchanged(settings, snapshot, moment, started_by)
             config = {"full": full, "reload": list(reload), "as_of": as_of.isoformat() if as_of else None}
             return _run_on_whole_records(settings, reporter, config, started_by)
     except (OSError, sa.exc.DatabaseError) as error:

@@ -56,7 +56,7 @@ def refresh(
 ) -> None:
     """Load the CRM, build and check the marts, publish them.
 
-    Exit code 0: published. 3: refused, because checks failed (they are named). 1: error.
+    Exit code 0: published, or nothing had changed. 3: refused, because checks failed (they are named). 1: error.
     """
     if cancel:
         from pipelines.cancellation import cancel as stop
@@ -84,6 +84,10 @@ def refresh(
         typer.echo(
             f"Published snapshot {state.version}, as of {state.as_of}: {sum(state.rows.values()):,} rows"
             + (f", {quarantined:,} quarantined (see `loupan status`)." if quarantined else ".")
+        )
+    elif state.outcome == "unchanged":
+        typer.echo(
+            f"Nothing was written to the CRM since snapshot {state.version} was loaded. It stays, as of {state.as_of}."
         )
     elif state.outcome == "refused":
         typer.secho("Not published: dashboards stay on the last snapshot. Failed checks:", fg="yellow", err=True)

@@ -118,13 +118,25 @@ def _create(connection: duckdb.DuckDBPyConnection) -> None:
     # Keys of the rows changed since all checks last passed (a load whose checks failed is not forgotten); an empty key
     # says that rows were deleted.
     connection.execute("create table if not exists ingest.unchecked_row (table_name varchar, row_key varchar)")
-    connection.execute("create table if not exists ingest.source (identity varchar)")
+    connection.execute("create table if not exists ingest.source (identity varchar, version varchar)")
     connection.execute(
         "create table if not exists quarantine.quarantine_row (table_name varchar, row_key varchar, "
         "column_name varchar, rule varchar, value varchar, reason varchar)"
     )
-    # A warehouse of an earlier version has the table without it.
+    # A warehouse of an earlier version has the tables without them.
+    connection.execute("alter table ingest.source add column if not exists version varchar")
     connection.execute("alter table quarantine.quarantine_row add column if not exists since timestamp")
+
+
+def read_source(path: Path) -> tuple[str, str] | None:
+    """Return identity and version of the CRM that a warehouse was loaded from; None if it does not tell.
+
+    Raises:
+        duckdb.Error: if it cannot be read.
+    """
+    with duckdb.connect(str(path), read_only=True) as connection:
+        rows = connection.execute("select identity, version from ingest.source").fetchall()
+    return rows[0] if len(rows) == 1 else None
 
 
 def set_aside(path: Path) -> Path:

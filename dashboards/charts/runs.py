@@ -61,7 +61,13 @@ def by_refresh(view: View, runs: Sequence[RefreshState], measure: Measure) -> Dr
     if not runs:
         return NOTHING
     t, formats, zone, colours = view.t, view.formats, view.gateway.time_zone, COLOURS[view.theme]
-    shades = {"published": colours.main, "refused": colours.accent, "error": colours.bad, "cancelled": colours.muted}
+    shades = {
+        "published": colours.main,
+        "unchanged": colours.main,
+        "refused": colours.accent,
+        "error": colours.bad,
+        "cancelled": colours.muted,
+    }
     values = [float(measure.value(run) or 0) for run in runs]
     moments = [formats.moment(datetime.fromisoformat(run.started_at), zone) for run in runs]
     written = [formats.value(value, measure.unit) for value in values]

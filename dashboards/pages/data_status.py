@@ -110,6 +110,14 @@ def _last_refresh(view: View, refresh: RefreshState) -> None:
             st.success(
                 t("The last refresh, started {moment}, was published.", moment=moment), icon=":material/check_circle:"
             )
+        case "unchanged":
+            st.success(
+                t(
+                    "The last refresh, started {moment}, found nothing new in the CRM: what you see is up to date.",
+                    moment=moment,
+                ),
+                icon=":material/check_circle:",
+            )
         case "error" if refresh.error == INTERRUPTED:
             st.error(
                 t("The last refresh, started {moment}, was interrupted. You see an earlier one.", moment=moment),

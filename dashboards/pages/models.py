@@ -154,10 +154,10 @@ def overview(view: View) -> Drawing:
     t = view.t
     runs = model_runs(view.gateway)
 
-    def learnt(run: ModelRun) -> str:
-        if run.trained_as_of is None:
+    def moment(text: str | None) -> str:
+        if text is None:
             return NO_DATA
-        return view.formats.moment(datetime.fromisoformat(run.trained_as_of), view.gateway.time_zone)
+        return view.formats.moment(datetime.fromisoformat(text), view.gateway.time_zone)
 
     return Drawing(
         None,
@@ -166,7 +166,8 @@ def overview(view: View) -> Drawing:
                 t("Model"): [t(run.card.title) if run.card else run.name for run in runs],
                 t("State"): [t(_STATES[run.status]) for run in runs],
                 t("Made by"): [t("The company's own") if run.is_own else t("Loupan's") for run in runs],
-                t("Has learnt up to"): [*map(learnt, runs)],
+                t("Data as of"): [moment(run.made_as_of) for run in runs],
+                t("Has learnt up to"): [moment(run.trained_as_of) for run in runs],
                 t("Seconds"): [f"{run.seconds:,.1f}" for run in runs],
             }
         ),

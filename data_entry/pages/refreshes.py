@@ -19,7 +19,7 @@ from loupan.refresh_words import loads, outcome, started_by
 from loupan.settings import get_settings
 
 _SHOWN = 50
-_TONES = {"published": "good", "refused": "warn", "error": "bad", "cancelled": "quiet"}
+_TONES = {"published": "good", "unchanged": "good", "refused": "warn", "error": "bad", "cancelled": "quiet"}
 
 
 def draw(desk: Desk) -> None:

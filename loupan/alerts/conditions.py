@@ -37,11 +37,12 @@ class _Present:
         try:
             self.snapshot = current(settings)
             self.as_of: dt.datetime | None = _aware(str(self.snapshot.report["as_of"]))
+            self.known_until: dt.datetime | None = self.snapshot.unchanged_until
             self.snapshot.check_sizes()
         except NoSnapshot:
-            self.as_of = None
+            self.as_of = self.known_until = None
         except (LoupanError, KeyError, ValueError) as error:
-            self.snapshot, self.as_of = None, None
+            self.snapshot, self.as_of, self.known_until = None, None, None
             self.damage = error if isinstance(error, LoupanError) else LoupanError(f"its report lacks {error}")
 
     def finding(
@@ -125,17 +126,18 @@ def _row_of(states: list[RefreshState], outcome: str) -> list[RefreshState]:
 
 
 def _stale(present: _Present) -> Iterator[Finding]:
-    if present.as_of is None:
+    if present.known_until is None:
         return
     promised = dt.timedelta(hours=present.settings.fresh_hours)
-    if present.now - present.as_of <= promised:
+    age = present.now - present.known_until
+    if age <= promised:
         return
     newest = present.running or (present.all_ended[-1] if present.all_ended else None)
     yield present.finding(
         Kind.STALE_DATA,
-        present.as_of + promised,
+        present.known_until + promised,
         facts={
-            "hours": round((present.now - present.as_of) / dt.timedelta(hours=1), 1),
+            "hours": round(age / dt.timedelta(hours=1), 1),
             "promised": present.settings.fresh_hours,
             "last_started": newest.started_at if newest else None,
             "last_outcome": newest.outcome if newest else None,

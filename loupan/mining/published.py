@@ -52,6 +52,7 @@ class ModelRun:
         status: `OK`, `ABSTAINED` or `FAILED`.
         message, values: why it abstained or failed, or its verdict; an English template and what stands in its places.
         seconds: how long it took.
+        made_as_of: the moment of the data it was run on (ISO 8601, UTC); None in snapshots of earlier versions.
         trained_as_of: up to when the data it learnt from reach (ISO 8601, UTC); None for a model without memory.
         card: None where the file could not even be read.
     """
@@ -66,6 +67,7 @@ class ModelRun:
     card: Card | None
     evaluation: tuple[Evaluation, ...]
     outputs: tuple[PublishedOutput, ...]
+    made_as_of: str | None = None
 
     @classmethod
     def failure(cls, name: str, is_own: bool, message: str = "", seconds: float = 0.0) -> ModelRun:
@@ -87,6 +89,7 @@ class ModelRun:
             "card": None if self.card is None else _plain(self.card),
             "evaluation": [_plain(line) for line in self.evaluation],
             "outputs": [_plain(output) for output in self.outputs],
+            "made_as_of": self.made_as_of,
         }
         return (
             self.name, self.is_own, self.status, self.message, self.seconds, self.trained_as_of,
@@ -113,7 +116,8 @@ class ModelRun:
         )
         evaluation = tuple(Evaluation(**line) for line in told["evaluation"])
         return cls(
-            name, is_own, status, message, told["values"], seconds, trained_as_of, card, evaluation, outputs
+            name, is_own, status, message, told["values"], seconds, trained_as_of, card, evaluation, outputs,
+            told.get("made_as_of"),
         )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ import dagster as dg
 
 from loupan.i18n import marked
 from loupan.mining.published import ABSTAINED, FAILED
+from loupan.refresh_state import read_state
 from loupan.settings import Settings
 from pipelines.mining.catalogue import ModelFile, UnusableModel, model_files
 from pipelines.mining.run import run_models
@@ -69,7 +70,10 @@ def build_model_assets(settings: Settings, marts: Iterable[dg.AssetKey]) -> dg.A
     )
     def models_of_refresh(context: dg.AssetExecutionContext, reporter: dg.ResourceParam[Reporter]) -> Iterator[Any]:
         step = reporter.step(marked("Running the models"), total=len(models))
-        ended = run_models(settings, models, lambda name: step.advance(detail=name))
+        state = read_state(settings)
+        # Who asks for a full refresh trusts nothing that is there.
+        anew = state is None or state.full
+        ended = run_models(settings, models, lambda name: step.advance(detail=name), anew=anew)
         step.finish()
         for run in ended:
             if run.status != FAILED:

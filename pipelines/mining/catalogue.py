@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 from loupan.errors import LoupanError
 from loupan.mining.result import NAME
@@ -33,6 +36,23 @@ class ModelFile:
         Raises:
             UnusableModel: if it cannot be read, is no Python, or has no literal ``READS``.
         """
+        for value in self._constants("READS"):
+            if isinstance(value, tuple | list) and all(isinstance(mart, str) for mart in value):
+                return tuple(value)
+        raise UnusableModel(
+            f'{self.path} has no READS. Name the marts it reads, as plain text: READS = ("fct_lead", "dim_project")'
+        )
+
+    def runs_once_a_day(self) -> bool:
+        """Say whether the results of a day's first refresh serve for the day, by ``ONCE_A_DAY = True``.
+
+        Raises:
+            UnusableModel: if the file cannot be read or is no Python.
+        """
+        return any(value is True for value in self._constants("ONCE_A_DAY"))
+
+    def _constants(self, name: str) -> Iterator[Any]:
+        """Give the plain values that the file assigns to a name."""
         if not NAME.fullmatch(self.path.stem) or "__" in self.path.stem:
             raise UnusableModel(
                 f"{self.path} cannot be a model by its name: use small letters, digits and single underscores, at most "
@@ -44,16 +64,9 @@ class ModelFile:
             raise UnusableModel(f"{self.path} cannot be read: {error}") from error
         for statement in tree.body:
             targets = statement.targets if isinstance(statement, ast.Assign) else []
-            if any(isinstance(target, ast.Name) and target.id == "READS" for target in targets):
-                try:
-                    reads = ast.literal_eval(statement.value)  # type: ignore[attr-defined]
-                except ValueError:
-                    break
-                if isinstance(reads, tuple | list) and all(isinstance(mart, str) for mart in reads):
-                    return tuple(reads)
-        raise UnusableModel(
-            f'{self.path} has no READS. Name the marts it reads, as plain text: READS = ("fct_lead", "dim_project")'
-        )
+            if any(isinstance(target, ast.Name) and target.id == name for target in targets):
+                with suppress(ValueError):
+                    yield ast.literal_eval(statement.value)  # type: ignore[attr-defined]
 
 
 def model_files(settings: Settings) -> tuple[ModelFile, ...]:

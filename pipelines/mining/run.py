@@ -21,14 +21,14 @@ from zoneinfo import ZoneInfo
 import duckdb
 import pandas as pd
 
-from loupan.mining.published import RUN_TABLE, ModelRun, output_table
+from loupan.mining.published import ModelRun, output_table
 from loupan.settings import Settings
 from loupan.snapshot import current
+from pipelines.mining import kept_results
 from pipelines.mining.catalogue import ModelFile, UnusableModel
 from pipelines.mining.worker import Job
 
 LOG = logging.getLogger(__name__)
-SCHEMA = "mining"
 _FOLDER = ".models-"
 _POLL_SECONDS = 0.02
 # Importing pandas and DuckDB is no work of the first model's.
@@ -37,13 +37,19 @@ _START_SECONDS = 60
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
-def run_models(settings: Settings, models: Sequence[ModelFile], progress: Callable[[str], None]) -> list[ModelRun]:
+def run_models(
+    settings: Settings, models: Sequence[ModelFile], progress: Callable[[str], None], *, anew: bool = False
+) -> list[ModelRun]:
     """Run models and store their runs and tables; what earlier refreshes left of them is gone before the first begins.
+
+    Only what a model that runs once a day has found earlier on the same day stays, if files, settings and program are
+    the same.
 
     Args:
         settings: where everything lies, and how long a model may take.
         models: those to be run, in order.
         progress: called with the name of each model that has ended.
+        anew: run also those that have run on this day.
 
     Returns:
         What became of each model, in the order given.
@@ -53,42 +59,41 @@ def run_models(settings: Settings, models: Sequence[ModelFile], progress: Callab
     """
     with duckdb.connect(str(settings.warehouse_path)) as warehouse:
         # Before all else that can fail: what is left here is published as this refresh's.
-        _clear(warehouse)
+        as_of = _as_of(warehouse)
+        kept = [] if anew else kept_results.kept(settings, warehouse, models, as_of)
+        kept_results.clear(warehouse, kept)
         try:
-            return _run_and_store(settings, models, warehouse, progress)
+            left = [model for model in models if model.name not in {run.name for run in kept}]
+            runs = {run.name: run for run in (*kept, *_run_and_store(settings, left, warehouse, as_of, progress))}
+            kept_results.note(settings, warehouse)
+            return [runs[model.name] for model in models]
         except Exception as error:
             # A fault of ours in running them must not keep the marts from being published either.
             LOG.exception("The models could not be run")
-            _clear(warehouse)
+            kept_results.clear(warehouse)
             failed = [ModelRun.failure(m.name, m.is_own, f"it could not be run: {error}") for m in models]
             return _store(warehouse, failed, Path())
 
 
-def _clear(warehouse: duckdb.DuckDBPyConnection) -> None:
-    warehouse.execute(f"drop schema if exists {SCHEMA} cascade")
-    warehouse.execute(f"create schema {SCHEMA}")
+def _as_of(warehouse: duckdb.DuckDBPyConnection) -> dt.datetime:
+    ((as_of,),) = warehouse.execute("select as_of from raw.refresh").fetchall()
+    return as_of.replace(tzinfo=dt.UTC)
 
 
 def _run_and_store(
     settings: Settings,
     models: Sequence[ModelFile],
     warehouse: duckdb.DuckDBPyConnection,
+    as_of: dt.datetime,
     progress: Callable[[str], None],
 ) -> list[ModelRun]:
     # Beside the warehouse, where what a killed refresh left of the marts is found and removed.
     for left in settings.data_dir.glob(f"{_FOLDER}*"):
         shutil.rmtree(left, ignore_errors=True)
     with tempfile.TemporaryDirectory(prefix=_FOLDER, dir=settings.data_dir) as folder:
-        ((as_of,),) = warehouse.execute("select as_of from raw.refresh").fetchall()
-        as_of = as_of.replace(tzinfo=dt.UTC)
-        as_of_on = _last_day(as_of, ZoneInfo(settings.time_zone))
+        as_of_on = kept_results.last_day(as_of, ZoneInfo(settings.time_zone))
         runs, out = _run(settings, models, warehouse, "marts", as_of, as_of_on, Path(folder), progress)
         return _store(warehouse, runs, out)
-
-
-def _last_day(as_of: dt.datetime, zone: ZoneInfo) -> dt.date:
-    """Return the last day of which there is data; a moment at midnight closes the day before."""
-    return (as_of - dt.timedelta(seconds=1)).astimezone(zone).date()
 
 
 def try_model(settings: Settings, path: Path) -> tuple[ModelRun, dict[str, pd.DataFrame]]:
@@ -106,7 +111,7 @@ def try_model(settings: Settings, path: Path) -> tuple[ModelRun, dict[str, pd.Da
     """
     published = current(settings)
     as_of = dt.datetime.fromisoformat(str(published.report["as_of"]))
-    as_of_on = _last_day(as_of, ZoneInfo(published.report.get("time_zone", settings.time_zone)))
+    as_of_on = kept_results.last_day(as_of, ZoneInfo(published.report.get("time_zone", settings.time_zone)))
     model = ModelFile(path.stem, path, True)
     with (
         tempfile.TemporaryDirectory(prefix="loupan-model-") as folder,
@@ -258,21 +263,17 @@ def _watch(
 
 def _store(warehouse: duckdb.DuckDBPyConnection, runs: Sequence[ModelRun], out: Path) -> list[ModelRun]:
     """Store runs and tables; a model whose tables cannot be stored has failed. Returns what became of each."""
-    warehouse.execute(
-        f"create table {SCHEMA}.{RUN_TABLE} (name varchar primary key, is_own boolean, status varchar, "
-        "message varchar, seconds double, trained_as_of varchar, told varchar)"
-    )
     stored = []
     for run in runs:
         tables = [output_table(run.name, output.name) for output in run.outputs]
         try:
             for output, table in zip(run.outputs, tables, strict=True):
                 path = str(out / run.name / f"{output.name}.parquet").replace("'", "''")
-                warehouse.execute(f"create table {SCHEMA}.\"{table}\" as from read_parquet('{path}')")
+                warehouse.execute(f"create table {kept_results.SCHEMA}.\"{table}\" as from read_parquet('{path}')")
         except duckdb.Error as error:
             for table in tables:
-                warehouse.execute(f'drop table if exists {SCHEMA}."{table}"')
+                warehouse.execute(f'drop table if exists {kept_results.SCHEMA}."{table}"')
             run = ModelRun.failure(run.name, run.is_own, f"its results cannot be stored: {error}", run.seconds)  # noqa: PLW2901
-        warehouse.execute(f"insert into {SCHEMA}.{RUN_TABLE} values (?, ?, ?, ?, ?, ?, ?)", run.as_row())  # noqa: S608
+        kept_results.add(warehouse, run)
         stored.append(run)
     return stored

@@ -61,7 +61,7 @@ class Job:
 def run_model(job: Job, name: str, path: Path, is_own: bool, reads: list[str]) -> ModelRun:
     """Run one model and write its tables; whatever goes wrong is told in the run that is returned."""
     began = time.monotonic()
-    run = ModelRun.failure(name, is_own)
+    run = replace(ModelRun.failure(name, is_own), made_as_of=job.as_of)
     try:
         module = _load(path, name)
         card = getattr(module, "CARD", None)

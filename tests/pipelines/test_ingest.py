@@ -71,6 +71,39 @@ def test_a_load_follows_inserts_updates_and_deletes(loose: LooseCrm, warehouse: 
     assert (payment.full, payment.inserted, payment.deleted) == (False, 0, 1)
 
 
+def _settle(url: str) -> None:
+    """Let a moment pass since the last write to a SQLite file."""
+    if url.startswith("sqlite"):
+        path = Path(url.removeprefix("sqlite:///"))
+        for file in path.parent.glob(f"{path.name}*"):
+            os.utime(file, (0, 1_700_000_000))
+
+
+def test_a_crm_that_nobody_wrote_to_is_not_read_again(
+    loose: LooseCrm, warehouse: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _settle(loose.url)
+    load(loose.url, warehouse)
+    with monkeypatch.context() as forbidding:
+        forbidding.delattr("pipelines.landing.Loader.load")
+        assert load(loose.url, warehouse).changed_tables == []
+        with pytest.raises(AttributeError):
+            load(loose.url, warehouse, full=True)
+        loose.insert("customer", 2)
+        with pytest.raises(AttributeError):
+            load(loose.url, warehouse)
+    assert load(loose.url, warehouse).changed_tables == ["customer"]
+    assert accepted(warehouse, "customer") == {1, 2}
+
+
+def test_a_file_written_a_moment_ago_may_be_written_again_within_its_clock(sqlite_url: str, warehouse: Path) -> None:
+    crm = LooseCrm(sqlite_url)
+    crm.insert("customer", 1)
+    load(sqlite_url, warehouse)
+    assert rows(warehouse, "select version from ingest.source") == [("",)]
+    crm.engine.dispose()
+
+
 def test_a_row_committed_behind_the_cursor_is_found(loose: LooseCrm, warehouse: Path) -> None:
     load(loose.url, warehouse)
     loose.insert("payment", 2, at="2020-01-01 00:00:00")
@@ -120,6 +153,7 @@ def test_an_empty_table_or_one_with_doubled_keys_can_be_unchanged(loose: LooseCr
     loose.delete("employee", 1)
     loose.insert("payment", 1)
     load(loose.url, warehouse)
+    loose.execute("create table elsewhere (id integer)")
     again = load(loose.url, warehouse)
     assert again.changed_tables == []
     assert again.tables["payment"].load.why == "several of its rows share a key"

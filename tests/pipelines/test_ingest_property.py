@@ -79,7 +79,9 @@ def check_delta(warehouse: Path, before: dict[str, Counter[Any]], after: dict[st
         for table in CONTRACT.by_name.keys() - delta.whole_tables(connection):
             noted = {
                 is_old: Counter(
-                    connection.execute(f'select * exclude (is_old) from delta."{table}" where is_old = {is_old}').fetchall()
+                    connection.execute(
+                        f'select * exclude (is_old) from delta."{table}" where is_old = {is_old}'
+                    ).fetchall()
                 )
                 for is_old in (True, False)
             }

@@ -10,6 +10,7 @@ from loupan.mining import Abstain, Card, Feature, Field, Marts, Output, Picture,
 from loupan.statistics.removal import Journeys, spread
 
 READS = ("fct_channel_path", "dim_source")
+ONCE_A_DAY = True
 LEAST_CONTRACTS = 30
 
 CARD = Card(

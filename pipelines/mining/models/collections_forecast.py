@@ -51,6 +51,7 @@ CARD = Card(
     ),
 )  # fmt: skip
 READS = ("fct_payment", "fct_instalment", "fct_sales_posting", "dim_project")
+ONCE_A_DAY = True
 
 _COLLECTED = marked("Collected")
 _SURE = marked(

@@ -18,6 +18,7 @@ READS = (
     "fct_demand", "fct_demand_category", "dim_demand_category", "fct_customer_month", "fct_lead", "fct_deal_chain",
     "fct_unit", "dim_project",
 )  # fmt: skip
+ONCE_A_DAY = True
 
 CARD = Card(
     title=marked("Complaints: themes and early warning"),

@@ -15,6 +15,7 @@ from loupan.statistics.intervals import ENOUGH, wilson
 from loupan.statistics.segments import STABLE, UNKNOWN, Candidate, candidates, chosen
 
 READS = ("fct_lead", "fct_customer_answer", "fct_deal_chain", "dim_customer", "dim_source", "dim_project")
+ONCE_A_DAY = True
 
 CARD = Card(
     title=marked("Customer segments"),

@@ -12,6 +12,7 @@ from loupan.statistics.entry import compared, discoveries, heaping, shift
 from loupan.statistics.intervals import ENOUGH
 
 READS = ("fct_entry", "fct_field_completeness", "dim_employee", "dim_project")
+ONCE_A_DAY = True
 
 YEAR, LATE_MONTHS, LEAST_MONTHS = 12, 3, 6
 TOGETHER, ROUND_MINUTES = 5, (0, 30)

@@ -11,6 +11,7 @@ from loupan.statistics.excess import false_discoveries, shrunken_ratio, stratifi
 from loupan.statistics.intervals import ENOUGH, wilson
 
 READS = ("fct_lead", "fct_lost_lead", "dim_source", "dim_project", "dim_reason")
+ONCE_A_DAY = True
 
 MONTHS, ENOUGH_LOSSES, EXPECTED = 24, 200, 5
 FALSE_ALARMS, WORTH_SAYING = 0.05, 1.1

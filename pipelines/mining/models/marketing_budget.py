@@ -23,6 +23,7 @@ from loupan.statistics.response import (
 )
 
 READS = ("fct_expense", "fct_lead", "fct_attribution", "dim_source")
+ONCE_A_DAY = True
 
 LEAST_MONTHS, MOST_MONTHS = 24, 60
 LEAST_PAID_MONTHS, LEAST_LEADS, LEAST_VARIATION = 9, 100, 0.2

@@ -46,6 +46,7 @@ CARD = Card(
     ),
 )  # fmt: skip
 READS = ("fct_sales_posting", "dim_project")
+ONCE_A_DAY = True
 
 _CONTRACTS, _AMOUNT = marked("Contracts"), marked("Contract amount")
 _AMOUNT_HELD = (

@@ -61,6 +61,7 @@ CARD = Card(
     ),
 )  # fmt: skip
 READS = ("fct_unit_offer", "fct_unit", "dim_project")
+ONCE_A_DAY = True
 
 AHEAD, TESTED_AHEAD, LEAST_MONTHS, MOST_MONTHS = 12, 6, 18, 60
 SCENARIOS = (
