@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
@@ -199,9 +200,13 @@ class Crm:
             def batches() -> Iterator[pa.RecordBatch]:
                 first = True
                 try:
-                    while (batch := self._next(reader)) is not None:
-                        yield _valid_text(batch.slice(1) if first else batch)
-                        first = False
+                    # The next batch is read while the engine stores the one before: each takes a core.
+                    with ThreadPoolExecutor(1) as ahead:
+                        coming = ahead.submit(self._next, reader)
+                        while (batch := coming.result()) is not None:
+                            coming = ahead.submit(self._next, reader)
+                            yield _valid_text(batch.slice(1) if first else batch)
+                            first = False
                 except (DriverError, OSError, pa.ArrowException) as error:
                     self.failure = self.error(what, error)
                     raise

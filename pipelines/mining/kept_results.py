@@ -74,6 +74,7 @@ def clear(warehouse: duckdb.DuckDBPyConnection, kept: Sequence[ModelRun] = ()) -
     """Drop all runs and tables but those of the kept runs."""
     staying = {output_table(run.name, output.name) for run in kept for output in run.outputs}
     warehouse.execute("begin")
+    warehouse.execute("create schema if not exists ingest")
     warehouse.execute(f"create or replace table {_MADE_BY} (recipe varchar)")
     warehouse.execute(f"create schema if not exists {SCHEMA}")
     for (table,) in warehouse.execute(

@@ -127,6 +127,42 @@ def test_what_changes_in_the_crm_is_in_the_numbers_after_the_next_refresh(compan
     assert all(check["passed"] for check in report["checks"] if check["blocking"])
 
 
+def _settle(crm: Path) -> None:
+    """Let a moment pass since the last write, as a refresh asks for before it trusts the file's time."""
+    for file in crm.parent.glob(f"{crm.name}*"):
+        os.utime(file, (1_700_000_000, 1_700_000_000))
+
+
+def test_a_refresh_after_nothing_was_written_publishes_nothing_until_the_day_ends(company: Installation) -> None:
+    crm = company.data_dir / "crm.sqlite"
+    # It was loaded when nobody was writing.
+    company.change_crm("update customer set name = name || '!' where id = 1")
+    _settle(crm)
+    company.refresh()
+    published = company.current()
+
+    said = company.run("refresh", "--as-of", f"{AS_OF}T17:30:00")
+    assert f"Nothing was written to the CRM since snapshot {published} was loaded." in said
+    state = company.state()
+    assert (state["outcome"], state["version"], company.current()) == ("unchanged", published, published)
+    assert "2026-06-30T17:30" in (company.data_dir / "snapshots" / published / "unchanged_until.txt").read_text()
+
+    # Midnight in the company's time zone has passed at 16:00 UTC: an earlier moment is of another day.
+    company.run("refresh", "--as-of", f"{AS_OF}T10:00:00")
+    earlier = company.current()
+    assert earlier != published
+
+    company.change_crm("update customer set name = name || '!' where id = 2")
+    company.run("refresh", "--as-of", f"{AS_OF}T11:00:00")
+    changed = company.current()
+    assert changed not in (published, earlier)
+
+    # What is asked for in full is done in full.
+    _settle(crm)
+    company.run("refresh", "--as-of", f"{AS_OF}T11:00:00", "--full")
+    assert company.current() not in (published, earlier, changed)
+
+
 def test_few_bad_rows_are_set_aside_and_many_refuse_publishing_until_they_are_mended(company: Installation) -> None:
     first, before = company.current(), company.metrics("leads")[0]["leads"]
     company.change_crm(
