@@ -124,6 +124,9 @@ class Settings(BaseSettings):
     metrics_token: SecretStr = Field(
         SecretStr(""), description="What who asks for /metrics from elsewhere must bring; empty for this machine alone."
     )
+    refresh_megabytes: int = Field(
+        4096, ge=256, description="Megabytes of memory for a refresh's tables; what needs more is put on the disk."
+    )
     engine: Literal["duckdb", "spark"] = Field("duckdb", description="What builds the marts: DuckDB here, or Spark.")
     spark_venv: Path = Field(REPOSITORY / ".venv-spark", description="Folder of Spark's own Python environment.")
     spark_dir: Path | None = Field(
@@ -233,6 +236,12 @@ class Settings(BaseSettings):
     def crm_database_url(self) -> str:
         """SQLAlchemy URL of the CRM database."""
         return self.crm_url or f"sqlite:///{self.data_dir / 'crm.sqlite'}"
+
+    @property
+    def refresh_memory(self) -> str:
+        """Memory for a refresh's tables, as DuckDB reads it; on a small machine less than what was asked for."""
+        half = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
+        return f"{min(self.refresh_megabytes, half >> 20)}MiB"
 
     @property
     def warehouse_path(self) -> Path:

@@ -13,6 +13,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -276,7 +277,7 @@ def publish(
         building = settings.snapshots_dir / f".building-{version}"
         try:
             building.mkdir()
-            tables = _copy_marts(warehouse, building / MARTS_FILE)
+            tables = _copy_marts(warehouse, building / MARTS_FILE, settings.refresh_memory)
             manifest = json.loads(semantic_manifest_path.read_text(encoding="utf-8"))
             missing = _point_at_snapshot(manifest) - tables
             if missing:
@@ -389,7 +390,7 @@ def _newest_whole_before(settings: Settings, current_version: str | None) -> Sna
     )
 
 
-def _copy_marts(warehouse: Path | duckdb.DuckDBPyConnection, target: Path) -> set[str]:
+def _copy_marts(warehouse: Path | duckdb.DuckDBPyConnection, target: Path, memory: str) -> set[str]:
     """Copy every table and view of the schemas ``marts`` and ``mining`` to a new file; return the names copied."""
     import duckdb
 
@@ -398,6 +399,7 @@ def _copy_marts(warehouse: Path | duckdb.DuckDBPyConnection, target: Path) -> se
             raise PublishError(f"There is no warehouse at {warehouse}. Run `loupan refresh`.")
         config: dict[str, str | bool | int | float | list[str]] = {
             "disabled_optimizers": "common_subexpressions",
+            "memory_limit": memory,
             "temp_directory": f"{target.parent}-spill",
         }
         with duckdb.connect(":memory:", config=config) as connection:
@@ -427,9 +429,15 @@ def _copy_tables(connection: duckdb.DuckDBPyConnection, catalogue: str, target: 
         raise PublishError("The warehouse has no tables in schema marts. Run `loupan refresh --full`.")
     connection.execute(f"attach {_literal(target)} as published")
     try:
-        for schema, table in relations:
-            source = ".".join(_identifier(part) for part in (catalogue, schema, table))
-            connection.execute(f"create table published.main.{_identifier(table)} as from {source}")
+        # One copy leaves a core idle for part of its time.
+        with ThreadPoolExecutor(2) as pool:
+
+            def copy(relation: tuple[str, str]) -> None:
+                source = ".".join(_identifier(part) for part in (catalogue, *relation))
+                with connection.cursor() as own:
+                    own.execute(f"create table published.main.{_identifier(relation[1])} as from {source}")
+
+            list(pool.map(copy, relations))
         connection.execute("checkpoint published")
     finally:
         connection.execute("detach published")

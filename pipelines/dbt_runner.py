@@ -52,9 +52,9 @@ def _artifacts(settings: Settings) -> Iterator[Path]:
 
 
 @contextmanager
-def _environment(warehouse: Path) -> Iterator[None]:
+def _environment(warehouse: Path, memory: str) -> Iterator[None]:
     """Set what profiles.yml reads, and switch telemetry off, for the time of one invocation."""
-    wanted = {"LOUPAN_WAREHOUSE_PATH": str(warehouse), "DO_NOT_TRACK": "1"}
+    wanted = {"LOUPAN_WAREHOUSE_PATH": str(warehouse), "LOUPAN_WAREHOUSE_MEMORY": memory, "DO_NOT_TRACK": "1"}
     before = {name: os.environ.get(name) for name in wanted}
     os.environ.update(wanted)
     try:
@@ -93,7 +93,8 @@ def _invoke(
     try:
         # Parsing opens no warehouse, and for another path dbt would parse the whole project anew: its name will do.
         is_opened = command[0] != "parse"
-        with _environment(settings.warehouse_path if is_opened else Path(settings.warehouse_path.name)):
+        warehouse = settings.warehouse_path if is_opened else Path(settings.warehouse_path.name)
+        with _environment(warehouse, settings.refresh_memory):
             result = dbtRunner(manifest=manifest, callbacks=[on_event] if on_event else []).invoke(arguments)
     finally:
         # dbt-duckdb keeps the warehouse open until the process ends; publishing has to attach it.

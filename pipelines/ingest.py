@@ -74,6 +74,7 @@ def ingest(
     reload: Collection[str] = (),
     overlap_minutes: int = 15,
     patience: float = ANSWER_TIMEOUT_S,
+    memory: str = "",
     progress: Callable[[str], None] = lambda _: None,
 ) -> IngestReport:
     """Load the CRM's tables into the warehouse.
@@ -86,6 +87,7 @@ def ingest(
         full: load every table in full. The result is the same as that of an incremental load.
         reload: tables to load in full, e.g. after they were mended behind their cursors' back.
         patience: seconds that a server may take for an answer.
+        memory: what DuckDB may take, as it reads it; its own share of the machine's without it.
         overlap_minutes: how far before the last cursor an incremental load begins.
         progress: called with the name of each table when it has been loaded (as many times as there are tables).
 
@@ -104,7 +106,7 @@ def ingest(
         with open_crm(crm_url, patience) as crm:
             # The CRM is looked at first: a wrong URL costs no time and touches no warehouse.
             require_columns(crm, contract)
-            with open_warehouse(warehouse_path) as connection:
+            with open_warehouse(warehouse_path, memory) as connection:
                 connection.execute("begin")
                 report = _Load(connection, contract, crm, progress, messages).run(
                     as_of, full, reload, dt.timedelta(minutes=overlap_minutes)

@@ -128,6 +128,7 @@ def build_load_assets(settings: Settings, contract: Contract, descriptions: dict
                 reload=config.reload,
                 overlap_minutes=settings.overlap_minutes,
                 patience=settings.source_seconds,
+                memory=settings.refresh_memory,
                 progress=lambda table: step.advance(detail=table),
             )
         except SourceUnavailable as error:

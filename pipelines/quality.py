@@ -100,7 +100,7 @@ def check_loaded(
         QualityError: if Great Expectations itself failed.
         IngestError: if the warehouse cannot be opened.
     """
-    with open_warehouse(settings.warehouse_path) as connection:
+    with open_warehouse(settings.warehouse_path, settings.refresh_memory) as connection:
         return _Checks(connection, contract, settings, report).run(progress)
 
 

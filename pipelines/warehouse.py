@@ -76,8 +76,12 @@ def disk_is_full(path: Path) -> bool:
 
 
 @contextmanager
-def open_warehouse(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+def open_warehouse(path: Path, memory: str = "") -> Iterator[duckdb.DuckDBPyConnection]:
     """Open the warehouse for writing and make the schemas that the load fills.
+
+    Args:
+        path: of the file.
+        memory: what DuckDB may take before it puts tables on the disk; its own share of the machine's without it.
 
     Raises:
         DamagedWarehouse: if the file cannot be read.
@@ -96,6 +100,9 @@ def open_warehouse(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         connection.execute("set disabled_optimizers = 'common_subexpressions'")
         connection.execute("set TimeZone = 'UTC'")
         connection.execute("set preserve_insertion_order = false")
+        if memory:
+            connection.execute(f"set memory_limit = '{memory}'")
+        _require_length(connection, path)
         _create(connection)
         yield connection
     except duckdb.Error as error:
@@ -106,6 +113,14 @@ def open_warehouse(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     finally:
         if connection is not None:
             connection.close()
+
+
+def _require_length(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    """Notice a file that was cut off, also where nothing is read of the part that is gone."""
+    ((blocks,),) = connection.execute("select block_size * total_blocks from pragma_database_size()").fetchall()
+    held = path.stat().st_size
+    if held < blocks:
+        raise DamagedWarehouse(f"its {blocks:,} bytes of blocks were cut off at {held:,}")
 
 
 def _create(connection: duckdb.DuckDBPyConnection) -> None:

@@ -181,7 +181,7 @@ def test_metrics_tell_how_the_installation_does(installation: Path) -> None:
     assert metrics["loupan_snapshot_rows"][nothing] == sum(state["rows"].values())
     assert metrics["loupan_refresh_outcome"] == {
         frozenset({("outcome", outcome)}): float(outcome == "published")
-        for outcome in ("published", "refused", "error")
+        for outcome in ("published", "unchanged", "refused", "error")
     }
     assert metrics["loupan_refresh_seconds"][nothing] > 0
     assert metrics["loupan_refresh_failed_checks"][nothing] == 0
