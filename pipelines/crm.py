@@ -77,7 +77,7 @@ class Crm:
     def __init__(self, dialect: Dialect, connection: Any, silence: Silence | None, version: str = "") -> None:
         self._dialect, self._connection, self._silence, self._version = dialect, connection, silence, version
         self.where = dialect.where
-        self.failure: IngestError | None = None
+        self.failure: BaseException | None = None
         """What broke a stream while another program was reading from it."""
         self._columns: dict[str, dict[str, str]] | None = None
 
@@ -209,6 +209,11 @@ class Crm:
                             first = False
                 except (DriverError, OSError, pa.ArrowException) as error:
                     self.failure = self.error(what, error)
+                    raise
+                except BaseException as error:
+                    # Ctrl-C, as Python and as Dagster raise it: the engine would turn it into an error of its own.
+                    if not isinstance(error, Exception | GeneratorExit):
+                        self.failure = error
                     raise
 
             yield pa.RecordBatchReader.from_batches(schema, batches())

@@ -133,6 +133,10 @@ class _Sqlite:
                 continue
             except OSError:
                 return ""
+            if not head:
+                # A reader has made it where there was none: no commit is in it.
+                parts.append("none")
+                continue
             if time.time() - status.st_mtime < _SETTLED_SECONDS:
                 return ""
             parts.append(f"{status.st_ino} {status.st_size} {status.st_mtime_ns} {head.hex()}")

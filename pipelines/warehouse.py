@@ -102,7 +102,6 @@ def open_warehouse(path: Path, memory: str = "") -> Iterator[duckdb.DuckDBPyConn
         connection.execute("set preserve_insertion_order = false")
         if memory:
             connection.execute(f"set memory_limit = '{memory}'")
-        _require_length(connection, path)
         _create(connection)
         yield connection
     except duckdb.Error as error:
@@ -113,14 +112,6 @@ def open_warehouse(path: Path, memory: str = "") -> Iterator[duckdb.DuckDBPyConn
     finally:
         if connection is not None:
             connection.close()
-
-
-def _require_length(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
-    """Notice a file that was cut off, also where nothing is read of the part that is gone."""
-    ((blocks,),) = connection.execute("select block_size * total_blocks from pragma_database_size()").fetchall()
-    held = path.stat().st_size
-    if held < blocks:
-        raise DamagedWarehouse(f"its {blocks:,} bytes of blocks were cut off at {held:,}")
 
 
 def _create(connection: duckdb.DuckDBPyConnection) -> None:

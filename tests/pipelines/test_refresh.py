@@ -138,7 +138,7 @@ def test_a_refresh_after_nothing_was_written_publishes_nothing_until_the_day_end
     # It was loaded when nobody was writing.
     company.change_crm("update customer set name = name || '!' where id = 1")
     _settle(crm)
-    company.refresh()
+    company.run("refresh", "--as-of", f"{AS_OF}T16:30:00")
     published = company.current()
 
     said = company.run("refresh", "--as-of", f"{AS_OF}T17:30:00")
