@@ -1,7 +1,7 @@
 """The cookies of the web app, and the tokens that prove a form came from a page of ours.
 
 Before anybody is signed in, a form carries the signature of a random cookie; afterwards that of the session's token.
-The key of the signatures lives as long as the process.
+The key of the signatures lives as long as the processes that serve.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from collections.abc import Mapping
 from starlette.responses import Response
 from starlette.types import Scope
 
+from loupan import web_worker
 from loupan.settings import get_settings
 
 _SESSION, _FORM, _LANGUAGE = "loupan_session", "loupan_form", "loupan_language"
 # A browser takes a cookie of this name from nobody but this very host, over HTTPS.
 _HOST_ONLY = "__Host-"
-_KEY = secrets.token_bytes(32)
 FIELD = "form_token"
 
 
@@ -92,7 +92,7 @@ def keep_form_cookie(response: Response, value: str, *, secure: bool) -> None:
 
 def form_token(tied_to: str) -> str:
     """Return what a form carries to prove that a page of ours made it, for this session or form cookie."""
-    return hmac.new(_KEY, tied_to.encode("utf-8", "replace"), hashlib.sha256).hexdigest()
+    return hmac.new(web_worker.key("forms"), tied_to.encode("utf-8", "replace"), hashlib.sha256).hexdigest()
 
 
 def is_ours(cookies: Mapping[str, str], given: str, *, secure: bool) -> bool:

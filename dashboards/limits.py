@@ -1,6 +1,8 @@
 """How much one browser, or one address, may ask for at a time; beyond it the answer is 429 with when to come back.
 
-Counted in the memory of this process: each of several processes counts for itself.
+Requests of strangers are counted over all processes that serve the web app. What a session asks for is counted in the
+memory of the one process that the balancer leads it to; an address may have that many tabs open at each process, and
+each is what the limit protects.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Scope
 
-from dashboards.throttle import Throttle
+from dashboards.throttle import Throttle, throttle
 from data_entry.downloads import language
 from loupan.i18n import marked, translator
 from loupan.settings import Settings
@@ -37,7 +39,7 @@ class Limits:
     """
 
     def __init__(self, settings: Settings, clock: Callable[[], float] = time.monotonic) -> None:
-        self._strangers = Throttle(settings.strangers_a_minute, _MINUTE, clock=clock)
+        self._strangers = throttle("strangers", settings.strangers_a_minute, _MINUTE, clock=clock)
         self._downloads = Throttle(settings.downloads_a_minute, _MINUTE, clock=clock)
         self._uploads = Throttle(settings.uploads_a_minute, _MINUTE, clock=clock)
         self._most = {"session": settings.connections_per_session, "address": settings.connections_per_address}

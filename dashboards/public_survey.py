@@ -21,7 +21,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from dashboards.gate import CrmNotReady, ready_engine
-from dashboards.throttle import Throttle
+from dashboards.throttle import Attempts, throttle
 from data_entry.access import SYSTEM
 from data_entry.services import surveys
 from data_entry.services.errors import Invalid, NotFound, Refused
@@ -50,7 +50,7 @@ _MESSAGES = {
 _STATUS = {"unknown": 404, "busy": 429, "foreign": 403, "large": 413, "not_ready": 503}
 
 
-def route(engine: Callable[[], sa.Engine], clock: Clock = utc_now, limit: Throttle | None = None) -> Route:
+def route(engine: Callable[[], sa.Engine], clock: Clock = utc_now, limit: Attempts | None = None) -> Route:
     """Return the route of the page.
 
     Args:
@@ -58,7 +58,7 @@ def route(engine: Callable[[], sa.Engine], clock: Clock = utc_now, limit: Thrott
         clock: tells the moment.
         limit: of the requests per address; by default what the settings say.
     """
-    counted = limit or Throttle(get_settings().survey_requests_a_minute, 60)
+    counted = limit or throttle("surveys", get_settings().survey_requests_a_minute, 60)
 
     async def page(request: Request) -> Response:
         token = request.path_params["token"]

@@ -1,7 +1,8 @@
 """The web server: Streamlit as an ASGI application behind our own middleware and the gate.
 
-By itself it listens on this machine only, since it speaks no TLS. Requests whose Host header names neither this machine
-nor one of LOUPAN_HOSTS are refused: a page on the web could otherwise reach the server by rebinding its own name.
+By itself it listens on this machine only, since it speaks no TLS; as one of several processes, on a socket that only
+the balancer in front of them reaches. Requests whose Host header names neither this machine nor one of LOUPAN_HOSTS
+are refused: a page on the web could otherwise reach the server by rebinding its own name.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from streamlit import App, config
 from streamlit import logger as streamlit_logger
 
 from dashboards import cookies, incidents, shell, telemetry
+from dashboards.from_balancer import behind_balancer
 from dashboards.gate import Gate, Visits, ready_engine
 from dashboards.policy import inline_script_hashes
 from dashboards.sign_in import SignIn
@@ -36,8 +38,10 @@ from dashboards.warm_up import warm_up
 from data_entry.access import SYSTEM
 from data_entry.services import accounts
 from data_entry.services.work import reading
+from loupan import web_worker
 from loupan.errors import LoupanError
 from loupan.settings import get_settings
+from loupan.web_worker import Worker
 
 HOST = "127.0.0.1"
 DEFAULT_PORT = 8501
@@ -239,6 +243,8 @@ def create_app(setup_token: str | None = None) -> App:
         ],
     )
     _require_configuration()
+    # Signs what a provider's sign-in keeps in the browser between two requests, which two processes may answer.
+    config.set_option("server.cookieSecret", web_worker.key("cookies").hex())
     if get_settings().host_names:
         config.set_option("server.allowedHosts", hosts)
     return app
@@ -264,8 +270,6 @@ def serve(port: int = DEFAULT_PORT, host: str = HOST, setup_token: str | None = 
     Raises:
         ServerError: if the address cannot be listened on, or the configuration is overruled.
     """
-    _log_like_everything()
-    app = create_app(setup_token)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -275,22 +279,55 @@ def serve(port: int = DEFAULT_PORT, host: str = HOST, setup_token: str | None = 
             raise ServerError(
                 f"Cannot listen on {host}:{port}: {error.strerror}. Choose others with `loupan serve --host --port`."
             ) from error
-        # Before Streamlit's runtime exists: drawing the page needs one of its own, and there is one per process.
-        warm_up(SCRIPT)
-        uvicorn.Server(
-            uvicorn.Config(
-                app,
-                ws_max_size=_LARGEST_MESSAGE,
-                # Like Streamlit by itself: a page's hundred small messages cost more to compress than to send.
-                ws_per_message_deflate=False,
-                access_log=False,
-                # Its own handlers would write beside ours.
-                log_config=None,
-                server_header=False,
-                # Open pages are asked to come back; a page that is being drawn has this long to end.
-                timeout_graceful_shutdown=GRACE_SECONDS,
-            )
-        ).run(sockets=[listener])
+        _run(listener, setup_token)
+
+
+def serve_as(worker: Worker, setup_token: str | None = None) -> None:
+    """Serve the web app as one of several processes until it is stopped.
+
+    Args:
+        worker: which; this process has become it.
+        setup_token: opens the page that makes the first administrator; the same in all processes.
+
+    Raises:
+        ServerError: if the socket cannot be listened on, or the configuration is overruled.
+    """
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+        try:
+            worker.socket.unlink(missing_ok=True)  # of a process that was killed
+            listener.bind(str(worker.socket))
+        except OSError as error:
+            raise ServerError(
+                f"Cannot listen on {worker.socket}: {error.strerror}. Check LOUPAN_DATA_DIR, or set TMPDIR to a folder "
+                "of yours."
+            ) from error
+        _run(listener, setup_token)
+
+
+def _run(listener: socket.socket, setup_token: str | None) -> None:
+    """Serve at a socket that is bound."""
+    _log_like_everything()
+    served: ASGIApp = create_app(setup_token)
+    is_behind = listener.family == socket.AF_UNIX
+    if is_behind:
+        served = behind_balancer(served)
+    # Before Streamlit's runtime exists: drawing the page needs one of its own, and there is one per process.
+    warm_up(SCRIPT)
+    uvicorn.Server(
+        uvicorn.Config(
+            served,
+            ws_max_size=_LARGEST_MESSAGE,
+            # Like Streamlit by itself: a page's hundred small messages cost more to compress than to send.
+            ws_per_message_deflate=False,
+            access_log=False,
+            # Its own handlers would write beside ours.
+            log_config=None,
+            server_header=False,
+            proxy_headers=not is_behind,
+            # Open pages are asked to come back; a page that is being drawn has this long to end.
+            timeout_graceful_shutdown=GRACE_SECONDS,
+        )
+    ).run(sockets=[listener])
 
 
 def _log_like_everything() -> None:

@@ -19,7 +19,7 @@ from starlette.routing import Route
 
 from dashboards import cookies
 from dashboards.gate import NEW_PASSWORD, CrmNotReady, Visits, ready_engine
-from dashboards.throttle import Throttle
+from dashboards.throttle import throttle
 from data_entry.access import SYSTEM
 from data_entry.services import accounts, passwords, sessions
 from data_entry.services.accounts import SignedIn
@@ -81,8 +81,8 @@ class SignIn:
 
     def __init__(self, visits: Visits, setup_token: str | None = None, clock: Clock = utc_now) -> None:
         self.visits, self.setup_token, self.clock = visits, setup_token, clock
-        self.by_address = Throttle(_BY_ADDRESS, _WINDOW_SECONDS)
-        self.by_login = Throttle(_BY_LOGIN, _WINDOW_SECONDS)
+        self.by_address = throttle("sign-in by address", _BY_ADDRESS, _WINDOW_SECONDS)
+        self.by_login = throttle("sign-in by login", _BY_LOGIN, _WINDOW_SECONDS)
         # Each hash takes 64 MiB and a core.
         self._hashing = CapacityLimiter(4)
 

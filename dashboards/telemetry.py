@@ -1,7 +1,8 @@
 """``/metrics`` in the format of Prometheus: how the web app and the data it shows do.
 
 For whoever asks on this machine, and for who brings the token of ``LOUPAN_METRICS_TOKEN``. Names of people, of
-customers and of what they look for are in no label.
+customers and of what they look for are in no label. Where several processes serve the web app, whichever is asked tells
+the sums over all, those that have died included.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 
+import psutil
 import sqlalchemy as sa
 from prometheus_client import (
     CollectorRegistry,
@@ -24,8 +26,9 @@ from prometheus_client import (
     PlatformCollector,
     ProcessCollector,
     generate_latest,
+    multiprocess,
 )
-from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 from starlette.requests import Request
@@ -39,6 +42,7 @@ from dashboards.local import is_local
 from data_entry.access import SYSTEM
 from data_entry.services import sessions
 from data_entry.services.work import reading
+from loupan import web_worker
 from loupan.errors import LoupanError
 from loupan.refresh_state import last_refresh, read_history
 from loupan.settings import Settings, get_settings
@@ -50,7 +54,9 @@ ProcessCollector(registry=REGISTRY)
 PlatformCollector(registry=REGISTRY)
 GCCollector(registry=REGISTRY)
 REQUESTS = Counter("loupan_http_requests", "Answered HTTP requests.", ["route", "status"], registry=REGISTRY)
-CONNECTIONS = Gauge("loupan_open_pages", "Open websockets, one for each open page.", registry=REGISTRY)
+CONNECTIONS = Gauge(
+    "loupan_open_pages", "Open websockets, one for each open page.", registry=REGISTRY, multiprocess_mode="livesum"
+)
 PAGE_SECONDS = Histogram(
     "loupan_page_run_seconds",
     "How long the script took to draw a page.",
@@ -204,16 +210,60 @@ def _free(settings: Settings) -> float:
     return shutil.disk_usage(folder).free
 
 
+class _Processes(Collector):
+    """The processes that serve the web app, where there are several.
+
+    Args:
+        shared: what they share.
+    """
+
+    def __init__(self, shared: web_worker.Shared) -> None:
+        self._shared = shared
+
+    def collect(self) -> Iterable[Metric]:
+        up = GaugeMetricFamily("loupan_web_process_up", "Whether the process lives.", labels=["process"])
+        memory = GaugeMetricFamily(
+            "loupan_web_process_resident_memory_bytes", "Memory in use, what is shared included.", labels=["process"]
+        )
+        cpu = CounterMetricFamily("loupan_web_process_cpu_seconds", "CPU time used.", labels=["process"])
+        for name, pid in self._shared.pids().items():
+            try:
+                process = psutil.Process(pid)
+                with process.oneshot():
+                    times = process.cpu_times()
+                    cpu.add_metric([name], times.user + times.system)
+                    memory.add_metric([name], float(process.memory_info().rss))
+                up.add_metric([name], 1.0)
+            except psutil.Error:
+                up.add_metric([name], 0.0)
+        yield from (up, memory, cpu)
+
+
+def _together(shared: web_worker.Shared) -> CollectorRegistry:
+    """Return the numbers of all processes; open pages of those that died are open no more."""
+    for file in shared.metrics.glob("gauge_live*.db"):
+        pid = int(file.stem.rpartition("_")[2])
+        if not psutil.pid_exists(pid):
+            multiprocess.mark_process_dead(pid, str(shared.metrics))
+    registry = CollectorRegistry()
+    multiprocess.MultiProcessCollector(registry, str(shared.metrics))
+    registry.register(_Processes(shared))
+    PlatformCollector(registry=registry)
+    return registry
+
+
 def routes() -> list[BaseRoute]:
     """Return the route of the metrics."""
     registry = CollectorRegistry()
     registry.register(_Installation())
+    worker = web_worker.current()
 
     def metrics(request: Request) -> Response:  # no coroutine: Starlette runs it in a thread of its own
         if not _may_read(request):
             # As if there were nothing: a stranger need not know.
             return PlainTextResponse("Not found.", 404, {"cache-control": "no-store"})
-        text = generate_latest(REGISTRY) + generate_latest(registry)
+        counted = _together(worker.shared) if worker else REGISTRY
+        text = generate_latest(counted) + generate_latest(registry)
         return Response(text, 200, {"cache-control": "no-store"}, CONTENT_TYPE_LATEST)
 
     return [Route(PATH, metrics)]

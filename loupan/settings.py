@@ -92,6 +92,9 @@ class Settings(BaseSettings):
     )
     drill_cron: str = Field("0 3 * * 0", description="When the newest backup is restored on trial, in cron notation.")
     hosts: str = Field("", description="Names the web app is reached by, beside this machine's; several with commas.")
+    web_processes: int = Field(
+        1, ge=1, le=64, description="How many processes serve the web app; more than one are put behind HAProxy."
+    )
     https: bool = Field(False, description="Whether readers reach the web app over HTTPS, through a proxy.")
     session_idle_minutes: int = Field(
         120, ge=1, le=YEAR_IN_MINUTES, description="How long a signed-in browser may lie unused."

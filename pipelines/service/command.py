@@ -11,11 +11,20 @@ from typing import Annotated
 
 import typer
 
-from loupan import logs
+from loupan import logs, web_worker
 from loupan.console import Format, OutputFormat, visible, write_rows
 from loupan.settings import Settings, get_settings
 from pipelines.service.place import LOOPBACK, ServiceError, held, place_of, require_free, running_pid
-from pipelines.service.programs import PROGRAMS, SUPERVISOR, Addresses, configuration, workspace_text
+from pipelines.service.programs import (
+    BALANCER,
+    PROGRAMS,
+    SUPERVISOR,
+    WEB,
+    Addresses,
+    configuration,
+    prepare_web,
+    workspace_text,
+)
 from pipelines.service.tail import follow, last_lines
 
 app = typer.Typer(help="Run web app and Dagster under one supervisor.", invoke_without_command=True)
@@ -24,8 +33,10 @@ app = typer.Typer(help="Run web app and Dagster under one supervisor.", invoke_w
 NOT_RUNNING = 3
 # What all programs may take together to stop, with some to spare.
 _STOP_SECONDS = 150
-_LOGS = (*PROGRAMS, SUPERVISOR, logs.REFRESH)
-_PROGRAM = typer.Argument(metavar="PROGRAM", help=f"One of {', '.join(PROGRAMS)}; all by default.")
+_OTHER_LOGS = (SUPERVISOR, logs.REFRESH)
+_ALL = f"One of {', '.join(PROGRAMS)}"
+_OF_SEVERAL = f"or {BALANCER}, web-1, web-2 and so on where LOUPAN_WEB_PROCESSES is more than one; all by default."
+_PROGRAM = typer.Argument(metavar="PROGRAM", help=f"{_ALL}, {_OF_SEVERAL}")
 
 
 @app.callback()
@@ -75,13 +86,8 @@ def start(
 
 def _write(settings: Settings, addresses: Addresses) -> None:
     place = place_of(settings)
-    for name in (place.control_socket, place.code_socket, place.pid_file):
-        name.unlink(missing_ok=True)  # of a service that was killed: the lock is ours
-    text = configuration(settings, place, addresses)
-    # It holds the password of the socket.
-    descriptor = os.open(place.configuration, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
+    prepare_web(settings, place, addresses.host, addresses.port)
+    place.write_configuration(configuration(settings, place, addresses))
     place.addresses.write_text(json.dumps(asdict(addresses)), encoding="utf-8")
     place.workspace.write_text(workspace_text(place), encoding="utf-8")
 
@@ -154,10 +160,10 @@ def _signal(pid: int, number: signal.Signals) -> None:
 
 @app.command()
 def restart(chosen: Annotated[list[str] | None, _PROGRAM] = None) -> None:
-    """Stop programs and start them again, under the same supervisor."""
+    """Stop programs and start them again, under the same supervisor; several web processes one after the other."""
     from pipelines.service import control
 
-    control.restart(get_settings(), tuple(chosen or PROGRAMS))
+    control.restart(get_settings(), tuple(chosen or ()))
     typer.echo("Restarted.")
 
 
@@ -179,20 +185,31 @@ def reload_definitions() -> None:
     typer.echo("Loaded anew.")
 
 
+def _logs(settings: Settings) -> dict[str, tuple[str, ...]]:
+    """Return what may be asked for → the names of its logs."""
+    known: dict[str, tuple[str, ...]] = {name: (name,) for name in (*PROGRAMS, *_OTHER_LOGS)}
+    if settings.web_processes == 1:
+        return known
+    workers = web_worker.names(settings.web_processes)
+    return {**known, WEB: workers, BALANCER: (BALANCER,), **{name: (name,) for name in workers}}
+
+
 @app.command("logs")
 def show_logs(
     program: Annotated[
         str | None,
-        typer.Argument(metavar="PROGRAM", help=f"One of {', '.join(_LOGS)}; all by default."),
+        typer.Argument(metavar="PROGRAM", help=f"{_ALL}, {', '.join(_OTHER_LOGS)}, {_OF_SEVERAL}"),
     ] = None,
     lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="How many of the last lines of each.")] = 20,
     do_follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what is written from now on.")] = False,
 ) -> None:
     """Show the last lines of the logs."""
-    folder = place_of(get_settings()).logs
-    if program is not None and program not in _LOGS:
-        raise ServiceError(f"There is no log of {program!r}. There are: {', '.join(_LOGS)}.")
-    paths = [folder / f"{name}.log" for name in ([program] if program else _LOGS)]
+    settings = get_settings()
+    known = _logs(settings)
+    if program is not None and program not in known:
+        raise ServiceError(f"There is no log of {program!r}. There are: {', '.join(known)}.")
+    wanted = known[program] if program else dict.fromkeys(name for names in known.values() for name in names)
+    paths = [place_of(settings).logs / f"{name}.log" for name in wanted]
     for path in paths:
         for line in last_lines(path, lines):
             _show(path.stem, line, is_named=program is None)

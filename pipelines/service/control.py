@@ -8,16 +8,20 @@ import time
 import xmlrpc.client
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, cast
 
 import httpx
 from supervisor.xmlrpc import Faults, SupervisorTransport
 
 from loupan.settings import Settings
+from pipelines.service.balancer import Orders
 from pipelines.service.place import LOOPBACK, ServiceError, place_of, running_pid
-from pipelines.service.programs import PROGRAMS
+from pipelines.service.programs import BALANCER, SEVERAL
 
 _READY_SECONDS = 15.0
+# On a machine that is busy with other things.
+_STARTED_SECONDS = 300.0
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,7 @@ class ProgramState:
 
     Attributes:
         name: the program.
+        group: of programs that start and stop together; its name where it stands alone.
         state: in supervisor's words: RUNNING, STARTING, BACKOFF, STOPPING, STOPPED, EXITED, FATAL.
         pid: number of its process, None where there is none.
         seconds: how long it has been in that state.
@@ -33,10 +38,21 @@ class ProgramState:
     """
 
     name: str
+    group: str
     state: str
     pid: int | None
     seconds: int
     note: str
+
+    @property
+    def is_one_of_several(self) -> bool:
+        """Whether other processes do the same meanwhile."""
+        return self.name != self.group
+
+    @property
+    def address(self) -> str:
+        """What supervisor calls it."""
+        return f"{self.group}:{self.name}"
 
 
 def _proxy(settings: Settings) -> Any:
@@ -75,18 +91,20 @@ def states(settings: Settings) -> list[ProgramState]:
     Raises:
         ServiceError: if no service runs, or it does not answer.
     """
-    found = {info["name"]: info for info in _ask(settings, "getAllProcessInfo")}
-    return [
+    found = [
         ProgramState(
-            name,
+            info["name"],
+            info["group"],
             info["statename"],
             info["pid"] or None,
             max(0, info["now"] - (info["start"] if info["pid"] else info["stop"] or info["start"])),
             info["spawnerr"],
         )
-        for name in PROGRAMS
-        if (info := found.get(name))
+        for info in _ask(settings, "getAllProcessInfo")
+        if info["group"] in SEVERAL
     ]
+    # Of ten processes and more the second comes before the tenth.
+    return sorted(found, key=lambda state: (SEVERAL.index(state.group), len(state.name), state.name))
 
 
 def readiness(settings: Settings) -> dict[str, str]:
@@ -108,22 +126,72 @@ def readiness(settings: Settings) -> dict[str, str]:
         return {"web": "does not answer yet"}
 
 
-def restart(settings: Settings, chosen: Sequence[str] = PROGRAMS) -> None:
+def restart(settings: Settings, chosen: Sequence[str] = ()) -> None:
     """Stop programs in order, and start them again.
+
+    Several processes that serve the web app are restarted one after the other if they are chosen: the others serve
+    meanwhile, and nobody is refused.
+
+    Args:
+        settings: name the data folder.
+        chosen: names of programs, or of groups of them; none for all.
 
     Raises:
         ServiceError: if there is no such program or no service, or one does not come up.
     """
-    unknown = set(chosen) - set(PROGRAMS)
+    listed = states(settings)
+    known = dict.fromkeys(name for state in listed for name in (state.group, state.name))
+    unknown = set(chosen) - set(known)
     if unknown:
-        raise ServiceError(f"There is no program {', '.join(sorted(unknown))}. There are: {', '.join(PROGRAMS)}.")
-    by_name = {state.name: state for state in states(settings)}
-    for name in reversed([name for name in PROGRAMS if name in chosen]):
-        if by_name[name].state not in ("STOPPED", "EXITED", "FATAL"):
-            _ask(settings, "stopProcess", name, True)
-    for name in PROGRAMS:
-        if name in chosen:
-            _ask(settings, "startProcess", name, True)
+        raise ServiceError(f"There is no program {', '.join(sorted(unknown))}. There are: {', '.join(known)}.")
+    picked = [state for state in listed if not chosen or {state.group, state.name} & set(chosen)]
+    in_turn = [state for state in picked if chosen and BALANCER not in chosen and state.is_one_of_several]
+    at_once = [state for state in picked if state not in in_turn]
+    for state in reversed(at_once):
+        _stop(settings, state)
+    for state in at_once:
+        _ask(settings, "startProcess", state.address, True)
+    for state in in_turn:
+        _restart_behind_balancer(settings, state)
+
+
+def _stop(settings: Settings, state: ProgramState) -> None:
+    if state.state not in ("STOPPED", "EXITED", "FATAL"):
+        _ask(settings, "stopProcess", state.address, True)
+
+
+def _restart_behind_balancer(settings: Settings, state: ProgramState) -> None:
+    """Restart a process while the balancer leads readers to the others; its pages come back there."""
+    balancer = Orders(place_of(settings))
+    balancer.close(state.name)
+    try:
+        _stop(settings, state)
+        _ask(settings, "startProcess", state.address, True)
+        _wait_for_health(place_of(settings).worker_socket(state.name), state.name)
+    finally:
+        balancer.open(state.name)
+    if not balancer.wait_until_up(state.name, _READY_SECONDS):
+        raise ServiceError(
+            f"The balancer does not find {state.name} again. See `loupan service logs balancer`; the processes after "
+            "it were not restarted."
+        )
+
+
+def _wait_for_health(socket: Path, name: str) -> None:
+    deadline = time.monotonic() + _STARTED_SECONDS
+    with httpx.Client(transport=httpx.HTTPTransport(uds=str(socket)), timeout=_READY_SECONDS) as client:
+        while True:
+            try:
+                if client.get("http://localhost/healthz").is_success:
+                    return
+            except httpx.HTTPError:
+                pass
+            if time.monotonic() > deadline:
+                raise ServiceError(
+                    f"{name} has not come up within {_STARTED_SECONDS:g} s. See `loupan service logs {name}`; the "
+                    "processes after it were not restarted."
+                )
+            time.sleep(0.2)
 
 
 def wait_for_end(settings: Settings, seconds: float) -> bool:

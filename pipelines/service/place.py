@@ -68,10 +68,42 @@ class Place:
         """Where the code server answers."""
         return self.sockets / "code.sock"
 
+    def worker_socket(self, name: str) -> Path:
+        """Where one of several web processes listens."""
+        return self.sockets / f"{name}.sock"
+
+    @property
+    def shared(self) -> Path:
+        """Folder that several web processes share."""
+        return self.folder / "web"
+
+    @property
+    def balancer_socket(self) -> Path:
+        """Where the balancer in front of them takes orders."""
+        return self.sockets / "balance.sock"
+
+    @property
+    def balancer_configuration(self) -> Path:
+        """Configuration of the balancer, written at every start."""
+        return self.folder / "haproxy.cfg"
+
+    @property
+    def starting_page(self) -> Path:
+        """What the balancer answers while no process can serve."""
+        return self.folder / "starting.http"
+
     @property
     def marker(self) -> str:
         """What every process of this service carries in its environment."""
         return sha256(str(self.folder).encode()).hexdigest()[:16]
+
+    def write_configuration(self, text: str) -> None:
+        """Write supervisor's configuration for its owner's eyes alone: it holds the password of the socket."""
+        for name in (self.control_socket, self.code_socket, self.pid_file):
+            name.unlink(missing_ok=True)  # of a supervisor that was killed: the lock is ours
+        descriptor = os.open(self.configuration, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
 
     def make(self) -> None:
         """Make the folders.
@@ -103,6 +135,16 @@ def place_of(settings: Settings) -> Place:
         name = f"loupan-{os.geteuid()}-{sha256(os.fsencode(folder)).hexdigest()[:12]}"
         sockets = Path(tempfile.gettempdir()) / name
     return Place(folder, sockets, settings.data_dir / "logs")
+
+
+def place_alone(settings: Settings, port: int) -> tuple[Settings, Place]:
+    """Return where `loupan serve` keeps the files of several processes on a port, beside a service there may be.
+
+    The settings are those of a data folder within the data folder: what takes settings to speak to a service takes
+    these to speak to it.
+    """
+    within = settings.model_copy(update={"data_dir": settings.data_dir / "serve" / str(port)})
+    return within, place_of(within)
 
 
 def _lock_path(settings: Settings) -> Path:

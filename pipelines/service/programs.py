@@ -6,22 +6,26 @@ import configparser
 import io
 import secrets
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import yaml
 
+from loupan import web_worker
 from loupan.settings import PREFIX, Settings
 from loupan.supervised import MARKER
+from pipelines.service import balancer
 from pipelines.service.place import Place
 
-WEB, DAGSTER, DAEMON, CODE = "web", "dagster", "daemon", "code"
+WEB, BALANCER, DAGSTER, DAEMON, CODE = "web", "balancer", "dagster", "daemon", "code"
 SUPERVISOR = "supervisor"
 # How long a refresh has to end when the service stops.
 CODE_STOP_SECONDS = 60
 # In the order in which they start, and the reverse of that in which they stop: first nobody reads, then no run is
 # started, and last the run there may be has a minute to end.
 PROGRAMS = (CODE, DAEMON, DAGSTER, WEB)
+# The web app as several processes: told apart by the names that `loupan.web_worker` gives them.
+SEVERAL = (CODE, DAEMON, DAGSTER, BALANCER, WEB)
 USER = "loupan"
 # As `dagster dev -m` names it, so that schedules keep their state between `loupan orchestrate` and the service.
 LOCATION = "pipelines.definitions"
@@ -39,6 +43,8 @@ class Program:
         start_seconds: how long it has to live to count as started.
         stop_seconds: how long it may take to stop before it is killed with all it started.
         stops_alone: whether it stops what it started by itself, when that has come to an end.
+        group: of the programs that start and stop together with it; empty for one that stands alone.
+        environment: variables of its own.
     """
 
     name: str
@@ -46,6 +52,8 @@ class Program:
     start_seconds: int
     stop_seconds: int
     stops_alone: bool = False
+    group: str = ""
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -65,7 +73,6 @@ class Addresses:
 
 def programs(settings: Settings, place: Place, addresses: Addresses) -> list[Program]:
     """Return the programs, in the order in which they start."""
-    loupan = [sys.executable, "-c", "from loupan.cli import run; run()"]
     workspace = ["--workspace", str(place.workspace), "--log-format", "json"]
     level = settings.log_level
     after_code = [sys.executable, "-m", "pipelines.service.after", str(place.code_socket)]
@@ -94,8 +101,53 @@ def programs(settings: Settings, place: Place, addresses: Addresses) -> list[Pro
             5,
             20,
         ),
-        Program(WEB, [*loupan, "serve", "--host", addresses.host, "--port", str(addresses.port)], 5, 30),
+        *web_programs(settings, place, addresses.host, addresses.port),
     ]  # fmt: skip
+
+
+def web_programs(settings: Settings, place: Place, host: str, port: int) -> list[Program]:
+    """Return what serves the web app at an address: one process, or a balancer and several behind it.
+
+    Raises:
+        ServiceError: if there are to be several and the balancer is not installed.
+    """
+    serve = [sys.executable, "-c", "from loupan.cli import run; run()", "serve"]
+    if settings.web_processes == 1:
+        return [Program(WEB, [*serve, "--host", host, "--port", str(port)], 5, 30)]
+    shared = web_worker.Shared(place.shared)
+    # In the foreground and in one process; open pages end with the processes behind it.
+    program = [balancer.executable(settings.web_processes), "-db", "-q", "-f", str(place.balancer_configuration)]
+    return [
+        Program(BALANCER, program, 1, 10),
+        *(
+            Program(
+                name,
+                [*serve, "--socket", str(place.worker_socket(name)), "--shared", str(place.shared)],
+                5,
+                30,
+                group=WEB,
+                environment={"PROMETHEUS_MULTIPROC_DIR": str(shared.metrics)},
+            )
+            for name in web_worker.names(settings.web_processes)
+        ),
+    ]
+
+
+def prepare_web(settings: Settings, place: Place, host: str, port: int) -> None:
+    """Write what several web processes and their balancer need; nothing where there is one.
+
+    Raises:
+        ServiceError: if the balancer is not installed, or does not accept what it is told.
+    """
+    if settings.web_processes == 1:
+        return
+    program = balancer.executable(settings.web_processes)
+    web_worker.Shared(place.shared).make()
+    workers = web_worker.names(settings.web_processes)
+    place.starting_page.write_bytes(balancer.starting_page().encode())
+    text = balancer.configuration(place, host, port, workers, settings.session_hours)
+    place.balancer_configuration.write_text(text, encoding="utf-8")
+    balancer.check(program, place.balancer_configuration)
 
 
 def workspace_text(place: Place) -> str:
@@ -111,12 +163,43 @@ def _quoted(arguments: Sequence[str]) -> str:
 
 
 def configuration(settings: Settings, place: Place, addresses: Addresses) -> str:
-    """Return supervisor's configuration: a socket of our own for orders, nothing on the network."""
+    """Return supervisor's configuration for the whole service."""
+    environment = {f"{PREFIX}DAGSTER_PORT": str(addresses.dagster_port)}
+    return configuration_of(settings, place, programs(settings, place, addresses), environment)
+
+
+def configuration_of(
+    settings: Settings,
+    place: Place,
+    listed: Sequence[Program],
+    environment: Mapping[str, str],
+    *,
+    is_to_terminal: bool = False,
+) -> str:
+    """Return supervisor's configuration: a socket of our own for orders, nothing on the network.
+
+    Args:
+        settings: how much is logged.
+        place: where files go.
+        listed: the programs, in the order in which they start.
+        environment: variables of all programs.
+        is_to_terminal: whether programs write where the supervisor does, and not into logs.
+    """
 
     def path(value: object) -> str:
         return str(value).replace("%", "%%")
 
-    environment = {MARKER: place.marker, f"{PREFIX}DAGSTER_PORT": addresses.dagster_port, "PYTHONUNBUFFERED": 1}
+    common = {MARKER: place.marker, "PYTHONUNBUFFERED": "1", **environment}
+
+    def log(program: Program) -> dict[str, str]:
+        if is_to_terminal:
+            return {"stdout_logfile": "/dev/stdout", "stdout_logfile_maxbytes": "0"}
+        return {
+            "stdout_logfile": path(place.logs / f"{program.name}.log"),
+            "stdout_logfile_maxbytes": f"{settings.log_megabytes}MB",
+            "stdout_logfile_backups": str(settings.log_files),
+        }
+
     password = secrets.token_urlsafe(24)
     parser = configparser.RawConfigParser(delimiters=("=",))
     parser["supervisord"] = {
@@ -139,7 +222,7 @@ def configuration(settings: Settings, place: Place, addresses: Addresses) -> str
     parser["rpcinterface:supervisor"] = {
         "supervisor.rpcinterface_factory": "supervisor.rpcinterface:make_main_rpcinterface"
     }
-    for number, program in enumerate(programs(settings, place, addresses)):
+    for number, program in enumerate(listed):
         parser[f"program:{program.name}"] = {
             "command": _quoted(program.command),
             "priority": str(100 * (number + 1)),
@@ -150,11 +233,16 @@ def configuration(settings: Settings, place: Place, addresses: Addresses) -> str
             "stopasgroup": "false" if program.stops_alone else "true",
             "killasgroup": "true",
             "redirect_stderr": "true",
-            "stdout_logfile": path(place.logs / f"{program.name}.log"),
-            "stdout_logfile_maxbytes": f"{settings.log_megabytes}MB",
-            "stdout_logfile_backups": str(settings.log_files),
-            "environment": ",".join(f'{name}="{value}"' for name, value in environment.items()),
+            **log(program),
+            "environment": ",".join(
+                f'{name}="{path(value)}"' for name, value in {**common, **program.environment}.items()
+            ),
         }
+    for group in dict.fromkeys(program.group for program in listed if program.group):
+        members = [(number, program.name) for number, program in enumerate(listed) if program.group == group]
+        parser[f"group:{group}"] = {
+            "programs": ",".join(name for _, name in members), "priority": str(100 * (members[0][0] + 1)),
+        }  # fmt: skip
     text = io.StringIO()
     parser.write(text)
     return text.getvalue()
