@@ -72,6 +72,11 @@ class Place:
         """Where one of several web processes listens."""
         return self.sockets / f"{name}.sock"
 
+    def forget_sockets(self) -> None:
+        """Remove what web processes and their balancer listened on; all others do so themselves."""
+        for left in (self.balancer_socket, *self.sockets.glob("web-*.sock")):
+            left.unlink(missing_ok=True)
+
     @property
     def shared(self) -> Path:
         """Folder that several web processes share."""

@@ -131,6 +131,7 @@ def run(place: Place, settings: Settings) -> None:
     options.close_httpservers()
     _let_a_refresh_end(settings, options.signal_receiver)
     end_strays(place)
+    place.forget_sockets()
 
 
 def _let_a_refresh_end(settings: Settings, signals: _Signals) -> None:
