@@ -141,9 +141,10 @@ def check(program: str, path: Path) -> None:
     Raises:
         ServiceError: if it does not accept it, with what it says.
     """
-    done = subprocess.run([program, "-c", "-q", "-f", str(path)], capture_output=True, text=True, check=False)  # noqa: S603
+    done = subprocess.run([program, "-c", "-f", str(path)], capture_output=True, text=True, check=False)  # noqa: S603
     if done.returncode:
-        said = " ".join(done.stderr.split())
+        alerts = [line.partition(" : ")[2] for line in done.stderr.splitlines() if line.startswith("[ALERT]")]
+        said = " ".join(" ".join(alerts or [done.stderr]).split()).removesuffix(".")
         raise ServiceError(f"HAProxy does not accept {path}: {said}. Loupan needs HAProxy 2.6 or newer.")
 
 
