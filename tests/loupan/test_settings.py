@@ -40,6 +40,8 @@ def refused(monkeypatch: pytest.MonkeyPatch, **variables: str) -> str:
         ("LOUPAN_DATA_DIR", "/etc/passwd", "/etc/passwd is a file; name a folder"),
         ("LOUPAN_DATA_DIR", "/etc/passwd/var", "/etc/passwd is a file; name a folder"),
         ("LOUPAN_DATA_DIR", "~nobody-of-this-name/x", "name another folder"),
+        ("LOUPAN_WEB_PROCESSES", "0", "greater than or equal to 1"),
+        ("LOUPAN_WEB_PROCESSES", "many", "should be a valid integer"),
         ("LOUPAN_ENGINE", "flink", "Input should be 'duckdb' or 'spark'"),
         ("LOUPAN_SPARK_REMOTE", "spark://master:7077", "use one like 'sc://spark.example.com:15002'"),
         ("LOUPAN_SPARK_MEMORY", "2 GB", "use one like '8g' or '512m'"),

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Install the browser, a Chinese font and the database server that tests drive, where apt may; `java`: what Spark runs on.
+# Install the browser, a Chinese font, the database server and the balancer that tests drive, where apt may; `java`: what Spark runs on.
 # Where it may not, the tests that need them skip and say so.
 set -u
 missing=()
@@ -10,6 +10,7 @@ else
   command -v chromium-headless-shell >/dev/null || missing+=(chromium-headless-shell)
   command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing+=(postgresql)
   ls /usr/lib/*/faketime/libfaketime.so.1 >/dev/null 2>&1 || missing+=(faketime)
+  PATH="$PATH:/usr/local/sbin:/usr/sbin" command -v haproxy >/dev/null || missing+=(haproxy)
   fc-list :lang=zh 2>/dev/null | grep -q . || missing+=(fonts-wqy-microhei fontconfig)
 fi
 [ ${#missing[@]} -eq 0 ] && exit 0

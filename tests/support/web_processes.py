@@ -122,12 +122,13 @@ class Browser:
 
 @contextmanager
 def running_site(data_dir: Path, processes: int, environment: Mapping[str, str] | None = None) -> Iterator[Site]:
-    """Run ``loupan serve`` with several processes until all of them serve."""
+    """Run ``loupan serve`` with so many processes until all of them serve."""
     own = {"LOUPAN_WEB_PROCESSES": str(processes), **(environment or {})}
     with running_server(data_dir, own) as address:
         within, place = place_alone(Settings(data_dir=data_dir), int(address.rpartition(":")[2]))
         site = Site(address, data_dir, within, place, processes)
-        site.wait_until_up()
+        if processes > 1:
+            site.wait_until_up()
         yield site
 
 

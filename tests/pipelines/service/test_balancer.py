@@ -43,9 +43,8 @@ def test_haproxy_takes_it_whatever_the_folder_is_called(haproxy, tmp_path, monke
 def test_what_haproxy_does_not_take_is_said_before_anything_starts(haproxy, tmp_path) -> None:
     bad = tmp_path / "haproxy.cfg"
     bad.write_text("frontend web\n    bind nonsense\n")
-    with pytest.raises(
-        ServiceError, match=r"HAProxy does not accept .*haproxy.cfg: .*'nonsense'.*2\.6 or newer"
-    ) as said:
+    said_so = r"HAProxy does not accept .*haproxy.cfg: .*'nonsense'.*2\.6 or newer"
+    with pytest.raises(ServiceError, match=said_so) as said:
         balancer.check(haproxy, bad)
     assert "ALERT" not in str(said.value)
     with pytest.raises(ServiceError, match="cannot hold"):
