@@ -116,7 +116,7 @@ def web_programs(settings: Settings, place: Place, host: str, port: int) -> list
         return [Program(WEB, [*serve, "--host", host, "--port", str(port)], 5, 30)]
     shared = web_worker.Shared(place.shared)
     # In the foreground and in one process; open pages end with the processes behind it.
-    program = [balancer.executable(settings.web_processes), "-db", "-q", "-f", str(place.balancer_configuration)]
+    program = [balancer.executable(settings.web_processes), "-db", "-f", str(place.balancer_configuration)]
     return [
         Program(BALANCER, program, 1, 10),
         *(
