@@ -36,7 +36,7 @@ def serve(settings: Settings, host: str, port: int) -> None:
         place.make()
         logs.to_file(place.logs / f"{SUPERVISOR}.log", settings, program=SUPERVISOR)
         supervision.end_strays(place)
-        prepare_web(settings, place, host, port)
+        prepare_web(settings, place, host, port, is_to_terminal=True)
         listed = web_programs(settings, place, host, port)
         place.write_configuration(configuration_of(settings, place, listed, {}, is_to_terminal=True))
         supervision.run(place, settings)

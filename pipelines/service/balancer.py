@@ -57,7 +57,9 @@ def _quoted(value: object) -> str:
     return "'" + text.replace("'", "'\\''") + "'"
 
 
-def configuration(place: Place, host: str, port: int, workers: Sequence[str], session_hours: int) -> str:
+def configuration(
+    place: Place, host: str, port: int, workers: Sequence[str], session_hours: int, *, is_to_terminal: bool = False
+) -> str:
     """Return HAProxy's configuration.
 
     Args:
@@ -66,13 +68,15 @@ def configuration(place: Place, host: str, port: int, workers: Sequence[str], se
         port: TCP port to listen on.
         workers: names of the processes behind it.
         session_hours: how long a login lasts; so long its process is remembered.
+        is_to_terminal: whether somebody looks on, for whom it need not tell the time.
     """
+    # Of processes that come and go; requests are not logged: their addresses hold what people look for.
+    log = "" if is_to_terminal else "log stdout format iso daemon notice"
     servers = "\n".join(f"    server {name} {_quoted(f'unix@{place.worker_socket(name)}')}" for name in workers)
     return f"""\
 # Written at every start of the service.
 global
-    # Of processes that come and go; requests are not logged: their addresses hold what people look for.
-    log stdout format iso daemon notice
+    {log}
     stats socket {_quoted(f"unix@{place.balancer_socket}")} mode 600 level admin
     fd-hard-limit 20000
     tune.bufsize 32768

@@ -133,7 +133,7 @@ def web_programs(settings: Settings, place: Place, host: str, port: int) -> list
     ]
 
 
-def prepare_web(settings: Settings, place: Place, host: str, port: int) -> None:
+def prepare_web(settings: Settings, place: Place, host: str, port: int, *, is_to_terminal: bool = False) -> None:
     """Write what several web processes and their balancer need; nothing where there is one.
 
     Raises:
@@ -145,7 +145,7 @@ def prepare_web(settings: Settings, place: Place, host: str, port: int) -> None:
     web_worker.Shared(place.shared).make()
     workers = web_worker.names(settings.web_processes)
     place.starting_page.write_bytes(balancer.starting_page().encode())
-    text = balancer.configuration(place, host, port, workers, settings.session_hours)
+    text = balancer.configuration(place, host, port, workers, settings.session_hours, is_to_terminal=is_to_terminal)
     place.balancer_configuration.write_text(text, encoding="utf-8")
     balancer.check(program, place.balancer_configuration)
 
