@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import statistics
 import time
-
-from rich.table import Table
+from pathlib import Path
 
 from loupan.metrics import Metrics
 from loupan.settings import Settings
 from loupan.snapshot import current
+from tests.benchmarks.company import company
+from tests.benchmarks.result import Measured, Table
 
 REPEATS = 20
 QUESTIONS: list[tuple[list[str], list[str]]] = [
@@ -26,24 +27,34 @@ QUESTIONS: list[tuple[list[str], list[str]]] = [
 ]
 
 
-def measure(settings: Settings) -> Table:
-    """Time each question once with an empty cache, then ``REPEATS`` times with the compiled SQL cached."""
+def measure(folder: Path, scale: float, source: str) -> Measured:
+    """Publish a company of a scale and time the questions on it."""
+    with company(folder, scale) as made:
+        made.refresh(models=False)
+        return questions(made.settings)
+
+
+def questions(settings: Settings) -> Measured:
+    """Time each question once with nothing compiled, then ``REPEATS`` times with the compiled SQL at hand."""
     metrics = Metrics(current(settings))
     metrics.query(["leads"])  # import and open
-    table = Table(title="A metric query (milliseconds)", title_justify="left")
-    for column in ("metrics", "by", "first", "median", "p95"):
-        table.add_column(column, justify="left" if column in ("metrics", "by") else "right")
     everything: list[float] = []
+    rows = []
     for names, by in QUESTIONS:
-        times = []
-        for _ in range(REPEATS + 1):
-            start = time.perf_counter()
-            metrics.query(names, by=by)
-            times.append((time.perf_counter() - start) * 1000)
-        first, cached = times[0], times[1:]
+        first, *cached = [_milliseconds(metrics, names, by) for _ in range(REPEATS + 1)]
         everything += cached
-        p95 = statistics.quantiles(cached, n=20)[-1]
-        table.add_row(", ".join(names), ", ".join(by), f"{first:.0f}", f"{statistics.median(cached):.0f}", f"{p95:.0f}")
-    p95 = statistics.quantiles(everything, n=20)[-1]
-    table.add_row("all", "", "", f"{statistics.median(everything):.0f}", f"{p95:.0f}")
-    return table
+        rows.append((", ".join(names), ", ".join(by), first, *_median_and_p95(cached)))
+    median, p95 = _median_and_p95(everything)
+    columns = ("metrics", "by", "first", "median", "p95")
+    table = Table("A metric query (milliseconds)", columns, (*rows, ("all", "", None, median, p95)))
+    return Measured((table,), {"median_ms": median, "p95_ms": p95})
+
+
+def _milliseconds(metrics: Metrics, names: list[str], by: list[str]) -> float:
+    start = time.perf_counter()
+    metrics.query(names, by=by)
+    return (time.perf_counter() - start) * 1000
+
+
+def _median_and_p95(times: list[float]) -> tuple[float, float]:
+    return statistics.median(times), statistics.quantiles(times, n=20)[-1]

@@ -9,14 +9,12 @@ from __future__ import annotations
 import datetime as dt
 import random
 import statistics
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from rich.table import Table
 
 from data_entry.access import SYSTEM, Actor
 from data_entry.database import create_engine_for, create_schema
@@ -24,10 +22,12 @@ from data_entry.schema import metadata
 from data_entry.services import customers, demand_list, records
 from data_entry.services.demand_list import Filters
 from data_entry.services.work import Work, reading
+from tests.benchmarks.result import Measured, Table
 from tests.support.postgres import missing_programs, running_server
 
 _FAMILY, _GIVEN = "王李张刘陈杨黄赵吴周徐孙马朱胡郭何高林罗", "伟芳娜秀敏静丽强磊军洋勇艳杰娟涛明超霞平刚桂"
 _NOW = dt.datetime(2026, 1, 15, 2, 0)
+CUSTOMERS_PER_SCALE = 100_000
 _PROJECTS, _EMPLOYEES, _CATEGORIES = 10, 50, 5
 # A lead's fate, of a hundred leads.
 _FATES = {"open": 20, "lost": 62, "reopened": 3, "converted": 12, "cancelled": 3}
@@ -176,7 +176,7 @@ def _calls(work: Work, count: int) -> Iterator[tuple[str, Callable[[], object]]]
         yield "demands: who has what", lambda: demand_list.loads(work, Filters())
 
 
-def measure(engine: sa.Engine, actor: Actor, count: int) -> dict[str, tuple[float, float]]:
+def page_turns(engine: sa.Engine, actor: Actor, count: int) -> dict[str, tuple[float, float]]:
     """Return median and 95th percentile in milliseconds, by what is done."""
     times: dict[str, list[float]] = {}
     with reading(engine, actor, clock=lambda: _NOW) as work:
@@ -206,22 +206,30 @@ def _actors() -> dict[str, Actor]:
     }
 
 
-def measure_engines(count: int) -> Iterator[Table]:
-    """Yield what a page turn costs among so many customers and demands, on SQLite and, if it is there, PostgreSQL."""
-    with tempfile.TemporaryDirectory(prefix="loupan-lists-") as folder:
-        yield _measured("SQLite", f"sqlite:///{Path(folder) / 'crm.sqlite'}", count)
+def measure(folder: Path, scale: float, source: str) -> Measured:
+    """Measure page turns at a scale, on SQLite and, if it is there, PostgreSQL."""
+    count = int(scale * CUSTOMERS_PER_SCALE)
+    crm = folder / "crm.sqlite"
+    crm.unlink(missing_ok=True)
+    tables = [_measured("SQLite", f"sqlite:///{crm}", count)]
     if missing_programs() is None:
         with running_server() as server:
-            yield _measured("PostgreSQL", server.create_database(), count)
+            tables.append(_measured("PostgreSQL", server.create_database(), count))
+    return Measured(tuple(tables))
 
 
 def _measured(name: str, url: str, count: int) -> Table:
     engine = create_engine_for(url)
     create_schema(engine)
     fill(engine, count)
-    found = {who: measure(engine, actor, count) for who, actor in _actors().items()}
+    found = {who: page_turns(engine, actor, count) for who, actor in _actors().items()}
     engine.dispose()
-    table = Table("median / p95 in ms", *found, title=f"{name}: a page turn among {count:,} customers and demands")
-    for what in next(iter(found.values())):
-        table.add_row(what, *("{:.0f} / {:.0f}".format(*times[what]) for times in found.values()))
-    return table
+    rows = tuple(
+        (what, *("{:.0f} / {:.0f}".format(*times[what]) for times in found.values()))
+        for what in next(iter(found.values()))
+    )
+    return Table(
+        f"{name}: median / p95 of a page turn among {count:,} customers and demands (milliseconds)",
+        ("list", *found),
+        rows,
+    )

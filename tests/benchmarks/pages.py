@@ -23,14 +23,14 @@ from pathlib import Path
 
 import websockets
 from playwright.sync_api import BrowserContext, sync_playwright
-from rich.table import Table
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from loupan.settings import Settings
 from loupan.snapshot import current
+from tests.benchmarks.result import Cell, Measured, Table
 from tests.support.browser import launch
-from tests.support.installation import passwords_at, running_server
+from tests.support.installation import demonstrate, passwords_at, running_server
 
 CHARTS = 6
 PERIODS = ("3m", "6m", "12m", "24m", "36m")
@@ -205,9 +205,8 @@ def _signed_in(context: BrowserContext, address: str) -> None:
 
 def in_the_browser(sites: Sequence[Site], repeats: int = 5) -> Table:
     """Measure first and last chart: once with an empty browser, then the median of warm openings."""
-    table = Table(title="The overview in headless Chromium (seconds)", title_justify="left")
-    for column in ("", "first chart, cold", "last chart, cold", "first chart, warm", "last chart, warm"):
-        table.add_column(column, justify="right" if column else "left")
+    columns = ("", "first chart, cold", "last chart, cold", "first chart, warm", "last chart, warm")
+    rows = []
     with sync_playwright() as playwright:
         for site in sites:
             browser = launch(playwright)
@@ -219,15 +218,13 @@ def in_the_browser(sites: Sequence[Site], repeats: int = 5) -> Table:
             warm = [first_and_last_chart(context, site) for _ in range(repeats)]
             browser.close()
             medians = [statistics.median(times) for times in zip(*warm, strict=True)]
-            table.add_row(site.name, *(f"{seconds:.2f}" for seconds in (*cold, *medians)))
-    return table
+            rows.append((site.name, *cold, *medians))
+    return Table("The overview in headless Chromium (seconds)", columns, tuple(rows), dict.fromkeys(columns, 2))
 
 
 def side_by_side(sites: Sequence[Site], seconds: float) -> Table:
     """Measure reruns of several people at once."""
-    table = Table(title="A rerun with another period (milliseconds)", title_justify="left")
-    for column in ("", "sessions", "thinking, s", "reruns", "median", "p95", "errors", "MiB per session"):
-        table.add_column(column, justify="right" if column else "left")
+    rows: list[tuple[Cell, ...]] = []
     for site in sites:
         for period in PERIODS:
             asyncio.run(_once(site, period))
@@ -235,11 +232,16 @@ def side_by_side(sites: Sequence[Site], seconds: float) -> Table:
         for sessions, thinking in LOADS:
             times, errors, memory = asyncio.run(work(site, sessions, thinking, seconds))
             ordered = statistics.quantiles(times, n=20)
-            table.add_row(
-                site.name, f"{sessions}", f"{thinking:g}", f"{len(times)}", f"{1000 * statistics.median(times):.0f}",
-                f"{1000 * ordered[-1]:.0f}", f"{errors}", f"{max(0, memory - begin) / sessions / 2**20:.1f}",
-            )  # fmt: skip
-    return table
+            rows.append((
+                site.name, sessions, thinking, len(times), 1000 * statistics.median(times), 1000 * ordered[-1], errors,
+                max(0, memory - begin) / sessions / 2**20,
+            ))  # fmt: skip
+    return Table(
+        "A rerun with another period (milliseconds)",
+        ("", "sessions", "pause between clicks, s", "reruns", "median", "p95", "errors", "MiB per session"),
+        tuple(rows),
+        {"pause between clicks, s": 0, "median": 0, "p95": 0},
+    )
 
 
 async def _once(site: Site, period: str) -> None:
@@ -247,14 +249,18 @@ async def _once(site: Site, period: str) -> None:
         await session.rerun(period)
 
 
-def measure(folder: Path, seconds: float = 60.0) -> Iterator[Table]:
-    """Serve an installation with demonstration accounts and a plain page beside it, and yield what each costs.
+def measure(folder: Path, scale: float, source: str) -> Measured:
+    """Publish a company of a scale, serve it and a plain page beside it, and measure what each costs."""
+    if not (folder / "crm.sqlite").exists():
+        demonstrate(folder, scale)
+    return beside_a_plain_page(folder, seconds=60)
 
-    Args:
-        folder: the installation's data folder; something must be published.
-        seconds: how long people work, for each load.
-    """
+
+def beside_a_plain_page(folder: Path, seconds: float) -> Measured:
+    """Measure a published installation with an account per role; people work so many seconds for each load."""
     with running_server(folder) as address, plain_site(Settings(data_dir=folder)) as plain:
         ours = Site("Loupan", address, "overview", process=listener(address.rpartition(":")[2]))
-        yield in_the_browser([ours, plain])
-        yield side_by_side([ours, plain], seconds)
+        tables = (in_the_browser([ours, plain]), side_by_side([ours, plain], seconds))
+    by_load = {(row[0], row[1]): row for row in tables[1].rows}
+    figures = {f"errors_at_{sessions}_sessions": float(str(by_load["Loupan", sessions][6])) for sessions, _ in LOADS}
+    return Measured(tables, figures)

@@ -12,39 +12,39 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import sqlalchemy as sa
-from rich.table import Table
 
 from data_entry.database import create_engine_for
 from data_entry.schema import metadata
 from data_entry.services import backup
 from data_entry.services.backup.encryption import make_key
-from loupan.console import byte_size
 from loupan.settings import Settings
-from tests.support.installation import AS_OF, run_loupan
+from tests.benchmarks.company import company
+from tests.benchmarks.result import Cell, Measured, Table
 from tests.support.postgres import missing_programs, running_server
 
 # What people change on a working day of a company of scale 1: a few thousand rows.
 _CHANGED_SHARE = 0.01
 
 
-def measure(folder: Path, scale: float) -> Table:
-    """Return the table of times, for a company of a scale."""
-    settings = Settings(data_dir=folder / "sqlite")
-    run_loupan(settings.data_dir, "crm", "init")
-    run_loupan(settings.data_dir, "sample", "--scale", f"{scale:g}", "--seed", "1", "--as-of", AS_OF)
-    table = Table(title="Recovery", title_justify="left")
-    for title in ("engine", "rows", "backup", "made in", "restored in (RTO)", "rows/s", "compared in", "would be lost"):
-        table.add_column(title, justify="left" if title == "engine" else "right")
-    encrypted = settings.model_copy(update={"backup_key_file": folder / "key.txt"})
-    make_key(folder / "key.txt")
-    engine = create_engine_for(settings.crm_database_url)
-    first = _row(table, "SQLite", engine, settings)
-    _row(table, "SQLite, encrypted", engine, encrypted)
-    engine.dispose()
+_COLUMNS = (
+    "engine", "rows", "backup, MiB", "made in, s", "restored in (RTO), s", "rows/s", "compared in, s",
+    "rows that would be lost", "seconds that would be lost",
+)  # fmt: skip
+
+
+def measure(folder: Path, scale: float, source: str) -> Measured:
+    """Measure recoveries of a company of a scale."""
+    with company(folder / "sqlite", scale) as made:
+        settings = made.settings
+        encrypted = settings.model_copy(update={"backup_key_file": folder / "key.txt"})
+        make_key(folder / "key.txt")
+        engine = create_engine_for(settings.crm_database_url)
+        first, row = _drilled("SQLite", engine, settings)
+        rows = [row, _drilled("SQLite, encrypted", engine, encrypted)[1]]
+        engine.dispose()
     with _postgresql(folder, first) as places:
-        for engine, there in places:
-            _row(table, "PostgreSQL", engine, there)
-    return table
+        rows += [_drilled("PostgreSQL", engine, there)[1] for engine, there in places]
+    return Measured((Table("Recovery", _COLUMNS, tuple(rows), {"rows/s": 0, "seconds that would be lost": 0}),))
 
 
 @contextmanager
@@ -63,19 +63,18 @@ def _postgresql(folder: Path, first: Path) -> Iterator[list[tuple[sa.Engine, Set
             engine.dispose()
 
 
-def _row(table: Table, name: str, engine: sa.Engine, settings: Settings) -> Path:
+def _drilled(name: str, engine: sa.Engine, settings: Settings) -> tuple[Path, tuple[Cell, ...]]:
+    """Return the backup that was made and the line of the table."""
     began = time.perf_counter()
     path = backup.create(engine, settings)
     made = time.perf_counter() - began
     _work_on(engine)
     drill = backup.drill(engine, settings, path)
     assert drill.passed, drill.problem
-    table.add_row(
-        name, f"{drill.rows:,}", byte_size(path.stat().st_size), f"{made:.1f} s", f"{drill.restore_seconds:.1f} s",
-        f"{drill.rows_per_second or 0:,.0f}", f"{drill.check_seconds:.1f} s",
-        f"{drill.lost_rows:,} rows, {drill.lost_seconds:.0f} s",
+    return path, (
+        name, drill.rows, path.stat().st_size / 2**20, made, drill.restore_seconds, drill.rows_per_second,
+        drill.check_seconds, drill.lost_rows, drill.lost_seconds,
     )  # fmt: skip
-    return path
 
 
 def _work_on(engine: sa.Engine) -> None:

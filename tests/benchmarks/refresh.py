@@ -1,100 +1,148 @@
-"""A refresh against the bare work: the same reads and the same compiled SQL in plain DuckDB, and one ``dbt build``."""
+"""Refreshes against their floor: the same reads and the same compiled SQL in plain DuckDB, one process.
+
+The floor holds only reads and SQL, so refreshes are measured without the models of statistics as well.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
 import json
 import os
-import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
-from rich.table import Table
-
+from data_entry.database import create_engine_for
 from loupan.settings import Settings
+from tests.benchmarks.change import change
+from tests.benchmarks.company import MOMENT, Company, company, raw_rows
+from tests.benchmarks.result import Cell, Measured, Table
+from tests.benchmarks.watch import Spent, watched
 
-AS_OF = "2026-06-30"
+SHARE = 0.001
+_AS_OF = dt.datetime.fromisoformat(MOMENT)
+_GIB, _MIB = 2**30, 2**20
+# What a refresh is called in figures and in tables.
+_KINDS = {
+    "first": "`loupan refresh --full`, the first (parses the project)",
+    "full": "`loupan refresh --full`",
+    "incremental": "`loupan refresh` after 0.1 % changed rows",
+    "unchanged": "`loupan refresh`, nothing changed",
+}
 
 
-def _timed(work: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
+def measure(folder: Path, scale: float, source: str) -> Measured:
+    """Measure refreshes of a company of a scale whose CRM is on SQLite or PostgreSQL."""
+    with company(folder, scale, source) as made:
+        return _measure(made, scale)
 
 
-def _environment(settings: Settings) -> dict[str, str]:
-    return os.environ | {
-        "LOUPAN_DATA_DIR": str(settings.data_dir),
-        "LOUPAN_WAREHOUSE_PATH": str(settings.warehouse_path),
-        "DO_NOT_TRACK": "1",
-    }
-
-
-def _loupan(settings: Settings, *arguments: str) -> None:
-    program = str(Path(sys.executable).with_name("loupan"))
-    subprocess.run(
-        [program, *arguments], env=_environment(settings), check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+def _measure(made: Company, scale: float) -> Measured:
+    spent: dict[tuple[str, bool], Spent] = {("first", True): made.refresh("--full")}
+    rows, changed = raw_rows(made), 0
+    floor = _floor(made)
+    for hour, models in enumerate((True, False)):
+        spent["full", models] = made.refresh("--full", models=models)
+        changed = _change(made)
+        # The clock goes on between refreshes, as it does for people.
+        spent["incremental", models] = made.refresh(as_of=_later(2 * hour + 1), models=models)
+        spent["unchanged", models] = made.refresh(as_of=_later(2 * hour + 2), models=models)
+    return Measured(
+        (_refreshes(floor, spent, rows, changed), _steps(made)),
+        _figures(floor, spent, rows, changed),
     )
 
 
-def prepare(folder: Path, scale: float, *, refreshed: bool = False) -> Settings:
-    """Make the sample company, and publish it where it is to be ``refreshed``."""
-    settings = Settings(data_dir=folder)
-    _loupan(settings, "crm", "init")
-    _loupan(settings, "sample", "--scale", str(scale), "--as-of", AS_OF)
-    if refreshed:
-        _loupan(settings, "refresh", "--as-of", f"{AS_OF}T16:00:00+00:00")
-    return settings
+def _later(hours: int) -> str:
+    return (_AS_OF + dt.timedelta(hours=hours)).isoformat()
 
 
-def _dbt_build(settings: Settings) -> None:
-    project, target = str(settings.dbt_project_dir), str(settings.data_dir / "bench_target")
-    command = ["build", "--quiet", "--exclude-resource-type", "unit_test", "--project-dir", project]
-    places = ["--profiles-dir", project, "--target-path", target, "--log-path", target]
-    subprocess.run(
-        [str(Path(sys.executable).with_name("dbt")), *command, *places],
-        env=_environment(settings),
-        check=True,
-        stdout=subprocess.DEVNULL,
+def _change(made: Company) -> int:
+    engine = create_engine_for(made.settings.crm_database_url)
+    try:
+        return change(engine, SHARE, dt.datetime.now(dt.UTC).replace(tzinfo=None, microsecond=0))
+    finally:
+        engine.dispose()
+
+
+def _figures(floor: Spent, spent: dict[tuple[str, bool], Spent], rows: int, changed: int) -> dict[str, float]:
+    figures: dict[str, float] = {"raw_rows": rows, "changed_rows": changed, "floor_seconds": floor.seconds}
+    for (kind, models), taken in spent.items():
+        name = kind if models else f"{kind}_without_models"
+        figures |= {f"{name}_seconds": taken.seconds, f"{name}_gib": taken.memory / _GIB}
+    for suffix in ("", "_without_models"):
+        full = figures[f"full{suffix}_seconds"]
+        figures[f"full{suffix}_to_floor"] = full / floor.seconds
+        figures[f"incremental{suffix}_to_full"] = figures[f"incremental{suffix}_seconds"] / full
+    figures["most_gib"] = max(taken.memory for taken in spent.values()) / _GIB
+    return figures
+
+
+def _refreshes(floor: Spent, spent: dict[tuple[str, bool], Spent], rows: int, changed: int) -> Table:
+    lines = [_line("the floor: bare reads and SQL in plain DuckDB", None, floor, floor)]
+    for (kind, models), taken in spent.items():
+        lines.append(_line(_KINDS[kind], "with" if models else "without", taken, floor))
+    return Table(
+        "A refresh",
+        ("work", "models of statistics", "seconds", "× the floor", "core-seconds", "peak memory, MiB"),
+        tuple(lines),
+        {"× the floor": 2},
+        note=f"{rows:,} rows loaded; {changed:,} rows changed (updates, inserts and soft deletes), {changed / rows:.2%}.",
     )
 
 
-def _bare(settings: Settings) -> Callable[[], object]:
-    """Return the bare work as a call; what it needs to know is gathered before the clock runs."""
-    from pipelines import dbt_runner
+def _line(name: str, models: str | None, taken: Spent, floor: Spent) -> tuple[Cell, ...]:
+    return (name, models, taken.seconds, taken.seconds / floor.seconds, taken.core_seconds, taken.memory // _MIB)
+
+
+def _floor(made: Company) -> Spent:
+    """Do the bare work; what it needs to know is gathered before the clock runs."""
+    settings = made.settings
+    plan, target = settings.data_dir / "plan.json", settings.data_dir / "bare.duckdb"
+    plan.write_text(json.dumps(_plan(settings)), encoding="utf-8")
+    target.unlink(missing_ok=True)
+    command = [sys.executable, "-m", "tests.benchmarks.bare", settings.crm_database_url, str(target), str(plan)]
+    try:
+        return watched(command, dict(os.environ))
+    finally:
+        target.unlink(missing_ok=True)
+
+
+def _plan(settings: Settings) -> dict:
     from pipelines.contract import read_contract
 
-    manifest = dbt_runner.read_manifest(settings)
-    compiled = dbt_runner.compiled_sql(settings)
-    models = [manifest["nodes"][key] for key in _in_order(manifest)]
-    plan = {
-        "tables": {t.name: {c.name: c.data_type for c in t.columns} for t in read_contract(manifest).tables},
-        "models": [
-            (f'{m["schema"]}."{m["name"]}"', m["config"]["materialized"], _unplaced(compiled[m["unique_id"]]))
-            for m in models
-        ],
-        "as_of": f"{AS_OF} 16:00:00",
+    contract = read_contract(dbt_manifest(settings))
+    return {
+        "tables": {table.name: {c.name: c.data_type for c in table.columns} for table in contract.tables},
+        "models": compiled_models(settings),
+        "as_of": _AS_OF.strftime("%Y-%m-%d %H:%M:%S"),
     }
-    path = settings.data_dir / "plan.json"
-    path.write_text(json.dumps(plan), encoding="utf-8")
-    target = settings.data_dir / "bare.duckdb"
-    target.unlink(missing_ok=True)
-    command = [
-        sys.executable,
-        "-m",
-        "tests.benchmarks.bare",
-        str(settings.data_dir / "crm.sqlite"),
-        str(target),
-        str(path),
+
+
+def dbt_manifest(settings: Settings) -> dict:
+    """Return dbt's manifest of a refreshed installation."""
+    from pipelines import dbt_runner
+
+    return dict(dbt_runner.read_manifest(settings))
+
+
+def compiled_models(settings: Settings) -> list[tuple[str, str, str]]:
+    """Return relation (schema and name), kind (table, view) and compiled SQL of every model, in the order of building.
+
+    The SQL names no database, so that it runs in any.
+    """
+    from pipelines import dbt_runner
+
+    manifest = dbt_manifest(settings)
+    compiled = dbt_runner.compiled_sql(settings)
+    return [
+        (
+            f'{model["schema"]}."{model["name"]}"',
+            model["config"]["materialized"],
+            compiled[model["unique_id"]].replace('"warehouse".', ""),
+        )
+        for model in (manifest["nodes"][key] for key in _in_order(manifest))
     ]
-    return lambda: subprocess.run(command, check=True)
-
-
-def _unplaced(sql: str) -> str:
-    """Drop the name of the database: the bare run has its own."""
-    return sql.replace('"warehouse".', "")
 
 
 def _in_order(manifest: dict) -> list[str]:
@@ -133,36 +181,16 @@ class _Watched:
         self._watch.seconds[self._name] = time.perf_counter() - self._start
 
 
-def measure(settings: Settings) -> list[Table]:
-    """Time refreshes against their floor; report where the seconds go."""
-    first = _timed(lambda: _loupan(settings, "refresh", "--full", "--as-of", f"{AS_OF}T16:00:00+00:00"))
-    dbt = _timed(lambda: _dbt_build(settings))  # parses in full: a new target folder
-    dbt = min(dbt, _timed(lambda: _dbt_build(settings)))
-    full = _timed(lambda: _loupan(settings, "refresh", "--full", "--as-of", f"{AS_OF}T16:00:00+00:00"))
-    unchanged = _timed(lambda: _loupan(settings, "refresh", "--as-of", f"{AS_OF}T16:00:00+00:00"))
-    bare = _timed(_bare(settings))
-
-    table = Table(title="A refresh", title_justify="left")
-    for column in ("work", "seconds", "× one dbt build", "× bare work + dbt build"):
-        table.add_column(column, justify="left" if column == "work" else "right")
-    for name, seconds in (
-        ("bare reads and SQL in plain DuckDB", bare),
-        ("one `dbt build` process", dbt),
-        ("`loupan refresh --full`, first (parses the project)", first),
-        ("`loupan refresh --full`", full),
-        ("`loupan refresh`, nothing changed", unchanged),
-    ):
-        table.add_row(name, f"{seconds:.1f}", f"{seconds / dbt:.2f}", f"{seconds / (bare + dbt):.2f}")
-
+def _steps(made: Company) -> Table:
     from pipelines.refresh import refresh
 
     watch = _Stopwatch()
-    as_of = dt.datetime.fromisoformat(f"{AS_OF}T16:00:00+00:00")
-    whole = _timed(lambda: refresh(settings, watch, full=True, as_of=as_of))
-    steps = Table(title="Where the seconds of a full refresh go (imports done)", title_justify="left")
-    steps.add_column("step")
-    steps.add_column("seconds", justify="right")
-    for name, seconds in watch.seconds.items():
-        steps.add_row(name, f"{seconds:.1f}")
-    steps.add_row("the rest: Dagster's events, parsing", f"{whole - sum(watch.seconds.values()):.1f}")
-    return [table, steps]
+    start = time.perf_counter()
+    refresh(made.settings, watch, full=True, as_of=_AS_OF)
+    whole = time.perf_counter() - start
+    rest = whole - sum(watch.seconds.values())
+    return Table(
+        "Where the seconds of a full refresh go (imports done, with models)",
+        ("step", "seconds"),
+        (*watch.seconds.items(), ("the rest: Dagster's events, parsing", rest)),
+    )

@@ -1,0 +1,54 @@
+"""What people change between two refreshes: a share of the rows, spread over customers, written with plain SQL."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+
+import sqlalchemy as sa
+
+from data_entry.schema import metadata
+
+# Tables of what happens every day, and what is done to them: as many rows each as the table is large.
+_UPDATED = {"customer": "occupation", "lead": "intent_level", "demand": "severity", "payment": "amount"}
+_INSERTED = ("lead_event", "touchpoint", "demand_event", "payment")
+_DELETED = ("lead_event", "touchpoint", "payment")
+# Of the rows of a table that are changed: so many are updated, so many come, so many go, for those that have it all.
+_DELETED_OF_CHANGED = 10
+
+
+def change(engine: sa.Engine, share: float, moment: dt.datetime) -> int:
+    """Change a share of all rows and return how many rows that was.
+
+    Args:
+        engine: of the CRM.
+        share: of all rows of the tables above; they hold nearly all rows of a company.
+        moment: in UTC without offset, stands in ``updated_at``.
+    """
+    every = max(round(1 / share), 2)
+    with engine.begin() as connection:
+        return sum(connection.execute(statement).rowcount for statement in _statements(every, moment))
+
+
+def _statements(every: int, moment: dt.datetime) -> Iterator[sa.Update | sa.Insert]:
+    for name, column in _UPDATED.items():
+        table = metadata.tables[name]
+        # A value that another row has is one that the column can hold.
+        other = table.alias()
+        anothers = sa.select(other.c[column]).where(other.c.id < table.c.id).order_by(other.c.id.desc()).limit(1)
+        values = {column: sa.func.coalesce(anothers.scalar_subquery(), table.c[column]), "updated_at": moment}
+        yield sa.update(table).where(_one_in(table, every, 1)).values(values)
+    for name in _INSERTED:
+        table = metadata.tables[name]
+        copied = [column for column in table.columns if column.name not in ("id", "row_version", "updated_at")]
+        rows = sa.select(*copied, sa.literal(moment, table.c.updated_at.type)).where(_one_in(table, every, 2))
+        yield sa.insert(table).from_select([*(column.name for column in copied), "updated_at"], rows)
+    for name in _DELETED:
+        table = metadata.tables[name]
+        chosen = _one_in(table, every * _DELETED_OF_CHANGED, 3)
+        yield sa.update(table).where(chosen).values(deleted_at=moment, updated_at=moment)
+
+
+def _one_in(table: sa.Table, every: int, remainder: int) -> sa.ColumnElement[bool]:
+    """One row in so many, everywhere in the table, among those that count."""
+    return sa.and_(table.c.id % every == remainder % every, table.c.deleted_at.is_(None))

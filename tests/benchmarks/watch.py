@@ -1,0 +1,87 @@
+"""What a process and its children take: time by the clock, time of cores, memory."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+import psutil
+
+_PAUSE = 0.1
+# How much of what a program said is told when it fails.
+_SAID = 3000
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What a command took."""
+
+    seconds: float
+    core_seconds: float  # of all its processes: what other programs on the machine take does not show in it
+    memory: int  # bytes, the most that all its processes held together
+
+
+class FailedError(Exception):
+    """A command that is measured ended with an error; the message holds the end of what it said."""
+
+
+def watched(command: Sequence[str], environment: Mapping[str, str], accepted: Sequence[int] = (0,)) -> Spent:
+    """Run a command and measure it.
+
+    Args:
+        command: program and arguments.
+        environment: its whole environment.
+        accepted: exit codes that are no failure.
+
+    Raises:
+        FailedError: if it ends with another one.
+    """
+    with tempfile.TemporaryFile() as said:
+        start = time.perf_counter()
+        process = subprocess.Popen(command, env=dict(environment), stdout=said, stderr=said)
+        watch = _Watch(process.pid)
+        code, usage = watch.until_its_end()
+        seconds = time.perf_counter() - start
+        process.returncode = code
+        if code not in accepted:
+            said.seek(0)
+            text = said.read().decode(errors="replace")[-_SAID:]
+            raise FailedError(f"{' '.join(command)} ended with {code}: {text}")
+    return Spent(seconds, max(usage, watch.core_seconds), watch.memory)
+
+
+class _Watch:
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self._spent: dict[int, float] = {}
+        self.memory = 0
+
+    @property
+    def core_seconds(self) -> float:
+        return sum(self._spent.values())
+
+    def until_its_end(self) -> tuple[int, float]:
+        """Return exit code, and the core-seconds that the system counted for it and for the children it waited for."""
+        root = psutil.Process(self._pid)
+        while True:
+            ended, status, usage = os.wait4(self._pid, os.WNOHANG)
+            if ended:
+                return os.waitstatus_to_exitcode(status), usage.ru_utime + usage.ru_stime
+            self._look(root)
+            time.sleep(_PAUSE)
+
+    def _look(self, root: psutil.Process) -> None:
+        held = 0
+        with suppress(psutil.Error):
+            for each in (root, *root.children(recursive=True)):
+                with suppress(psutil.Error):
+                    times = each.cpu_times()
+                    self._spent[each.pid] = times.user + times.system
+                    # By halves where two share it: Java's helpers are copies of it for a moment.
+                    held += each.memory_full_info().pss
+        self.memory = max(self.memory, held)
