@@ -20,13 +20,13 @@ from rich.table import Table as RichTable
 from loupan.errors import LoupanError
 from loupan.files import replace_text
 from tests.benchmarks import machine
+from tests.benchmarks.company import SOURCES
 from tests.benchmarks.page import rendered
 from tests.benchmarks.parts import PARTS, Part
 from tests.benchmarks.result import Result, Table, merged, now, read, write
 from tests.benchmarks.targets import judged
 
 _DOCS = Path(__file__).resolve().parents[2] / "docs"
-_SOURCE = "sqlite"
 # Of the cores: above it, what else runs shows in the seconds.
 _BUSY = 0.3
 
@@ -62,9 +62,7 @@ def _parser() -> argparse.ArgumentParser:
         help=f"any of {', '.join(PARTS)}; by default all that need no environment of their own",
     )  # fmt: skip
     parser.add_argument("--scale", type=float, default=1.0, help="scale of the sample company (1)")
-    parser.add_argument(
-        "--source", choices=("sqlite", "postgresql"), default=_SOURCE, help="engine of the CRM (sqlite)"
-    )
+    parser.add_argument("--source", choices=SOURCES, default=SOURCES[0], help=f"engine of the CRM ({SOURCES[0]})")
     parser.add_argument("--folder", type=Path, help="keeps the companies for the next time")
     parser.add_argument("--write", action="store_true", help="put what is found into the page")
     parser.add_argument("--docs", type=Path, default=_DOCS, help=argparse.SUPPRESS)

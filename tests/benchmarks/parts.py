@@ -6,6 +6,7 @@ import importlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.benchmarks.company import SOURCES
 from tests.benchmarks.result import Measured
 
 
@@ -34,7 +35,6 @@ class Part:
         return found
 
 
-_BOTH = ("sqlite", "postgresql")
 _ALL = (
     Part(
         "refresh",
@@ -44,7 +44,7 @@ _ALL = (
         " publishing, so full refreshes stand there with and without those models. Memory is that of all processes"
         " together, shared pages by halves. Between a full refresh and the next 0.1 % of the rows are changed with"
         " plain SQL, spread over all customers.",
-        _BOTH,
+        SOURCES,
     ),
     Part(
         "gateway",
@@ -86,7 +86,7 @@ _ALL = (
         "The same data, the same questions, in one run; every answer is compared with ours before it counts. Each tool"
         " in the newest version that installs, in an environment of its own (`make peers`), with the settings its own"
         " documentation recommends.",
-        _BOTH,
+        SOURCES,
         needs="make peers",
     ),
     Part(
