@@ -46,9 +46,8 @@ def _disk(folder: Path) -> str:
     mount = max(mounts, key=lambda part: len(part.mountpoint))
     size = psutil.disk_usage(str(folder)).total / _GIB
     turns = Path("/sys/class/block") / Path(mount.device).name / "queue" / "rotational"
-    kind = (
-        {"0": ", no turning disk", "1": ", said to turn"}.get(turns.read_text().strip(), "") if turns.exists() else ""
-    )
+    told = turns.read_text(encoding="utf-8").strip() if turns.exists() else ""
+    kind = {"0": ", solid state", "1": ", turning"}.get(told, "")
     return f"{mount.fstype}, {size:.0f} GiB{kind}"
 
 

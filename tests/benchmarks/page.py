@@ -11,9 +11,9 @@ from tests.benchmarks.targets import Finding, judged
 _HEAD = """\
 # What was measured
 
-`make bench` measures everything and writes this page; `python -m tests.benchmarks PART… --scale S --write` measures a part again and leaves what stood here of the others.
-Times depend on the machine. What counts is how they compare: all that stands in one table was measured in one run. The sample company has, at scale 1, some 40,000 leads
-and 100,000 events; a scale is a multiple of that.
+`make bench` measures everything and writes this page; `python -m tests.benchmarks PART… --scale S --write` measures a
+part again and leaves what stood here of the others. Times depend on the machine. What counts is how they compare: all
+that stands in one table was measured in one run.
 """
 
 

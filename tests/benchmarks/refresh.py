@@ -87,7 +87,7 @@ def _refreshes(floor: Spent, spent: dict[tuple[str, bool], Spent], rows: int, ch
         ("work", "models of statistics", "seconds", "× the floor", "core-seconds", "peak memory, MiB"),
         tuple(lines),
         {"× the floor": 2},
-        note=f"{rows:,} rows loaded; {changed:,} rows changed (updates, inserts and soft deletes), {changed / rows:.2%}.",
+        note=f"{rows:,} rows loaded; {changed:,} of them changed ({changed / rows:.2%}).",
     )
 
 

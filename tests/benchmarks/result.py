@@ -108,7 +108,7 @@ def read(path: Path) -> list[Result]:
         return [_result(entry) for entry in json.loads(path.read_text(encoding="utf-8"))]
     except (ValueError, TypeError, KeyError) as error:
         raise ResultsError(
-            f"{path} holds no results of the benchmark ({error}). Delete it, and measure anew."
+            f"{path} holds no results of the benchmark ({error}). Delete it, measure anew."
         ) from error
 
 
