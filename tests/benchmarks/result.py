@@ -107,9 +107,7 @@ def read(path: Path) -> list[Result]:
     try:
         return [_result(entry) for entry in json.loads(path.read_text(encoding="utf-8"))]
     except (ValueError, TypeError, KeyError) as error:
-        raise ResultsError(
-            f"{path} holds no results of the benchmark ({error}). Delete it, measure anew."
-        ) from error
+        raise ResultsError(f"{path} holds no results of the benchmark ({error}). Delete it, measure anew.") from error
 
 
 def write(path: Path, results: Iterable[Result]) -> None:
