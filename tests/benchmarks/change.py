@@ -7,7 +7,11 @@ from collections.abc import Iterator
 
 import sqlalchemy as sa
 
+from data_entry.database import create_engine_for
 from data_entry.schema import metadata
+from tests.benchmarks.company import Company
+
+SHARE = 0.001
 
 # Tables of what happens every day, and what is done to them: as many rows each as the table is large.
 _UPDATED = {"customer": "occupation", "lead": "intent_level", "demand": "severity", "payment": "amount"}
@@ -15,6 +19,15 @@ _INSERTED = ("lead_event", "touchpoint", "demand_event", "payment")
 _DELETED = ("lead_event", "touchpoint", "payment")
 # Of the rows of a table that are changed: so many are updated, so many come, so many go, for those that have it all.
 _DELETED_OF_CHANGED = 10
+
+
+def change_some(made: Company) -> int:
+    """Change 0.1 % of the rows of a company, as of now, and return how many rows that was."""
+    engine = create_engine_for(made.settings.crm_database_url)
+    try:
+        return change(engine, SHARE, dt.datetime.now(dt.UTC).replace(tzinfo=None, microsecond=0))
+    finally:
+        engine.dispose()
 
 
 def change(engine: sa.Engine, share: float, moment: dt.datetime) -> int:

@@ -15,10 +15,11 @@ class Part:
     """Something that is measured by itself.
 
     Attributes:
-        name: as on the command line; also the module with ``measure(folder, scale, source)``.
+        name: as on the command line, and of the module with ``measure(folder, scale, source)``.
         title: heading on the page.
         about: what is measured and how, in Markdown.
         sources: the engines of the CRM that it can be asked for; none where it chooses by itself.
+        module: below this package, where it is not named as the part is.
         needs: what has to be made first, as a command; parts that need something run only on request.
     """
 
@@ -26,12 +27,15 @@ class Part:
     title: str
     about: str
     sources: tuple[str, ...] = ()
+    module: str = ""
     needs: str = ""
 
     def measure(self, folder: Path, scale: float, source: str) -> Measured:
         """Measure; the folder is the part's own, and empty but for what it left there the last time."""
         # Parts have different heavy libraries: one alone must not wait for those of all.
-        found: Measured = importlib.import_module(f"tests.benchmarks.{self.name}").measure(folder, scale, source)
+        found: Measured = importlib.import_module(f"tests.benchmarks.{self.module or self.name}").measure(
+            folder, scale, source
+        )
         return found
 
 
@@ -87,6 +91,7 @@ _ALL = (
         " in the newest version that installs, in an environment of its own (`make peers`), with the settings its own"
         " documentation recommends.",
         SOURCES,
+        module="peers.comparison",
         needs="make peers",
     ),
     Part(

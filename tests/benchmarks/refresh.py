@@ -12,14 +12,12 @@ import sys
 import time
 from pathlib import Path
 
-from data_entry.database import create_engine_for
 from loupan.settings import Settings
-from tests.benchmarks.change import change
+from tests.benchmarks.change import change_some
 from tests.benchmarks.company import MOMENT, Company, company, raw_rows
 from tests.benchmarks.result import Cell, Measured, Table
 from tests.benchmarks.watch import Spent, watched
 
-SHARE = 0.001
 _AS_OF = dt.datetime.fromisoformat(MOMENT)
 _GIB, _MIB = 2**30, 2**20
 # What a refresh is called in figures and in tables.
@@ -43,7 +41,7 @@ def _measure(made: Company, scale: float) -> Measured:
     floor = _floor(made)
     for hour, models in enumerate((True, False)):
         spent["full", models] = made.refresh("--full", models=models)
-        changed = _change(made)
+        changed = change_some(made)
         # The clock goes on between refreshes, as it does for people.
         spent["incremental", models] = made.refresh(as_of=_later(2 * hour + 1), models=models)
         spent["unchanged", models] = made.refresh(as_of=_later(2 * hour + 2), models=models)
@@ -55,14 +53,6 @@ def _measure(made: Company, scale: float) -> Measured:
 
 def _later(hours: int) -> str:
     return (_AS_OF + dt.timedelta(hours=hours)).isoformat()
-
-
-def _change(made: Company) -> int:
-    engine = create_engine_for(made.settings.crm_database_url)
-    try:
-        return change(engine, SHARE, dt.datetime.now(dt.UTC).replace(tzinfo=None, microsecond=0))
-    finally:
-        engine.dispose()
 
 
 def _figures(floor: Spent, spent: dict[tuple[str, bool], Spent], rows: int, changed: int) -> dict[str, float]:
@@ -99,7 +89,7 @@ def _floor(made: Company) -> Spent:
     """Do the bare work; what it needs to know is gathered before the clock runs."""
     settings = made.settings
     plan, target = settings.data_dir / "plan.json", settings.data_dir / "bare.duckdb"
-    plan.write_text(json.dumps(_plan(settings)), encoding="utf-8")
+    plan.write_text(json.dumps(plan_of(settings)), encoding="utf-8")
     target.unlink(missing_ok=True)
     command = [sys.executable, "-m", "tests.benchmarks.bare", settings.crm_database_url, str(target), str(plan)]
     try:
@@ -108,7 +98,8 @@ def _floor(made: Company) -> Spent:
         target.unlink(missing_ok=True)
 
 
-def _plan(settings: Settings) -> dict:
+def plan_of(settings: Settings) -> dict:
+    """Return what the bare work has to know: tables with columns and types, models in order, the as-of."""
     from pipelines.contract import read_contract
 
     contract = read_contract(dbt_manifest(settings))

@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 import psutil
 
@@ -30,25 +31,25 @@ class FailedError(Exception):
     """A command that is measured ended with an error; the message holds the end of what it said."""
 
 
-def watched(command: Sequence[str], environment: Mapping[str, str], accepted: Sequence[int] = (0,)) -> Spent:
+def watched(command: Sequence[str], environment: Mapping[str, str], folder: Path | None = None) -> Spent:
     """Run a command and measure it.
 
     Args:
         command: program and arguments.
         environment: its whole environment.
-        accepted: exit codes that are no failure.
+        folder: where it is run, None for here.
 
     Raises:
-        FailedError: if it ends with another one.
+        FailedError: if it ends with another exit code than 0.
     """
     with tempfile.TemporaryFile() as said:
         start = time.perf_counter()
-        process = subprocess.Popen(command, env=dict(environment), stdout=said, stderr=said)
+        process = subprocess.Popen(command, env=dict(environment), stdout=said, stderr=said, cwd=folder)
         watch = _Watch(process.pid)
         code, usage = watch.until_its_end()
         seconds = time.perf_counter() - start
         process.returncode = code
-        if code not in accepted:
+        if code:
             said.seek(0)
             text = said.read().decode(errors="replace")[-_SAID:]
             raise FailedError(f"{' '.join(command)} ended with {code}: {text}")

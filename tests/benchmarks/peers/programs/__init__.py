@@ -1,0 +1,1 @@
+"""Programs of the other tools' environments, run by path: nothing of ours is there to be imported."""
