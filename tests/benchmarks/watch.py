@@ -6,14 +6,15 @@ import os
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
 _PAUSE = 0.1
+_KIB = 1024
 # How much of what a program said is told when it fails.
 _SAID = 3000
 
@@ -42,18 +43,40 @@ def watched(command: Sequence[str], environment: Mapping[str, str], folder: Path
     Raises:
         FailedError: if it ends with another exit code than 0.
     """
-    with tempfile.TemporaryFile() as said:
-        start = time.perf_counter()
-        process = subprocess.Popen(command, env=dict(environment), stdout=said, stderr=said, cwd=folder)
+    start = time.perf_counter()
+    with _started(command, environment, folder) as process:
         watch = _Watch(process.pid)
-        code, usage = watch.until_its_end()
+        process.returncode, usage = watch.until_its_end()
         seconds = time.perf_counter() - start
-        process.returncode = code
-        if code:
+    return Spent(seconds, max(usage, watch.core_seconds), watch.memory)
+
+
+def brief(command: Sequence[str], environment: Mapping[str, str]) -> Spent:
+    """Run a command of a second or less and measure it to the millisecond; memory is that of its largest process.
+
+    Raises:
+        FailedError: if it ends with another exit code than 0.
+    """
+    start = time.perf_counter()
+    with _started(command, environment, None) as process:
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - start
+        process.returncode = os.waitstatus_to_exitcode(status)
+    return Spent(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * _KIB)
+
+
+@contextmanager
+def _started(
+    command: Sequence[str], environment: Mapping[str, str], folder: Path | None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Start a command; when whoever measures has waited for it, raise if it failed."""
+    with tempfile.TemporaryFile() as said:
+        process = subprocess.Popen(command, env=dict(environment), stdout=said, stderr=said, cwd=folder)
+        yield process
+        if process.returncode:
             said.seek(0)
             text = said.read().decode(errors="replace")[-_SAID:]
-            raise FailedError(f"{' '.join(command)} ended with {code}: {text}")
-    return Spent(seconds, max(usage, watch.core_seconds), watch.memory)
+            raise FailedError(f"{' '.join(command)} ended with {process.returncode}: {text}")
 
 
 class _Watch:

@@ -66,9 +66,4 @@ SUPERSET = Environment("superset", ("apache-superset", "duckdb-engine", "duckdb"
 def clean(**further: str) -> dict[str, str]:
     """Return the environment variables of a program that has nothing of ours, and tells nobody of its use."""
     own = {name: value for name, value in os.environ.items() if not name.startswith(("LOUPAN_", "PYTHONPATH"))}
-    silent = {
-        "DO_NOT_TRACK": "1",
-        "RUNTIME__DLTHUB_TELEMETRY": "false",
-        "SQLMESH__DISABLE_ANONYMIZED_ANALYTICS": "true",
-    }
-    return own | silent | further
+    return own | _SILENT | further
