@@ -7,6 +7,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 # The distributed engine wants pandas below 3 and so an environment of its own.
 SPARK_VENV := .venv-spark
+# So do the tools that the benchmark compares with.
+PEERS := dlt sqlmesh superset
 UV_VERSION := 0.13.9
 # The demonstration keeps its data apart from a real installation's.
 DEMO := LOUPAN_DATA_DIR=var/demo
@@ -80,9 +82,20 @@ docs: $(VENV)/.dev ## Write the table of functions, pages and tests
 pictures: $(VENV)/.dev ## Take the pictures of the README anew
 	$(BIN)/python -m tests.pictures
 
+.venv-peers-%/.run: requirements/peers-%.txt | $(BIN)/uv
+	@echo "Installing $* …"
+	$(PYTHON) -m venv --without-pip .venv-peers-$*
+	env -u PYTHONDONTWRITEBYTECODE UV_LINK_MODE=copy $(BIN)/uv pip install --quiet --compile-bytecode --python .venv-peers-$*/bin/python -r $<
+	@touch $@
+
+.PHONY: peers
+peers: $(PEERS:%=.venv-peers-%/.run) ## Make the environments of the tools that the benchmark compares with
+
 .PHONY: bench
-bench: $(VENV)/.dev ## Measure speed and memory, as ratios in one run
-	$(BIN)/python -m tests.benchmarks
+bench: $(VENV)/.dev peers ## Measure speed and memory and write docs/performance.md (SCALE=1)
+	@bash tests/support/system_packages.sh
+	$(BIN)/python -m tests.benchmarks refresh gateway pages lists recovery install peers --scale $(or $(SCALE),1) --write
+	$(BIN)/python -m tests.benchmarks refresh --scale $(or $(SCALE),1) --source postgresql --write
 
 .PHONY: faults
 faults: $(VENV)/.dev ## Inject faults into refreshes, hundreds of times (hours, as root)
@@ -94,6 +107,7 @@ lock: | $(BIN)/uv ## Write the lock files anew
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-emit-find-links --extra postgres pyproject.toml -o requirements/run.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-emit-find-links --extra postgres --extra dev -c requirements/run.txt pyproject.toml -o requirements/dev.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-emit-find-links --group spark -o requirements/spark.txt
+	for peer in $(PEERS); do $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-emit-find-links --group peers-$$peer -o requirements/peers-$$peer.txt || exit 1; done
 
 .PHONY: sources
 sources: $(VENV)/.run ## Declare the CRM schema to dbt anew

@@ -188,10 +188,12 @@ class Settings(BaseSettings):
     @field_validator("working_calendar")
     @classmethod
     def _known_country(cls, code: str) -> str:
-        from holidays import list_supported_countries
+        if code.upper() != cls.model_fields["working_calendar"].default:
+            # To import that list takes as long as a short command; the default is known to be on it.
+            from holidays import list_supported_countries
 
-        if code.upper() not in list_supported_countries():
-            raise ValueError("is no country whose working calendar is known; use an ISO 3166 code like 'CN'")
+            if code.upper() not in list_supported_countries():
+                raise ValueError("is no country whose working calendar is known; use an ISO 3166 code like 'CN'")
         return code.upper()
 
     @field_validator("hosts")

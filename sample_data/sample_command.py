@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Annotated, cast
+from typing import TYPE_CHECKING, Annotated, cast
 from zoneinfo import ZoneInfo
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from data_entry.database import create_engine_for
 from loupan.settings import get_settings
 from sample_data.errors import SampleArgumentError
-from sample_data.generator import generate
-from sample_data.vocabulary import Language
+
+if TYPE_CHECKING:
+    from sample_data.vocabulary import Language
 
 app = typer.Typer()
 
@@ -35,6 +33,12 @@ def sample(
     language: Annotated[str, typer.Option(help="Language of names and words: zh or en.")] = "zh",
 ) -> None:
     """Fill an empty CRM with three years of a believable company; a CRM that holds data is refused."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    from data_entry.database import create_engine_for
+    from sample_data.generator import generate
+
     settings = get_settings()
     day = _as_of(as_of, settings.time_zone)
     engine = create_engine_for(settings.crm_database_url)
@@ -46,7 +50,7 @@ def sample(
             scale=scale,
             seed=seed,
             as_of=day,
-            language=cast(Language, language),
+            language=cast("Language", language),
             progress=lambda share, what: bar.update(task, completed=share, description=what.capitalize()),
         )
     rows = summary.rows

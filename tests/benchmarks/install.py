@@ -47,8 +47,8 @@ def measure(folder: Path, scale: float, source: str) -> Measured:
         commands = [(arguments, _started(made, environment, arguments)) for arguments in COMMANDS]
         served = _served(made, environment)
     figures = {"install_seconds": sum(spent.seconds for _, _, spent in steps)}
-    figures |= {"help_seconds": commands[0][1].seconds, "serve_seconds": served[-1][1]}
-    return Measured((_steps_table(steps), _sizes(environment), starts(commands), _serving(served)), figures)
+    figures |= {"help_seconds": commands[0][1][0], "serve_seconds": served[-1][1]}
+    return Measured((_steps_table(steps), _sizes(environment), _starts(commands), _serving(served)), figures)
 
 
 def _install(folder: Path, environment: Path) -> list[tuple[str, str, Spent]]:
@@ -96,26 +96,19 @@ def _sizes(environment: Path) -> Table:
     return Table("Its size, and the largest packages", ("", "MiB"), tuple(rows), note=f"{count} packages.")
 
 
-def _started(made: Company, environment: Path, arguments: Sequence[str]) -> Spent:
+def _started(made: Company, environment: Path, arguments: Sequence[str]) -> tuple[float, float]:
     command = [str(environment / "bin" / "loupan"), *arguments]
     variables = {name: value for name, value in made.environment.items() if name != "PYTHONPATH"}
     runs = [brief(command, variables) for _ in range(REPEATS)]
-    return Spent(
-        statistics.median(run.seconds for run in runs),
-        statistics.median(run.core_seconds for run in runs),
-        max(run.memory for run in runs),
-    )
+    seconds, core_seconds = (statistics.median(values) for values in zip(*runs, strict=True))
+    return seconds, core_seconds
 
 
-def starts(commands: Sequence[tuple[Sequence[str], Spent]]) -> Table:
-    """Return the table of commands and what starting them took."""
+def _starts(commands: Sequence[tuple[Sequence[str], tuple[float, float]]]) -> Table:
     return Table(
         "Commands, each in a process of its own",
-        ("command", "seconds", "core-seconds", "memory, MiB"),
-        tuple(
-            (f"`loupan {' '.join(arguments)}`", spent.seconds, spent.core_seconds, spent.memory // _MIB)
-            for arguments, spent in commands
-        ),
+        ("command", "seconds", "core-seconds"),
+        tuple((f"`loupan {' '.join(arguments)}`", *taken) for arguments, taken in commands),
         {"seconds": 2, "core-seconds": 2},
         note=f"Medians of {REPEATS}.",
     )

@@ -14,7 +14,6 @@ from pathlib import Path
 import psutil
 
 _PAUSE = 0.1
-_KIB = 1024
 # How much of what a program said is told when it fails.
 _SAID = 3000
 
@@ -51,8 +50,8 @@ def watched(command: Sequence[str], environment: Mapping[str, str], folder: Path
     return Spent(seconds, max(usage, watch.core_seconds), watch.memory)
 
 
-def brief(command: Sequence[str], environment: Mapping[str, str]) -> Spent:
-    """Run a command of a second or less and measure it to the millisecond; memory is that of its largest process.
+def brief(command: Sequence[str], environment: Mapping[str, str]) -> tuple[float, float]:
+    """Run a command of a second or less and return its seconds, to the millisecond, and its core-seconds.
 
     Raises:
         FailedError: if it ends with another exit code than 0.
@@ -62,7 +61,7 @@ def brief(command: Sequence[str], environment: Mapping[str, str]) -> Spent:
         _, status, usage = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - start
         process.returncode = os.waitstatus_to_exitcode(status)
-    return Spent(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * _KIB)
+    return seconds, usage.ru_utime + usage.ru_stime
 
 
 @contextmanager

@@ -379,3 +379,29 @@ def test_display() -> None:
     assert display("two\nlines") == "two\nlines"
     assert byte_size(3_400_000) == "3 MB"
     assert byte_size(2_500_000_000_000) == "2500.0 GB"
+
+
+# What takes long to import, and no short command needs.
+_HEAVY = {
+    "alembic", "babel", "cryptography", "dagster", "dbt", "duckdb", "great_expectations", "holidays", "metricflow",
+    "numpy", "pandas", "plotly", "pyarrow", "scipy", "sklearn", "sqlalchemy", "starlette", "streamlit", "uvicorn",
+}  # fmt: skip
+_MODULES = """
+import atexit, sys
+heavy = sys.argv.pop().split(",")
+atexit.register(lambda: print("heavy:", *(name for name in heavy if name in sys.modules)))
+from loupan.cli import run
+run()
+"""
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["--help", "status", "snapshots list", "metrics list --help", "refresh --help", "sample --help", "serve --help"],
+)
+def test_short_commands_import_nothing_heavy(command: str, tmp_path: Path) -> None:
+    environment = {**os.environ, "LOUPAN_DATA_DIR": str(tmp_path)}
+    arguments = [sys.executable, "-c", _MODULES, *command.split(), ",".join(sorted(_HEAVY))]
+    done = subprocess.run(arguments, env=environment, capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines()[-1] == "heavy:"
+    assert done.returncode == 0 or "Nothing is published" in done.stderr

@@ -149,3 +149,12 @@ def test_dagster_takes_whatever_we_take() -> None:
         taken.append(pattern)
     assert [pattern for pattern in taken if not is_valid_cron_schedule(pattern)] == []
     assert {"0 6 * * *", "0 6 1-5 feb sat,sun", "0 6 * * 1-5", "*/7 2-6/2 * * *", "@daily"} <= set(taken)
+
+
+def test_the_default_of_the_working_calendar_is_known() -> None:
+    """It is the one value that is not looked up, to keep short commands short."""
+    from holidays import list_supported_countries
+
+    assert Settings.model_fields["working_calendar"].default in list_supported_countries()
+    assert Settings(working_calendar="de").working_calendar == "DE"
+    assert Settings(working_calendar="cn").working_calendar == "CN"

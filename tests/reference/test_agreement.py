@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from data_entry.database import create_engine_for
 from data_entry.schema import metadata
 from loupan.metrics import Metrics
-from sample_data import generate
+from sample_data.generator import generate
 from tests.reference.agreement import Shape, differences, published
 from tests.reference.compute import Reference
 from tests.reference.random_crm import random_crm

@@ -14,7 +14,7 @@ import pytest
 import sqlalchemy as sa
 
 from data_entry.database import create_engine_for, create_schema
-from sample_data import Summary, generate
+from sample_data.generator import Summary, generate
 
 AS_OF = dt.date(2026, 6, 30)
 # Midnight in Shanghai that begins the 30 June, in UTC.

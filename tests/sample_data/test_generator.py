@@ -12,8 +12,10 @@ import sqlalchemy as sa
 from data_entry.database import DatabaseError, create_engine_for
 from data_entry.schema import metadata
 from loupan.settings import get_settings
-from sample_data import CrmNotEmpty, CrmNotReady, generate, generator, size
+from sample_data import generator, size
 from sample_data.clock import Clock, spring_festival
+from sample_data.errors import CrmNotEmpty, CrmNotReady
+from sample_data.generator import generate
 from tests.sample_data.conftest import AS_OF, make_company
 from tests.support.crm import create_crm
 

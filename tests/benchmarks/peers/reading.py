@@ -38,7 +38,7 @@ def measure(made: Company, folder: Path, as_of: dt.datetime) -> tuple[Table, dic
         (ours, gateway),
         _on_the_marts(snapshot),
         _through_superset(snapshot, folder),
-        _on_the_crm(made, as_of),
+        on_the_crm(made, as_of),
     ]
     problems = [problem for found, _ in ways for problem in differences(ours, found)]
     rows = tuple(
@@ -93,7 +93,8 @@ def _on_the_marts(snapshot: Snapshot) -> tuple[Answers, Seconds]:
         return _timed(QUESTIONS, lambda q: answer(connection.execute(q.sql("")).fetchall(), len(q.by)))
 
 
-def _on_the_crm(made: Company, as_of: dt.datetime) -> tuple[Answers, Seconds]:
+def on_the_crm(made: Company, as_of: dt.datetime) -> tuple[Answers, Seconds]:
+    """Ask the charts that can be written so on the tables of the CRM; return answers and seconds."""
     engine = sa.create_engine(made.settings.crm_database_url)
     moment = as_of.astimezone(dt.UTC).replace(tzinfo=None)
     today = as_of.astimezone(ZoneInfo(made.settings.time_zone)).date()

@@ -1,0 +1,95 @@
+"""The parts of the benchmark, on the small company of the tests."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import duckdb
+import pytest
+import sqlalchemy as sa
+
+from data_entry.database import create_engine_for
+from data_entry.schema import metadata
+from loupan.settings import Settings
+from loupan.snapshot import current
+from tests.benchmarks import bare, gateway
+from tests.benchmarks.change import change
+from tests.benchmarks.refresh import plan_of
+from tests.benchmarks.watch import FailedError, brief, watched
+from tests.support.installation import copy_crm, crm_installation, sample_installation
+
+_BUSY = """
+import subprocess, sys
+held = bytearray(b'x') * (64 << 20)
+child = 'import time\\nwhile time.process_time() < 1: pass'
+subprocess.run([sys.executable, '-c', child], check=True)
+"""
+
+
+def test_what_children_take_is_counted() -> None:
+    spent = watched([sys.executable, "-c", _BUSY], os.environ)
+    assert spent.core_seconds >= 1
+    assert spent.memory >= 64 << 20
+    _, core_seconds = brief([sys.executable, "-c", _BUSY], os.environ)
+    assert core_seconds >= 1
+
+
+def test_a_command_that_fails_is_told_in_its_own_words() -> None:
+    with pytest.raises(FailedError, match="ended with 3: out of luck"):
+        watched([sys.executable, "-c", "print('out of luck'); exit(3)"], os.environ)
+
+
+@pytest.fixture
+def crm(tmp_path: Path) -> sa.Engine:
+    copy_crm(crm_installation(), tmp_path)
+    return create_engine_for(f"sqlite:///{tmp_path / 'crm.sqlite'}")
+
+
+def test_changes_are_updates_inserts_and_soft_deletes(crm: sa.Engine) -> None:
+    moment = dt.datetime(2030, 1, 1)
+    tables = [metadata.tables[name] for name in ("lead_event", "touchpoint", "payment", "customer", "lead", "demand")]
+
+    def counts(condition: str) -> dict[str, int]:
+        with crm.connect() as connection:
+            select = "select count(*) from {0} where {1}"
+            return {t.name: connection.scalar(sa.text(select.format(t.name, condition))) or 0 for t in tables}
+
+    before, touched = counts("true"), counts("updated_at = '2030-01-01 00:00:00.000000'")
+    assert not any(touched.values())
+    changed = change(crm, 0.02, moment)
+    grown = {name: count - before[name] for name, count in counts("true").items() if count != before[name]}
+    assert set(grown) == {"lead_event", "touchpoint", "payment"}
+    touched = counts("updated_at = '2030-01-01 00:00:00.000000'")
+    assert all(touched.values())
+    assert sum(touched.values()) <= changed
+    for name in ("customer", "lead", "demand"):
+        assert 0.015 < touched[name] / before[name] < 0.025
+    assert counts("deleted_at = '2030-01-01 00:00:00.000000'")["lead_event"] > 0
+
+
+def test_the_floor_builds_the_same_marts(tmp_path: Path) -> None:
+    settings = Settings(data_dir=sample_installation(), crm_url="")
+    plan, floor = tmp_path / "plan.json", tmp_path / "bare.duckdb"
+    plan.write_text(json.dumps(plan_of(settings)))
+    crm = shutil.copy(settings.data_dir / "crm.sqlite", tmp_path / "crm.sqlite")
+    bare.main(f"sqlite:///{crm}", str(floor), str(plan))
+    marts = shutil.copy(current(settings).marts_path, tmp_path / "marts.duckdb")
+    with duckdb.connect(str(floor), read_only=True) as con:
+        con.execute(f"attach '{marts}' as published (read_only)")
+        for mart in ("fct_lead", "fct_sales_posting", "fct_demand", "fct_payment", "fct_customer_month"):
+            assert con.execute(f"select count(*) from marts.{mart}").fetchone() != (0,)
+            difference = f"(from marts.{mart} except all from published.{mart})"
+            assert con.execute(f"select count(*) from {difference}").fetchone() == (0,), mart
+
+
+def test_questions_are_measured() -> None:
+    measured = gateway.questions(Settings(data_dir=sample_installation(), crm_url=""))
+    (table,) = measured.tables
+    assert [row[0] for row in table.rows][-1] == "all"
+    assert len(table.rows) == len(gateway.QUESTIONS) + 1
+    assert measured.figures["median_ms"] > 0
