@@ -21,14 +21,12 @@ from loupan.errors import LoupanError
 from loupan.files import replace_text
 from tests.benchmarks import machine
 from tests.benchmarks.company import SOURCES
-from tests.benchmarks.page import rendered
+from tests.benchmarks.page import BUSY, rendered
 from tests.benchmarks.parts import PARTS, Part
 from tests.benchmarks.result import Result, Table, merged, now, read, write
 from tests.benchmarks.targets import judged
 
-_DOCS = Path(__file__).resolve().parents[2] / "docs"
-# Of the cores: above it, what else runs shows in the seconds.
-_BUSY = 0.3
+DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -65,21 +63,22 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--source", choices=SOURCES, default=SOURCES[0], help=f"engine of the CRM ({SOURCES[0]})")
     parser.add_argument("--folder", type=Path, help="keeps the companies for the next time")
     parser.add_argument("--write", action="store_true", help="put what is found into the page")
-    parser.add_argument("--docs", type=Path, default=_DOCS, help=argparse.SUPPRESS)
+    parser.add_argument("--docs", type=Path, default=DOCS, help=argparse.SUPPRESS)
     return parser
 
 
 def _measured(part: Part, asked: argparse.Namespace, console: Console) -> Result:
     load = machine.load()
-    if load > _BUSY:
-        console.print(f"[yellow]Other programs use {load:.0%} of the machine: seconds will be too long.[/yellow]")
+    if load > BUSY:
+        told = f"{load:.1f} processes of others for each core: seconds will be too long."
+        console.print(f"[yellow]{told}[/yellow]")
     source = asked.source if part.sources else ""
     console.print(f"[bold]{part.title}[/bold], scale {asked.scale:g} {source}")
     with _folder(asked.folder, part, asked.scale, source) as folder:
         measured = part.measure(folder, asked.scale, source)
     for table in measured.tables:
         console.print(_drawn(table))
-    return Result(part.name, asked.scale, source, now(), machine.describe(), measured)
+    return Result(part.name, asked.scale, source, now(), machine.describe(), measured, round(load, 2))
 
 
 @contextmanager

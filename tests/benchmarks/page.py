@@ -8,6 +8,8 @@ from tests.benchmarks.parts import PARTS, Part
 from tests.benchmarks.result import Result, Table
 from tests.benchmarks.targets import Finding, judged
 
+BUSY = 0.3
+"""Processes of others for each core, above which what else runs shows in the seconds."""
 _HEAD = """\
 # What was measured
 
@@ -96,6 +98,8 @@ def _part(part: Part, results: Sequence[Result], machines: Sequence[dict[str, st
         told = [f"`{command}`", result.measured_at.replace("T", " ").replace("Z", " UTC")]
         if len(machines) > 1:
             told.append(f"machine {_letter(machines.index(result.machine))}")
+        if result.load > BUSY:
+            told.append(f"while {result.load:.1f} processes of others wanted each core")
         if len(results) > 1:
             yield f"### {' · '.join(filter(None, (f'Scale {result.scale:g}', _source(result.source))))}\n"
         yield f"{', '.join(told)}.\n"

@@ -76,6 +76,7 @@ class Result:
         measured_at: in UTC, ISO 8601 to the minute.
         machine: see `tests.benchmarks.machine`.
         measured: what was found.
+        load: how many processes wanted to run when it began, on the average, for each core.
     """
 
     part: str
@@ -84,6 +85,7 @@ class Result:
     measured_at: str
     machine: dict[str, str]
     measured: Measured
+    load: float = 0.0
 
     @property
     def key(self) -> tuple[str, float, str]:

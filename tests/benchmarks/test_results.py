@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.benchmarks.__main__ import main
+from tests.benchmarks.__main__ import DOCS, main
 from tests.benchmarks.machine import describe
 from tests.benchmarks.page import rendered
 from tests.benchmarks.parts import PARTS
@@ -92,6 +92,16 @@ def test_several_machines_are_told_apart() -> None:
     page = rendered([result(), other])
     assert "| processor | B, 8 cores | A, 2 cores |" in page
     assert "2026-06-30 16:00 UTC, machine B." in page
+
+
+def test_what_else_ran_is_told() -> None:
+    busy = Result("pages", 1, "", "2026-07-01T00:00Z", {}, Measured((_TABLE,)), load=1.25)
+    assert "2026-07-01 00:00 UTC, while 1.2 processes of others wanted each core." in rendered([busy])
+
+
+def test_the_page_of_the_project_is_what_its_results_render() -> None:
+    results = read(DOCS / "performance.json")
+    assert (DOCS / "performance.md").read_text(encoding="utf-8") == rendered(results)
 
 
 def test_the_machine_is_described() -> None:
