@@ -44,11 +44,17 @@ def measure(folder: Path, scale: float, source: str) -> Measured:
     steps = _install(folder, environment)
     with company(folder / "company", scale) as made:
         made.refresh(models=False)
-        commands = [(arguments, _started(made, environment, arguments)) for arguments in COMMANDS]
-        served = _served(made, environment)
+        starting = measure_starts(made, environment)
     figures = {"install_seconds": sum(spent.seconds for _, _, spent in steps)}
-    figures |= {"help_seconds": commands[0][1][0], "serve_seconds": served[-1][1]}
-    return Measured((_steps_table(steps), _sizes(environment), _starts(commands), _serving(served)), figures)
+    return Measured((_steps_table(steps), _sizes(environment), *starting.tables), figures | starting.figures)
+
+
+def measure_starts(made: Company, environment: Path) -> Measured:
+    """Start the commands and the web app of an environment on a published company."""
+    commands = [(arguments, _started(made, environment, arguments)) for arguments in COMMANDS]
+    served = _served(made, environment)
+    figures = {"help_seconds": commands[0][1][0], "serve_seconds": served[-1][1]}
+    return Measured((_starts(commands), _serving(served)), figures)
 
 
 def _install(folder: Path, environment: Path) -> list[tuple[str, str, Spent]]:

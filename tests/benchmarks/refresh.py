@@ -102,29 +102,29 @@ def plan_of(settings: Settings) -> dict:
     """Return what the bare work has to know: tables with columns and types, models in order, the as-of."""
     from pipelines.contract import read_contract
 
-    contract = read_contract(dbt_manifest(settings))
+    contract = read_contract(_dbt_manifest(settings))
     return {
         "tables": {table.name: {c.name: c.data_type for c in table.columns} for table in contract.tables},
-        "models": compiled_models(settings),
+        "models": _compiled_models(settings),
         "as_of": _AS_OF.strftime("%Y-%m-%d %H:%M:%S"),
     }
 
 
-def dbt_manifest(settings: Settings) -> dict:
+def _dbt_manifest(settings: Settings) -> dict:
     """Return dbt's manifest of a refreshed installation."""
     from pipelines import dbt_runner
 
     return dict(dbt_runner.read_manifest(settings))
 
 
-def compiled_models(settings: Settings) -> list[tuple[str, str, str]]:
+def _compiled_models(settings: Settings) -> list[tuple[str, str, str]]:
     """Return relation (schema and name), kind (table, view) and compiled SQL of every model, in the order of building.
 
     The SQL names no database, so that it runs in any.
     """
     from pipelines import dbt_runner
 
-    manifest = dbt_manifest(settings)
+    manifest = _dbt_manifest(settings)
     compiled = dbt_runner.compiled_sql(settings)
     return [
         (

@@ -17,8 +17,9 @@ from data_entry.database import create_engine_for
 from data_entry.schema import metadata
 from loupan.settings import Settings
 from loupan.snapshot import current
-from tests.benchmarks import bare, gateway
+from tests.benchmarks import bare, gateway, install
 from tests.benchmarks.change import change
+from tests.benchmarks.company import Company
 from tests.benchmarks.refresh import plan_of
 from tests.benchmarks.watch import FailedError, brief, watched
 from tests.support.installation import copy_crm, crm_installation, sample_installation
@@ -93,3 +94,15 @@ def test_questions_are_measured() -> None:
     assert [row[0] for row in table.rows][-1] == "all"
     assert len(table.rows) == len(gateway.QUESTIONS) + 1
     assert measured.figures["median_ms"] > 0
+
+
+def test_starts_are_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(install, "REPEATS", 1)
+    monkeypatch.setattr(install, "COMMANDS", (("--help",), ("snapshots", "list")))
+    shutil.copytree(sample_installation(), tmp_path / "data")
+    made = Company(Settings(data_dir=tmp_path / "data", crm_url=""), "sqlite")
+    measured = install.measure_starts(made, Path(sys.prefix))
+    commands, served = measured.tables
+    assert [row[0] for row in commands.rows] == ["`loupan --help`", "`loupan snapshots list`"]
+    assert [row[0] for row in served.rows] == ["`/healthz`", "`/login`"]
+    assert 0 < measured.figures["help_seconds"] < measured.figures["serve_seconds"]

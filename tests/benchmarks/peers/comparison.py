@@ -11,7 +11,7 @@ from tests.benchmarks.peers import reading
 from tests.benchmarks.peers.environments import DLT, SQLMESH, SUPERSET
 from tests.benchmarks.peers.questions import Answers, differences, read_answers
 from tests.benchmarks.peers.tools import DltDbt, DltSqlmesh, Loupan, Pandas, Run, Step, Tool
-from tests.benchmarks.refresh import compiled_models, plan_of
+from tests.benchmarks.refresh import plan_of
 from tests.benchmarks.result import Cell, Measured, Table
 from tests.benchmarks.watch import Spent
 
@@ -40,7 +40,7 @@ def _compared(made: Company, folder: Path) -> Measured:
     tools: list[Tool] = [
         Pandas(_made(folder / "pandas")),
         DltDbt(_made(folder / "dlt"), plan, made.settings.dbt_project_dir),
-        DltSqlmesh(_made(folder / "sqlmesh"), plan, compiled_models(made.settings)),
+        DltSqlmesh(_made(folder / "sqlmesh"), plan, made.settings.dbt_project_dir),
     ]
     taken: dict[Tool, list[Taken]] = {ours: [first]}
     problems: dict[Tool, list[str]] = {ours: []}
@@ -124,7 +124,7 @@ def _steps(taken: dict[Tool, list[Taken]]) -> Table:
 def _figures(taken: dict[Tool, list[Taken]]) -> dict[str, float]:
     figures = {}
     for tool, runs in taken.items():
-        name = tool.name.lower().replace(" + ", "_").replace("-", "_")
+        name = tool.folder.name
         for when, run in zip(("first", "again"), runs, strict=True):
             figures[f"{name}_{when}_seconds"] = _seconds(run)
     return figures

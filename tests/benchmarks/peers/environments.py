@@ -59,7 +59,7 @@ class Environment:
 
 
 DLT = Environment("dlt", ("dlt", "dbt-core", "dbt-duckdb", "duckdb"))
-SQLMESH = Environment("sqlmesh", ("dlt", "sqlmesh", "duckdb"))
+SQLMESH = Environment("sqlmesh", ("dlt", "sqlmesh", "dbt-core", "duckdb"))
 SUPERSET = Environment("superset", ("apache-superset", "duckdb-engine", "duckdb"))
 
 

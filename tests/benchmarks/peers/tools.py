@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -143,44 +144,25 @@ class DltDbt(Tool):
 
 
 class DltSqlmesh(Tool):
-    """dlt loads into DuckDB, sqlmesh builds our models from their compiled SQL, as models of its own."""
+    """dlt loads into DuckDB, sqlmesh builds our dbt project there and audits it with the project's tests."""
 
-    def __init__(self, folder: Path, plan: Mapping[str, object], models: Sequence[tuple[str, str, str]]) -> None:
-        super().__init__("dlt + sqlmesh", folder, "none (no audits are declared)", SQLMESH.versions(), plan)
-        self._write_project(models)
-
-    def _write_project(self, models: Sequence[tuple[str, str, str]]) -> None:
-        (self.folder / "models").mkdir(parents=True)
-        for relation, kind, sql in models:
-            name = relation.replace('"', "")
-            head = f"MODEL (\n  name {name},\n  kind {'VIEW' if kind == 'view' else 'FULL'}\n);\n\n"
-            (self.folder / "models" / f"{name}.sql").write_text(head + sql + "\n", encoding="utf-8")
-        settings = {
-            "gateways": {
-                "duckdb": {
-                    "connection": {
-                        "type": "duckdb",
-                        "database": "warehouse.duckdb",
-                        "connector_config": {"disabled_optimizers": "common_subexpressions", "TimeZone": "UTC"},
-                    }
-                }
-            },
-            "default_gateway": "duckdb",
-            "model_defaults": {"dialect": "duckdb", "start": "2020-01-01"},
-            "disable_anonymized_analytics": True,
-        }
-        # JSON is YAML as well.
-        (self.folder / "config.yaml").write_text(json.dumps(settings, indent=2), encoding="utf-8")
+    def __init__(self, folder: Path, plan: Mapping[str, object], project: Path) -> None:
+        super().__init__("dlt + sqlmesh (its dbt adapter)", folder, "dbt tests, as audits", SQLMESH.versions(), plan)
+        self._project = folder / "project"
+        shutil.copytree(project, self._project)
+        # What `sqlmesh init --template dbt` writes; JSON is YAML as well.
+        (self._project / "sqlmesh.yaml").write_text(json.dumps({"model_defaults": {"start": "2020-01-01"}}))
 
     def steps(self, run: Run) -> list[Step]:
-        """Load, apply the plan, ask; later all models are restated, since full ones run once a day otherwise."""
+        """Load, apply the plan, ask; later all models are restated: a plan that knows no change runs once a day."""
         warehouse = self.folder / "warehouse.duckdb"
         again = [f"--restate-model={schema}.*" for schema in ("staging", "intermediate", "marts")]
         plan = ["plan", "--auto-apply", "--no-prompts", *([] if run.is_first else again)]
         told = " ".join(["sqlmesh", *plan[:3], *([] if run.is_first else ["--restate-model …"])])
+        variables = clean(LOUPAN_WAREHOUSE_PATH=str(warehouse))
         return [
             _loaded_by_dlt(SQLMESH.python, self, run, warehouse),
-            Step("build", told, [SQLMESH.program("sqlmesh"), *plan], clean(), self.folder),
+            Step("build and audit", told, [SQLMESH.program("sqlmesh"), *plan], variables, self._project),
             _asked_of_marts(SQLMESH.python, self, run, warehouse),
         ]
 
