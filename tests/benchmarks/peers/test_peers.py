@@ -92,7 +92,7 @@ def test_a_missing_environment_is_told_in_one_sentence(
 
 
 def test_nothing_of_ours_reaches_the_programs_of_other_tools(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LOUPAN_CRM_URL", "postgresql://u:secret@host/db")
+    monkeypatch.setenv("LOUPAN_CRM_URL", "postgresql://host/database")
     monkeypatch.setenv("PYTHONPATH", "/somewhere")
     variables = clean(SUPERSET_HOME="/there")
     assert not [name for name in variables if name.startswith(("LOUPAN_", "PYTHONPATH"))]
