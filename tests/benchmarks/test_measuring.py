@@ -96,6 +96,7 @@ def test_questions_are_measured() -> None:
     assert measured.figures["median_ms"] > 0
 
 
+@pytest.mark.slow
 def test_starts_are_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(install, "REPEATS", 1)
     monkeypatch.setattr(install, "COMMANDS", (("--help",), ("snapshots", "list")))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 import shutil
 from pathlib import Path
 
@@ -97,3 +98,18 @@ def test_nothing_of_ours_reaches_the_programs_of_other_tools(monkeypatch: pytest
     variables = clean(SUPERSET_HOME="/there")
     assert not [name for name in variables if name.startswith(("LOUPAN_", "PYTHONPATH"))]
     assert variables["SUPERSET_HOME"] == "/there"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif("PEERS_TESTS" not in os.environ, reason="minutes, and wants `make peers`: set PEERS_TESTS=1")
+def test_every_tool_answers_as_we_do(tmp_path: Path) -> None:
+    summary, steps, read = comparison.measure(tmp_path, 0.01, "sqlite").tables
+    answers = summary.columns.index("answers")
+    assert [(row[0], row[answers]) for row in summary.rows] == [
+        ("Loupan", "equal"),
+        ("pandas", "equal"),
+        ("dlt + dbt-duckdb", "equal"),
+        ("dlt + sqlmesh (its dbt adapter)", "equal"),
+    ]
+    assert {row[1] for row in steps.rows} == {"first", "again"}
+    assert "All answers are equal" in read.note
