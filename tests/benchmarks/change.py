@@ -9,16 +9,17 @@ import sqlalchemy as sa
 
 from data_entry.database import create_engine_for
 from data_entry.schema import metadata
+from data_entry.schema.dbt_sources import ingested_tables
 from tests.benchmarks.company import Company
 
 SHARE = 0.001
 
-# Tables of what happens every day, and what is done to them: as many rows each as the table is large.
+# Tables of what happens every day, and what is done to the same share of the rows of each.
 _UPDATED = {"customer": "occupation", "lead": "intent_level", "demand": "severity", "payment": "amount"}
 _INSERTED = ("lead_event", "touchpoint", "demand_event", "payment")
 _DELETED = ("lead_event", "touchpoint", "payment")
-# Of the rows of a table that are changed: so many are updated, so many come, so many go, for those that have it all.
-_DELETED_OF_CHANGED = 10
+# Of as many rows as come to a table, one in so many goes.
+_DELETED_ONE_IN = 10
 
 
 def change_some(made: Company) -> int:
@@ -35,12 +36,21 @@ def change(engine: sa.Engine, share: float, moment: dt.datetime) -> int:
 
     Args:
         engine: of the CRM.
-        share: of all rows of the tables above; they hold nearly all rows of a company.
+        share: of all rows that a refresh loads.
         moment: in UTC without offset, stands in ``updated_at``.
     """
-    every = max(round(1 / share), 2)
     with engine.begin() as connection:
+        rows = {name: _count(connection, name) for name in ingested_tables()}
+        # All that would change if each row of the tables below did.
+        most = (
+            sum(rows[name] for name in (*_UPDATED, *_INSERTED)) + sum(rows[name] for name in _DELETED) / _DELETED_ONE_IN
+        )
+        every = max(round(most / (share * sum(rows.values()))), 2)
         return sum(connection.execute(statement).rowcount for statement in _statements(every, moment))
+
+
+def _count(connection: sa.Connection, name: str) -> int:
+    return connection.scalar(sa.select(sa.func.count()).select_from(metadata.tables[name])) or 0
 
 
 def _statements(every: int, moment: dt.datetime) -> Iterator[sa.Update | sa.Insert]:
@@ -58,7 +68,7 @@ def _statements(every: int, moment: dt.datetime) -> Iterator[sa.Update | sa.Inse
         yield sa.insert(table).from_select([*(column.name for column in copied), "updated_at"], rows)
     for name in _DELETED:
         table = metadata.tables[name]
-        chosen = _one_in(table, every * _DELETED_OF_CHANGED, 3)
+        chosen = _one_in(table, every * _DELETED_ONE_IN, 3)
         yield sa.update(table).where(chosen).values(deleted_at=moment, updated_at=moment)
 
 
