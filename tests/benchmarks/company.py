@@ -52,7 +52,7 @@ class Company:
         }
         if self.settings.crm_url:
             places["LOUPAN_CRM_URL"] = self.settings.crm_url
-        return own | places | self.further
+        return {**own, **places, **self.further}
 
     def loupan(self, *arguments: str, **variables: str) -> Spent:
         """Run the command and return what it took."""

@@ -18,6 +18,12 @@ from tests.benchmarks.watch import Spent
 _AS_OF = dt.datetime.fromisoformat(MOMENT)
 _LATER = _AS_OF + dt.timedelta(hours=1)
 _MIB = 2**20
+_NOTE = (
+    "Times Loupan goes by core-seconds. Again: after {changed:,} changed rows, an hour later; pandas keeps nothing and"
+    " does all of it again. Loupan, dbt and sqlmesh build all {models} models (every metric by every dimension); pandas"
+    " computes the eight questions alone, reads only the columns for them, and knows no rows in quarantine. Models of"
+    " statistics are switched off. Counts must be equal exactly, money to the cent, numerator and denominator each."
+)
 Taken = list[tuple[Step, Spent]]
 
 
@@ -116,10 +122,7 @@ def _summary(taken: dict[Tool, list[Taken]], problems: dict[Tool, list[str]], ch
         columns,
         tuple(rows),
         {"first, × Loupan": 2, "again, × Loupan": 2},
-        note=f"Times Loupan goes by core-seconds. Again: after {changed:,} changed rows, an hour later; pandas keeps nothing and does all of it again."
-        f" Loupan, dbt and sqlmesh build all {models} models (every metric by every dimension); pandas computes the eight"
-        " questions alone, reads only the columns for them, and knows no rows in quarantine. Models of statistics are"
-        " switched off. Counts must be equal exactly, money to the cent, numerator and denominator each.",
+        note=_NOTE.format(changed=changed, models=models),
     )
 
 

@@ -99,7 +99,10 @@ def on_the_crm(made: Company, as_of: dt.datetime) -> tuple[Answers, Seconds]:
     moment = as_of.astimezone(dt.UTC).replace(tzinfo=None)
     today = as_of.astimezone(ZoneInfo(made.settings.time_zone)).date()
     # As SQLAlchemy's types write them, for SQLite too.
-    values = {"as_of": sa.bindparam("as_of", moment, sa.DateTime()), "today": sa.bindparam("today", today, sa.Date())}
+    values: dict[str, sa.BindParameter[Any]] = {
+        "as_of": sa.bindparam("as_of", moment, sa.DateTime()),
+        "today": sa.bindparam("today", today, sa.Date()),
+    }
 
     def ask(question: Question) -> Any:
         text = crm_charts.sql(question.metric, made.source)
