@@ -46,7 +46,9 @@ def change(engine: sa.Engine, share: float, moment: dt.datetime) -> int:
             sum(rows[name] for name in (*_UPDATED, *_INSERTED)) + sum(rows[name] for name in _DELETED) / _DELETED_ONE_IN
         )
         every = max(round(most / (share * sum(rows.values()))), 2)
-        return sum(connection.execute(statement).rowcount for statement in _statements(every, moment))
+        # Without the option SQLAlchemy does not ask every driver how many rows an INSERT wrote.
+        counted = connection.execution_options(preserve_rowcount=True)
+        return sum(counted.execute(statement).rowcount for statement in _statements(every, moment))
 
 
 def _count(connection: sa.Connection, name: str) -> int:

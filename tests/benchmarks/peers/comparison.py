@@ -44,7 +44,7 @@ def _compared(made: Company, folder: Path) -> Measured:
     first, expected = _run(ours, _asked(made, folder, "loupan-first", _AS_OF, is_first=True))
     plan = plan_of(made.settings)
     tools: list[Tool] = [
-        Pandas(_made(folder / "pandas")),
+        Pandas(_made(folder / "pandas"), made.source),
         DltDbt(_made(folder / "dlt"), plan, made.settings.dbt_project_dir),
         DltSqlmesh(_made(folder / "sqlmesh"), plan, made.settings.dbt_project_dir),
     ]

@@ -109,8 +109,8 @@ class Loupan(Tool):
 class Pandas(Tool):
     """The tables that the questions need, read and computed in one process."""
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__("pandas", folder, "none", _of_ours("pandas", "adbc-driver-sqlite"))
+    def __init__(self, folder: Path, source: str) -> None:
+        super().__init__("pandas", folder, "none", _of_ours("pandas", f"adbc-driver-{source}"))
 
     def steps(self, run: Run) -> list[Step]:
         """Read and compute, everything each time."""
