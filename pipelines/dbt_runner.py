@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,12 @@ from dagster._core.errors import DagsterExecutionInterruptedError
 from filelock import FileLock
 
 from loupan.errors import LoupanError
+from loupan.project import fingerprint
 from loupan.settings import Settings
+from pipelines import delta, increment
+from pipelines.contract import read_contract
+from pipelines.increment import Increment
+from pipelines.warehouse import open_warehouse
 
 if TYPE_CHECKING:
     from dbt.contracts.graph.manifest import Manifest
@@ -73,6 +79,7 @@ def _invoke(
     *,
     manifest: Manifest | None = None,
     on_event: Callable[[Any], None] | None = None,
+    variables: Mapping[str, Any] | None = None,
 ) -> Any:
     from dbt.adapters.duckdb.connections import DuckDBConnectionManager
     from dbt.cli.main import dbtRunner
@@ -88,7 +95,7 @@ def _invoke(
         "--target", TARGET,
         "--target-path", str(target_path(settings)),
         "--log-path", str(target_path(settings)),
-        "--vars", json.dumps({"time_zone": settings.time_zone}),
+        "--vars", json.dumps({"time_zone": settings.time_zone, **(variables or {})}),
     ]  # fmt: skip
     try:
         # Parsing opens no warehouse, and for another path dbt would parse the whole project anew: its name will do.
@@ -186,7 +193,8 @@ class Built:
 def build(settings: Settings, on_node: Callable[[str], None]) -> Built:
     """Build all models and run all data tests.
 
-    Unit tests are left out: they test the code on literal rows, not the data, and run in the test suite.
+    Unit tests are left out: they test the code on literal rows, not the data, and run in the test suite. Where the load
+    noted what changed since the last build, only what follows from it is made (:mod:`pipelines.increment`).
 
     Args:
         settings: where project, warehouse and artifacts lie.
@@ -205,9 +213,43 @@ def build(settings: Settings, on_node: Callable[[str], None]) -> Built:
         elif message.info.name == "NodeFinished":
             on_node(message.data.node_info.node_name)
 
-    manifest = parse(settings).manifest
+    parsed = parse(settings)
+    planned = plan_increment(settings, parsed.artifact)
+    variables = {"increment": planned.as_variable()} if planned else {}
     with _artifacts(settings):
         # The results are returned: nothing to write.
-        done = _invoke(settings, [*BUILD, "--no-write-json"], manifest=manifest, on_event=on_event)
+        done = _invoke(
+            settings,
+            [*BUILD, "--no-write-json"],
+            manifest=parsed.manifest,
+            on_event=on_event,
+            variables=variables,
+        )
     broken = [f"{r.node.name}: {(r.message or '').strip()}" for r in done.results if r.status == "error"]
+    # What failed a test is looked at again by the next build: it begins from the same state.
+    if all(result.status in ("success", "pass", "warn") for result in done.results):
+        note_built(settings, parsed.artifact)
     return Built(results, broken)
+
+
+def _recipe(settings: Settings) -> str:
+    """Return what decides, besides the rows and the as-of, on what the models hold."""
+    return " ".join((fingerprint(settings.dbt_project_dir), settings.time_zone, version("loupan")))
+
+
+def plan_increment(settings: Settings, manifest: Mapping[str, Any]) -> Increment | None:
+    """Decide which part of the models the next build makes; None if all."""
+    if not settings.warehouse_path.is_file():
+        return None
+    with open_warehouse(settings.warehouse_path) as connection:
+        contract = read_contract(manifest)
+        delta.create_tables(connection, contract)
+        return increment.plan(connection, contract, manifest, recipe=_recipe(settings), time_zone=settings.time_zone)
+
+
+def note_built(settings: Settings, manifest: Mapping[str, Any]) -> None:
+    """Note that the models follow from the rows that are loaded."""
+    with open_warehouse(settings.warehouse_path) as connection:
+        (as_of,) = connection.execute("select as_of from raw.refresh").fetchall()[0]
+        increment.drop_twins(connection)
+        delta.note_built(connection, read_contract(manifest), delta.Built(as_of, _recipe(settings)))

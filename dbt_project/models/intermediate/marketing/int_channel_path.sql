@@ -1,3 +1,9 @@
+{#- Who has been silent for so long by now that nothing more is expected. -#}
+{%- set moved -%}
+    select customer_id from raw.touchpoint
+    where occurred_at > {before} - interval 180 day and occurred_at <= {now} - interval 180 day
+{%- endset -%}
+{{- config(meta={'increment': {'by': 'customer_id', 'moved': moved}}) -}}
 with chains as (
 
     select * from {{ ref('int_deal_chain') }}

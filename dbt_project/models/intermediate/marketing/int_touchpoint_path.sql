@@ -1,3 +1,4 @@
+{{- config(meta={'increment': {'by': 'deal_chain_id', 'of': 'deal'}}) -}}
 with chains as (
 
     select * from {{ ref('int_deal_chain') }}

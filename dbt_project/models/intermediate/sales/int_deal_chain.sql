@@ -1,3 +1,4 @@
+{{- config(meta={'increment': {'by': 'customer_id'}}) -}}
 with deal as (
 
     select * from {{ ref('int_deal') }}

@@ -1,3 +1,4 @@
+{{- config(meta={'increment': {'by': 'deal_id', 'of': 'deal'}}) -}}
 -- noqa: disable=LT02
 with deal_event as (
 

@@ -1,3 +1,4 @@
+{{- config(meta={'increment': {'by': 'deal_id', 'of': 'deal'}}) -}}
 with deal_share as (
 
     select * from {{ ref('stg_deal_share') }}

@@ -1,3 +1,4 @@
+{{- config(meta={'increment': {'by': 'lead_id', 'of': 'lead'}}) -}}
 with lead as (
 
     select * from {{ ref('stg_lead') }}

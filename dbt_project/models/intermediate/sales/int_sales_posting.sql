@@ -1,3 +1,4 @@
+{{- config(meta={'increment': {'by': 'deal_id', 'of': 'deal'}}) -}}
 with deal_event as (
 
     select * from {{ ref('int_deal_event') }}

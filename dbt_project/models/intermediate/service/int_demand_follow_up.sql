@@ -1,3 +1,4 @@
+{{- config(meta={'increment': {'by': 'demand_id', 'of': 'demand'}}) -}}
 with follow_ups as (
 
     select * from {{ ref('stg_follow_up') }}

@@ -1,3 +1,4 @@
+{{- config(meta={'increment': {'by': 'demand_id', 'of': 'demand'}}) -}}
 with demands as (
 
     select * from {{ ref('stg_demand') }}

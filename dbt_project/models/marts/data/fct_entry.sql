@@ -1,187 +1,39 @@
 {#- So many rows of a table that bear one moment of entry came from an import, whose moment says nothing of people. -#}
-{% set imported_together = 30 -%}
-{% set late_after_days = 7 -%}
+{%- set imported_together = 30 -%}
+{%- set late_after_days = 7 -%}
+{#- Records of others became part of an import, or are no part of one any more. -#}
+{%- set anew_if -%}
+    select exists (
+        from increment.changed_int_entry_moment
+        where (row_count_before < {{ imported_together }}) <> (row_count < {{ imported_together }})
+    )
+{%- endset -%}
+{{- config(meta={'increment': {'by': 'record_id', 'of_table_in': 'crm_table', 'anew_if': anew_if}}) -}}
+with entry as (
 
-with lead as (
-
-    select * from {{ ref('stg_lead') }}
-
-),
-
-lead_event as (
-
-    select * from {{ ref('stg_lead_event') }}
-
-),
-
-deal as (
-
-    select * from {{ ref('stg_deal') }}
+    select * from {{ ref('int_entry') }}
 
 ),
 
-deal_event as (
+imported as (
 
-    select * from {{ ref('stg_deal_event') }}
-
-),
-
-payment as (
-
-    select * from {{ ref('stg_payment') }}
-
-),
-
-demand as (
-
-    select * from {{ ref('stg_demand') }}
-
-),
-
-demand_event as (
-
-    select * from {{ ref('stg_demand_event') }}
-
-),
-
-follow_up as (
-
-    select * from {{ ref('stg_follow_up') }}
-
-),
-
-expense as (
-
-    select * from {{ ref('stg_expense') }}
-
-),
-
-refresh as (
-
-    select * from {{ ref('stg_refresh') }}
-
-),
-
-ordered_event as (
-
-    select
-        demand_id,
-        employee_id,
-        row_number() over (partition by demand_id order by occurred_at, demand_event_id) as place
-    from demand_event
-
-),
-
-record as (
-
-    select
-        'lead' as crm_table,
-        lead_id as record_id,
-        project_id,
-        employee_id,
-        opened_on as happened_on,
-        opened_at as happened_at,
-        entered_at,
-        cast(intended_area_sqm as decimal(18, 2)) as typed_number
-    from lead
-    union all
-    select
-        'lead_event' as crm_table,
-        lead_event.lead_event_id as record_id,
-        lead.project_id,
-        lead_event.employee_id,
-        lead_event.occurred_on as happened_on,
-        lead_event.occurred_at as happened_at,
-        lead_event.entered_at,
-        cast(null as decimal(18, 2)) as typed_number
-    from lead_event
-    inner join lead on lead_event.lead_id = lead.lead_id
-    union all
-    select
-        'deal_event' as crm_table,
-        deal_event.deal_event_id as record_id,
-        deal.project_id,
-        deal_event.employee_id,
-        deal_event.occurred_on as happened_on,
-        deal_event.occurred_at as happened_at,
-        deal_event.entered_at,
-        cast(null as decimal(18, 2)) as typed_number
-    from deal_event
-    inner join deal on deal_event.deal_id = deal.deal_id
-    union all
-    select
-        'payment' as crm_table,
-        payment.payment_id as record_id,
-        deal.project_id,
-        cast(null as bigint) as employee_id,
-        payment.received_on as happened_on,
-        cast(null as timestamp) as happened_at,
-        payment.entered_at,
-        cast(null as decimal(18, 2)) as typed_number
-    from payment
-    inner join deal on payment.deal_id = deal.deal_id
-    union all
-    select
-        'demand' as crm_table,
-        demand.demand_id as record_id,
-        demand.project_id,
-        ordered_event.employee_id,
-        demand.received_on as happened_on,
-        demand.received_at as happened_at,
-        demand.entered_at,
-        cast(null as decimal(18, 2)) as typed_number
-    from demand
-    left join ordered_event on demand.demand_id = ordered_event.demand_id and ordered_event.place = 1
-    union all
-    select
-        'demand_event' as crm_table,
-        demand_event.demand_event_id as record_id,
-        demand.project_id,
-        demand_event.employee_id,
-        demand_event.occurred_on as happened_on,
-        demand_event.occurred_at as happened_at,
-        demand_event.entered_at,
-        cast(null as decimal(18, 2)) as typed_number
-    from demand_event
-    inner join demand on demand_event.demand_id = demand.demand_id
-    union all
-    select
-        'follow_up' as crm_table,
-        follow_up.follow_up_id as record_id,
-        demand.project_id,
-        follow_up.employee_id,
-        follow_up.occurred_on as happened_on,
-        follow_up.occurred_at as happened_at,
-        follow_up.entered_at,
-        cast(null as decimal(18, 2)) as typed_number
-    from follow_up
-    inner join demand on follow_up.demand_id = demand.demand_id
-    union all
-    select
-        'expense' as crm_table,
-        expense_id as record_id,
-        project_id,
-        employee_id,
-        incurred_on as happened_on,
-        cast(null as timestamp) as happened_at,
-        entered_at,
-        amount as typed_number
-    from expense
+    select * from {{ ref('int_entry_moment') }}
+    where row_count >= {{ imported_together }}
 
 ),
 
 counted as (
 
     select
-        record.*,
-        {{ local_date('record.entered_at') }} as entered_on,
-        count(*) over (partition by record.crm_table, record.entered_at) >= {{ imported_together }} as is_imported
-    from record
-    inner join refresh on record.entered_at <= refresh.as_of
+        entry.*,
+        {{ local_date('entry.entered_at') }} as entered_on
+    from entry
+    left join imported on entry.crm_table = imported.crm_table and entry.entered_at = imported.entered_at
+    where imported.crm_table is null
 
 ),
 
-entry as (
+entries as (
 
     select
         concat(crm_table, '-', record_id) as entry_id,
@@ -196,8 +48,7 @@ entry as (
         typed_number,
         {{ dbt.datediff('happened_on', 'entered_on', 'day') }} > {{ late_after_days }} as is_late
     from counted
-    where not is_imported
 
 )
 
-select * from entry
+select * from entries

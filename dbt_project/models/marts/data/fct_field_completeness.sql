@@ -1,3 +1,4 @@
+{{- config(meta={'increment': {'sum': ['row_count', 'filled_count']}}) -}}
 {#- Column, whether it holds text, and of which rows a value is expected (SQL condition). -#}
 {% set customer_fields = [
     ('gender', true, "customer_kind = 'person'"),

@@ -1,3 +1,4 @@
+{{- config(meta={'increment': {'by': 'customer_id'}}) -}}
 with paths as (
 
     select * from {{ ref('int_channel_path') }}

@@ -1,5 +1,15 @@
 {#- Fewer customers than this could be recognised by what somebody typed about them. -#}
 {%- set fewest_customers = 5 -%}
+{#- Who gave an answer that became common, or rare, by what others said. -#}
+{%- set reached -%}
+    select answered.customer_id
+    from marts.fct_customer_feature as answered
+    inner join increment.changed_int_answer_count as changed
+        on answered.feature_id = changed.feature_id and answered.feature_value = changed.feature_value
+    where
+        (changed.customer_count_before < {{ fewest_customers }}) <> (changed.customer_count < {{ fewest_customers }})
+{%- endset -%}
+{{- config(meta={'increment': {'by': 'customer_id', 'reached': reached}}) -}}
 with recursive customer_class as (
 
     select * from {{ ref('stg_customer_class') }}
@@ -71,12 +81,7 @@ recorded as (
 
 shared as (
 
-    select
-        feature_id,
-        feature_value,
-        count(*) as customer_count
-    from recorded
-    group by feature_id, feature_value
+    select * from {{ ref('int_answer_count') }}
 
 ),
 

@@ -1,3 +1,4 @@
+{{- config(meta={'increment': {'by': 'customer_id'}}) -}}
 with feature_value as (
 
     select * from {{ ref('stg_feature_value') }}

@@ -1,3 +1,4 @@
+{{- config(meta={'increment': {'by': 'customer_id'}}) -}}
 with customer_owner as (
 
     select * from {{ ref('stg_customer_owner') }}

@@ -1,3 +1,4 @@
+{{- config(meta={'increment': {'by': 'customer_id'}}) -}}
 with journey as (
 
     select * from {{ ref('int_lead_journey') }}

@@ -1,3 +1,4 @@
+{{- config(meta={'increment': {'by': 'deal_id', 'of': 'deal'}}) -}}
 with payment_due as (
 
     select * from {{ ref('stg_payment_due') }}

@@ -1,3 +1,4 @@
+{{- config(meta={'increment': {'by': 'customer_id', 'always': true}}) -}}
 {%- set windows = [30, 90, 180] -%}
 -- noqa: disable=LT02
 with journey as (

@@ -1,3 +1,4 @@
+{{- config(meta={'increment': {'by': 'customer_id'}}) -}}
 with lead_fact as (
 
     select * from {{ ref('fct_lead') }}

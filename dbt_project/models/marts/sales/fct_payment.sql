@@ -1,3 +1,4 @@
+{{- config(meta={'increment': {'by': 'customer_id'}}) -}}
 with payment as (
 
     select * from {{ ref('stg_payment') }}

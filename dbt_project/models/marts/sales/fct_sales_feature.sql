@@ -1,3 +1,4 @@
+{{- config(meta={'increment': {'by': 'customer_id'}}) -}}
 with posting as (
 
     select * from {{ ref('fct_sales_posting') }}

@@ -1,3 +1,4 @@
+{{- config(meta={'increment': {'by': 'customer_id'}}) -}}
 -- noqa: disable=LT02
 with posting as (
 

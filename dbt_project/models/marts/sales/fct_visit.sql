@@ -1,3 +1,4 @@
+{{- config(meta={'increment': {'by': 'customer_id'}}) -}}
 with lead_event as (
 
     select * from {{ ref('stg_lead_event') }}

@@ -1,3 +1,5 @@
+{#- Another month of the as-of is another row of everybody who is active. -#}
+{{- config(meta={'increment': {'by': 'customer_id', 'anew_each': 'month'}}) -}}
 with refresh as (
 
     select * from {{ ref('stg_refresh') }}

@@ -1,3 +1,12 @@
+{#- Whose unresolved demands have waited another day. -#}
+{%- set moved -%}
+    select customer_id from marts.fct_demand
+    where
+        not is_resolved
+        and ceil(datediff('microsecond', received_at, {before}) / 86400e6)
+        <> ceil(datediff('microsecond', received_at, {now}) / 86400e6)
+{%- endset -%}
+{{- config(meta={'increment': {'by': 'customer_id', 'moved': moved}}) -}}
 with demands as (
 
     select * from {{ ref('stg_demand') }}

@@ -1,3 +1,4 @@
+{{- config(meta={'increment': {'by': 'customer_id'}}) -}}
 with demands as (
 
     select * from {{ ref('fct_demand') }}

@@ -1,3 +1,9 @@
+{#- Whose birthday it was. -#}
+{%- set moved -%}
+    select id from raw.customer
+    where date_sub('year', birth_on, {before_on}) <> date_sub('year', birth_on, {now_on})
+{%- endset -%}
+{{- config(meta={'increment': {'by': 'customer_id', 'moved': moved}}) -}}
 with customer as (
 
     select * from {{ ref('stg_customer') }}

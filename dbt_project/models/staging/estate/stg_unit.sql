@@ -1,3 +1,4 @@
+{{- config(meta={'increment': {'joined_by_key': true}}) -}}
 with unit as (
 
     select * from {{ source('raw', 'unit') }}

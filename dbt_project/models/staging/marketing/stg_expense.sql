@@ -1,3 +1,4 @@
+{{- config(meta={'increment': {'whole': true}}) -}}
 with source as (
 
     select * from {{ source('raw', 'expense') }}

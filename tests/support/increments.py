@@ -1,0 +1,101 @@
+"""A warehouse in memory whose models are built by increments, as dbt builds them, without a dbt run."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Mapping
+
+import duckdb
+import pandas as pd
+
+from pipelines import delta, increment
+from pipelines.contract import Contract, read_contract
+from pipelines.increment import Step
+from tests.support.warehouse import Model, Warehouse, manifest
+
+RECIPE = "recipe"
+
+
+class IncrementalWarehouse(Warehouse):
+    """Notes what changes in raw, as the load does, and builds what follows from it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.artifact = json.loads(manifest().manifest_json)
+        self.contract: Contract = read_contract(self.artifact)
+        delta.create_tables(self.con, self.contract)
+
+    def change(self, tables: Mapping[str, pd.DataFrame], as_of: dt.datetime) -> None:
+        """Replace the raw rows, and note which differ."""
+        names = [table.name for table in self.contract.tables]
+        for name in names:
+            self.con.execute(f"create or replace temp table was_{name} as from raw.{name}")
+        self.load(tables, as_of)
+        for name in names:
+            for gone, come, is_old in ((f"was_{name}", f"raw.{name}", True), (f"raw.{name}", f"was_{name}", False)):
+                self.con.execute(
+                    f"insert into delta.{name} select *, {is_old} from (from {gone} except all from {come})"
+                )
+
+    def build_increment(self, until: str | None = None) -> dict[str, Step] | None:
+        """Build what follows from the changes; return the steps, None if everything was built.
+
+        ``until`` names the model before which the build is killed.
+        """
+        planned = increment.plan(
+            self.con, self.contract, self.artifact, recipe=RECIPE, time_zone=self.time_zone
+        )
+        if planned is None:
+            for schema in ("staging", "intermediate", "marts"):
+                self.con.execute(f"create schema if not exists {schema}")
+        for model in manifest(self.time_zone).models:
+            if model.name == until:
+                return planned and dict(planned.steps)
+            try:
+                self._take(model, planned.steps.get(model.alias) if planned else None)
+            except duckdb.Error as error:
+                raise RuntimeError(f"{model.name}: {error}") from error
+        (as_of,) = self.rows("select as_of from raw.refresh")[0]
+        increment.drop_twins(self.con)
+        delta.note_built(self.con, self.contract, delta.Built(as_of, RECIPE))
+        return planned and dict(planned.steps)
+
+    def _take(self, model: Model, step: Step | None) -> None:
+        is_anew = step is None or (step.anew_if and self.rows(step.anew_if)[0][0])
+        if is_anew:
+            self.con.execute(f"create or replace {model.kind} {model.schema}.{model.alias} as {model.sql}")
+        if step is None or not step.script:
+            return
+        script = step.then_anew
+        if not is_anew:
+            script = step.script.replace("{after}", _read_instead(model.sql, step.after))
+            script = script.replace("{before}", _read_instead(model.sql, step.before))
+        self.con.execute("begin")
+        self.con.execute(script)
+        self.con.execute("commit")
+
+
+def _read_instead(query: str, replacements: Mapping[str, str]) -> str:
+    for relation, other in replacements.items():
+        query = query.replace(relation, other)
+    return query
+
+
+def differences(one: Warehouse, other: Warehouse) -> list[str]:
+    """Say of which tables of the models the rows differ, by a bit or more."""
+    found = []
+    for model in manifest(one.time_zone).models:
+        if model.kind != "table":
+            continue
+        mine, theirs = (warehouse.con.table(f"{model.schema}.{model.alias}") for warehouse in (one, other))
+        one.con.register("theirs", theirs.to_arrow_table())
+        for side, left, right in (
+            ("too many", f"{model.schema}.{model.alias}", "theirs"),
+            ("missing", "theirs", f"{model.schema}.{model.alias}"),
+        ):
+            rows = one.rows(f"select * from (from {left} except all from {right}) limit 3")
+            if rows:
+                found.append(f"{model.alias} {side}: {rows}")
+        one.con.unregister("theirs")
+    return found
