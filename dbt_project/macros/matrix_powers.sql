@@ -40,7 +40,9 @@
         first_half.from_counter,
         second_half.to_channel_id,
         second_half.to_counter,
-        sum(first_half.amount * second_half.amount) as amount
+        {{ sum_in_order(
+            'first_half.amount * second_half.amount', ['first_half.to_channel_id', 'first_half.to_counter']
+        ) }} as amount
     from {{ matrix }} as first_half
     inner join {{ matrix }} as second_half
         on

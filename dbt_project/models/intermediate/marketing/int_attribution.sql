@@ -85,7 +85,10 @@ credits as (
         source_id,
         activity_id,
         -- Not all weights of a chain sum to 1 by themselves.
-        weight / sum(weight) over (partition by deal_chain_id, attribution_model) as credit
+        weight / sum(weight) over (
+            partition by deal_chain_id, attribution_model order by touchpoint_id
+            rows between unbounded preceding and unbounded following
+        ) as credit
     from weights
     where weight > 0
 

@@ -25,7 +25,8 @@ contract_chances as (
 
     select
         visits.from_channel_id as channel_id,
-        sum(visits.expected_visits * transitions.probability) as contract_chance
+        {{ sum_in_order('visits.expected_visits * transitions.probability', ['visits.to_channel_id']) }}
+            as contract_chance
     from visits
     inner join transitions
         on

@@ -46,21 +46,50 @@ attribution_models as (
 
 ),
 
+lead_counts as (
+
+    select
+        cast({{ dbt.date_trunc('month', 'opened_on') }} as date) as month_on,
+        project_id,
+        source_id,
+        plan_id,
+        activity_id,
+        count(*) as leads
+    from leads
+    group by 1, project_id, source_id, plan_id, activity_id
+
+),
+
+attributed as (
+
+    select
+        attribution_model,
+        cast({{ dbt.date_trunc('month', 'first_contract_on') }} as date) as month_on,
+        project_id,
+        source_id,
+        plan_id,
+        activity_id,
+        {{ sum_in_order('credit', ['deal_chain_id', 'touchpoint_id']) }} as attributed_contracts,
+        {{ sum_in_order('amount', ['deal_chain_id', 'touchpoint_id']) }} as attributed_amount,
+        -- A sum passes over what is missing; a margin with a hole in it is no margin.
+        case
+            when count(*) = count(margin) then {{ sum_in_order('margin', ['deal_chain_id', 'touchpoint_id']) }}
+        end as attributed_margin
+    from attributions
+    group by attribution_model, 2, project_id, source_id, plan_id, activity_id
+
+),
+
 contributions as (
 
     select
         attribution_models.attribution_model,
-        cast({{ dbt.date_trunc('month', 'leads.opened_on') }} as date) as month_on,
-        leads.project_id,
-        leads.source_id,
-        leads.plan_id,
-        leads.activity_id,
-        1 as leads,
+        lead_counts.*,
         0 as marketing_expense,
         0 as attributed_contracts,
         0 as attributed_amount,
         0 as attributed_margin
-    from leads
+    from lead_counts
     cross join attribution_models
 
     union all
@@ -83,17 +112,17 @@ contributions as (
 
     select
         attribution_model,
-        cast({{ dbt.date_trunc('month', 'first_contract_on') }} as date) as month_on,
+        month_on,
         project_id,
         source_id,
         plan_id,
         activity_id,
         0 as leads,
         0 as marketing_expense,
-        credit as attributed_contracts,
-        amount as attributed_amount,
-        margin as attributed_margin
-    from attributions
+        attributed_contracts,
+        attributed_amount,
+        attributed_margin
+    from attributed
 
 ),
 
@@ -110,7 +139,6 @@ campaigns as (
         sum(marketing_expense) as marketing_expense,
         sum(attributed_contracts) as attributed_contracts,
         sum(attributed_amount) as attributed_amount,
-        -- A sum passes over what is missing; a margin with a hole in it is no margin.
         case when count(*) = count(attributed_margin) then sum(attributed_margin) end as attributed_margin
     from contributions
     group by attribution_model, month_on, project_id, source_id, plan_id, activity_id
