@@ -26,9 +26,11 @@ SCHEMA = "increment"
 BEFORE = "before"
 
 CUSTOMER = "customer"
+# The as-of; its twin is the same.
+REFRESH_VIEW = "stg_refresh"
 # The one reference that the contract does not declare, because it may lead to a row of any table.
 FEATURE_VALUE, ENTITY = "feature_value", "entity_id"
-# Of more than this share of the customers, replacing rows costs more than making all anew (docs/performance.md).
+# Of more than this share of the customers, replacing rows costs more than making all anew.
 MOST_CUSTOMERS = 0.3
 
 # What a model is in one build.
@@ -523,23 +525,50 @@ class _Planner:
         return self._has_twin(node)
 
     def _replace(self, node: Node, after: Mapping[str, str], *, is_remembered: bool) -> Step:
-        script, mine = "", _mine(node)
+        """Replace the rows of the customers concerned, and of those that the model reaches beyond them."""
+        script, twin = "", _twin(node.name)
+        reaching = self._reaching(node)
+        keys = _reached(reaching) if reaching else ""
+        if reaching:
+            after = {parent.relation: self._rows_of(parent, node, keys) for parent in self._varying_parents(node)}
+            twin = f"(from {node.relation} where {_mine(node, keys)}) as made"
+        if reaching == node.name:
+            script += (
+                f"create table {keys} as select id from {SCHEMA}.key_customer "
+                f"union select id from ({self._fill(node.says['reached'])}) as reached (id);"
+            )
+        mine = _mine(node, keys)
         if is_remembered:
             script += f"create table {sql.name(BEFORE, node.name)} as from {node.relation} where {mine};"
-        if "reached" in node.says:
-            script += (
-                f"insert into {SCHEMA}.key_customer select id from ({node.says['reached']}) as reached (id) "
-                f"where id not in (from {SCHEMA}.key_customer) group by id;"
-            )
         script += f"delete from {node.relation} where {mine};insert into {node.relation} by name {{after}};"
-        twin = _twin(node.name)
         return Step(
             script,
             after,
             made=twin,
-            anew_if=node.says.get("anew_if", ""),
-            then_anew=f"create or replace view {twin} as from {node.relation};",
+            anew_if=self._fill(node.says.get("anew_if", "")),
+            then_anew=f"create or replace view {_twin(node.name)} as from {node.relation};",
         )
+
+    def _reaching(self, node: Node) -> str:
+        """Return the model by which more customers are concerned than before it, empty if there is none."""
+        if "reached" in node.says:
+            return node.name
+        return next(
+            (
+                other.name
+                for other in self._nodes_of(PART)
+                if other.name == node.says.get("with") and "reached" in other.says
+            ),
+            "",
+        )
+
+    def _varying_parents(self, node: Node) -> list[Node]:
+        return [parent for parent in self._parents(node) if self._has_twin(parent) and parent.name != REFRESH_VIEW]
+
+    def _rows_of(self, parent: Node, node: Node, keys: str) -> str:
+        if not parent.is_by_customer or parent.key_table != CUSTOMER:
+            raise IncrementError(f"{node.name} reaches further customers, of whom there is no twin of {parent.name}.")
+        return f"(from {parent.relation} where {_mine(parent, keys)})"
 
     def _add(self, node: Node, after: Mapping[str, str], before: Mapping[str, str]) -> Step:
         """Add to the sums what the customers' rows come to now, less what they came to."""
@@ -602,9 +631,13 @@ def _key(table_name: str) -> str:
     return sql.name(SCHEMA, f"key_{table_name}")
 
 
-def _mine(node: Node) -> str:
-    """Return the condition for the rows of the customers concerned."""
+def _reached(name: str) -> str:
+    return sql.name(SCHEMA, f"reached_{name}")
+
+
+def _mine(node: Node, keys: str = "") -> str:
+    """Return the condition for the rows of the customers concerned, or of those in the relation ``keys``."""
     by = sql.name(node.says["by"])
     if "of_table_in" in node.says:
         return f"({sql.name(node.says['of_table_in'])}, {by}) in (select (table_name, id) from {SCHEMA}.key_of_all)"
-    return f"{by} in (select id from {_key(node.key_table)})"
+    return f"{by} in (select id from {keys or _key(node.key_table)})"

@@ -20,6 +20,8 @@ from typing import Any
 import duckdb
 
 from loupan.settings import PREFIX, Settings
+from pipelines import delta
+from pipelines.contract import read_contract
 from pipelines.dbt_runner import BUILD, RESULTS, Built, DbtError, read_manifest
 from pipelines.sql import literal, name
 
@@ -236,4 +238,7 @@ def _take_marts(warehouse_path: Path, folder: Path, manifest: Mapping[str, Any])
             )
             mart = name("marts", node["alias"])
             warehouse.execute(f"create or replace table {mart} as from read_parquet({files}) select {columns}")
+        # What DuckDB builds next goes on from none of these.
+        delta.create_tables(warehouse, read_contract(manifest))
+        delta.forget_built(warehouse)
         warehouse.execute("commit")

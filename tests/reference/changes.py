@@ -32,7 +32,7 @@ def rows_of(tables: dict[str, pd.DataFrame], contract: Contract) -> Rows:
 
 
 def _value(value: Any) -> Any:
-    return None if value is None or value is pd.NaT or value != value else value
+    return None if pd.isna(value) else value
 
 
 def frames_of(rows: Rows, contract: Contract) -> dict[str, pd.DataFrame]:
@@ -118,11 +118,13 @@ def _update(rows: Rows, table: Table, row: dict[str, Any], rng: random.Random, a
 
 def _moment(rng: random.Random, as_of: dt.datetime) -> dt.datetime:
     """Return a moment long ago, just before or after the as-of, at it, or a window's length before."""
-    offset = rng.choice((
-        dt.timedelta(days=rng.randrange(-400, 40), seconds=rng.randrange(86400)),
-        dt.timedelta(seconds=rng.randrange(-7200, 7200)),
-        dt.timedelta(days=rng.randrange(-3, 3), seconds=rng.randrange(86400)),
-        dt.timedelta(days=-180, seconds=rng.randrange(-86400, 86400)),
-        dt.timedelta(0),
-    ))
+    offset = rng.choice(
+        (
+            dt.timedelta(days=rng.randrange(-400, 40), seconds=rng.randrange(86400)),
+            dt.timedelta(seconds=rng.randrange(-7200, 7200)),
+            dt.timedelta(days=rng.randrange(-3, 3), seconds=rng.randrange(86400)),
+            dt.timedelta(days=-180, seconds=rng.randrange(-86400, 86400)),
+            dt.timedelta(0),
+        )
+    )
     return as_of + offset

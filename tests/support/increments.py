@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Mapping
+import random
+from collections.abc import Mapping, Sequence
+from unittest import mock
 
 import duckdb
 import pandas as pd
@@ -12,9 +14,12 @@ import pandas as pd
 from pipelines import delta, increment
 from pipelines.contract import Contract, read_contract
 from pipelines.increment import Step
+from tests.reference.changes import change, frames_of, rows_of
+from tests.reference.random_crm import random_crm
 from tests.support.warehouse import Model, Warehouse, manifest
 
 RECIPE = "recipe"
+PASSED = (dt.timedelta(0), dt.timedelta(minutes=1), dt.timedelta(hours=9), dt.timedelta(days=1), dt.timedelta(days=40))
 
 
 class IncrementalWarehouse(Warehouse):
@@ -43,15 +48,15 @@ class IncrementalWarehouse(Warehouse):
 
         ``until`` names the model before which the build is killed.
         """
-        planned = increment.plan(
-            self.con, self.contract, self.artifact, recipe=RECIPE, time_zone=self.time_zone
-        )
+        # Here the customers are so few that nearly all are concerned.
+        with mock.patch.object(increment, "MOST_CUSTOMERS", 1.0):
+            planned = increment.plan(self.con, self.contract, self.artifact, recipe=RECIPE, time_zone=self.time_zone)
         if planned is None:
             for schema in ("staging", "intermediate", "marts"):
                 self.con.execute(f"create schema if not exists {schema}")
         for model in manifest(self.time_zone).models:
             if model.name == until:
-                return planned and dict(planned.steps)
+                return None if planned is None else dict(planned.steps)
             try:
                 self._take(model, planned.steps.get(model.alias) if planned else None)
             except duckdb.Error as error:
@@ -59,7 +64,7 @@ class IncrementalWarehouse(Warehouse):
         (as_of,) = self.rows("select as_of from raw.refresh")[0]
         increment.drop_twins(self.con)
         delta.note_built(self.con, self.contract, delta.Built(as_of, RECIPE))
-        return planned and dict(planned.steps)
+        return None if planned is None else dict(planned.steps)
 
     def _take(self, model: Model, step: Step | None) -> None:
         is_anew = step is None or (step.anew_if and self.rows(step.anew_if)[0][0])
@@ -88,7 +93,7 @@ def differences(one: Warehouse, other: Warehouse) -> list[str]:
     for model in manifest(one.time_zone).models:
         if model.kind != "table":
             continue
-        mine, theirs = (warehouse.con.table(f"{model.schema}.{model.alias}") for warehouse in (one, other))
+        theirs = other.con.table(f"{model.schema}.{model.alias}")
         one.con.register("theirs", theirs.to_arrow_table())
         for side, left, right in (
             ("too many", f"{model.schema}.{model.alias}", "theirs"),
@@ -99,3 +104,39 @@ def differences(one: Warehouse, other: Warehouse) -> list[str]:
                 found.append(f"{model.alias} {side}: {rows}")
         one.con.unregister("theirs")
     return found
+
+
+def built_tables() -> list[str]:
+    """Names of the models that are tables."""
+    return [model.name for model in manifest().models if model.kind == "table"]
+
+
+def live_through(seed: int, days: Sequence[tuple[int, dt.timedelta, str | None]], customers: int = 40) -> int:
+    """Let a random company live, and compare the models after each day; return how many days were increments.
+
+    Args:
+        seed: of the company and its changes.
+        days: how many rows change, how far the as-of moves, and before which model the build is killed, if any; it is
+            then not compared.
+        customers: about so many.
+    """
+    rng = random.Random(seed)
+    company = random_crm(seed, customers)
+    as_of = company.as_of
+    warehouse = IncrementalWarehouse()
+    rows = rows_of(company.tables, warehouse.contract)
+    warehouse.change(frames_of(rows, warehouse.contract), as_of)
+    assert warehouse.build_increment() is None
+    increments = 0
+    for count, passed, killed_before in days:
+        change(rows, warehouse.contract, rng, as_of, count)
+        as_of += passed
+        tables = frames_of(rows, warehouse.contract)
+        warehouse.change(tables, as_of)
+        increments += warehouse.build_increment(killed_before) is not None
+        if killed_before is None:
+            anew = Warehouse()
+            anew.load(tables, as_of)
+            anew.build()
+            assert differences(warehouse, anew) == []
+    return increments

@@ -1,4 +1,4 @@
-{{- config(meta={'increment': {'by': 'customer_id'}}) -}}
+{{- config(meta={'increment': {'by': 'customer_id', 'with': 'fct_customer_answer'}}) -}}
 with lead_fact as (
 
     select * from {{ ref('fct_lead') }}

@@ -1,4 +1,4 @@
-{{- config(meta={'increment': {'by': 'customer_id'}}) -}}
+{{- config(meta={'increment': {'by': 'customer_id', 'with': 'fct_customer_answer'}}) -}}
 with posting as (
 
     select * from {{ ref('fct_sales_posting') }}

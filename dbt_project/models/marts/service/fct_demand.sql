@@ -1,46 +1,15 @@
 {#- Whose unresolved demands have waited another day. -#}
-{%- set moved -%}
-    select customer_id from marts.fct_demand
+{%- set reached -%}
+    select customer_id from intermediate.int_demand
     where
         not is_resolved
         and ceil(datediff('microsecond', received_at, {before}) / 86400e6)
         <> ceil(datediff('microsecond', received_at, {now}) / 86400e6)
 {%- endset -%}
-{{- config(meta={'increment': {'by': 'customer_id', 'moved': moved}}) -}}
+{{- config(meta={'increment': {'by': 'customer_id', 'reached': reached}}) -}}
 with demands as (
 
-    select * from {{ ref('stg_demand') }}
-    where duplicate_of_id is null
-
-),
-
-categories as (
-
-    select * from {{ ref('stg_demand_category') }}
-
-),
-
-survivors as (
-
-    select * from {{ ref('int_customer_survivor') }}
-
-),
-
-handlings as (
-
-    select * from {{ ref('int_demand_handling') }}
-
-),
-
-follow_ups as (
-
-    select * from {{ ref('int_demand_follow_up') }}
-
-),
-
-departments as (
-
-    select * from {{ ref('int_employee_department') }}
+    select * from {{ ref('int_demand') }}
 
 ),
 
@@ -50,76 +19,55 @@ refresh as (
 
 ),
 
-masters as (
+demand_facts as (
 
     select
         demands.demand_id,
-        survivors.survivor_id as customer_id,
+        demands.customer_id,
         demands.project_id,
         demands.demand_category_id,
-        categories.category_kind,
+        demands.category_kind,
         demands.phase,
         demands.channel,
         demands.severity,
         demands.received_at,
         demands.received_on,
-        demands.withdrawn_at is not null as is_withdrawn,
+        demands.is_withdrawn,
         demands.is_founded,
-        categories.category_kind = 'complaint'
-        and demands.withdrawn_at is null
-        and coalesce(demands.is_founded, true) as is_valid_complaint,
+        demands.is_valid_complaint,
         demands.responsible_employee_id,
         demands.due_at,
         demands.due_on,
-        demands.withdrawn_at is null and coalesce(demands.is_due, false) as is_reply_due,
-        handlings.first_reply_at,
-        handlings.first_reply_at is not null and handlings.first_reply_at <= demands.due_at as is_reply_timely,
-        {{ dbt.datediff('demands.received_at', 'handlings.first_reply_at', 'microsecond') }} / 60e6
-            as first_reply_minutes,
-        handlings.handler_employee_id,
-        handlings.was_resolved,
-        handlings.was_reopened,
-        handlings.resolved_at,
-        handlings.resolved_at is not null as is_resolved,
-        {{ dbt.datediff('demands.received_at', 'handlings.resolved_at', 'microsecond') }} / 3600e6 as resolution_hours,
+        demands.is_reply_due,
+        demands.first_reply_at,
+        demands.is_reply_timely,
+        demands.first_reply_minutes,
+        demands.handler_employee_id,
+        demands.was_resolved,
+        demands.was_reopened,
+        demands.resolved_at,
+        demands.is_resolved,
+        demands.resolution_hours,
         cast(
             greatest(
                 ceil(
                     {{ dbt.datediff(
-                        'demands.received_at', 'coalesce(handlings.resolved_at, refresh.as_of)', 'microsecond'
+                        'demands.received_at', 'coalesce(demands.resolved_at, refresh.as_of)', 'microsecond'
                     ) }} / 86400e6
                 ),
                 0
             ) as integer
         ) as resolution_days,
-        coalesce(follow_ups.was_followed_up, false) as was_followed_up,
-        follow_ups.rated_on,
-        follow_ups.satisfaction,
-        follow_ups.resolver_employee_id
+        demands.was_followed_up,
+        demands.rated_on,
+        demands.satisfaction,
+        demands.resolver_employee_id,
+        demands.responsible_department_id,
+        demands.handler_department_id,
+        demands.reply_department_id,
+        demands.resolver_department_id
     from demands
-    inner join categories on demands.demand_category_id = categories.demand_category_id
-    inner join survivors on demands.customer_id = survivors.customer_id
-    inner join handlings on demands.demand_id = handlings.demand_id
-    left join follow_ups on demands.demand_id = follow_ups.demand_id
     cross join refresh
-
-),
-
-demand_facts as (
-
-    select
-        masters.*,
-        responsible_departments.department_id as responsible_department_id,
-        handler_departments.department_id as handler_department_id,
-        reply_departments.department_id as reply_department_id,
-        resolver_departments.department_id as resolver_department_id
-    from masters
-    {{ join_department_at(
-        'departments', 'responsible_departments', 'masters.responsible_employee_id', 'masters.received_on'
-    ) }}
-    {{ join_department_at('departments', 'handler_departments', 'masters.handler_employee_id', 'masters.received_on') }}
-    {{ join_department_at('departments', 'reply_departments', 'masters.handler_employee_id', 'masters.due_on') }}
-    {{ join_department_at('departments', 'resolver_departments', 'masters.resolver_employee_id', 'masters.rated_on') }}
 
 )
 

@@ -1,4 +1,4 @@
-{{- config(meta={'increment': {'by': 'customer_id'}}) -}}
+{{- config(meta={'increment': {'by': 'customer_id', 'with': 'fct_demand'}}) -}}
 with demands as (
 
     select * from {{ ref('fct_demand') }}

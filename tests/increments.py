@@ -1,0 +1,41 @@
+"""Let many random companies live, and compare what increments built with what is built anew.
+
+    python -m tests.increments 200 [FIRST_SEED]
+
+Ends with status 1 if any table differs.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+
+from tests.support.increments import PASSED, built_tables, live_through
+from tests.support.shared import begin_run
+
+
+def main(companies: int, first: int = 0) -> int:
+    """Return how many companies ended in other tables."""
+    differ = increments = 0
+    for seed in range(first, first + companies):
+        rng = random.Random(-seed)
+        days = [
+            (
+                rng.choice((0, 1, 3, 10, 40)),
+                rng.choice(PASSED),
+                rng.choice(built_tables()) if rng.random() < 0.2 else None,
+            )
+            for _ in range(rng.randrange(1, 6))
+        ]
+        try:
+            increments += live_through(seed, days)
+        except AssertionError as difference:
+            differ += 1
+            print(f"company {seed}, {days}: {difference}")
+    print(f"{companies} companies, {increments} increments, {differ} that differ")
+    return differ
+
+
+if __name__ == "__main__":
+    begin_run()
+    sys.exit(1 if main(*map(int, sys.argv[1:])) else 0)
