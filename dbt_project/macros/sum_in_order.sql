@@ -13,3 +13,11 @@
 {% macro spark__sum_in_order(amount, order_by) -%}
     sum({{ amount }})
 {%- endmacro %}
+
+{#-
+    The sum of floating-point numbers of many groups, as exact as the decimals that are kept: the same rows give the same
+    sum in any order, at the cost of a plain sum. `decimals` are those of the result, at most 12.
+-#}
+{% macro sum_of_decimals(amount, decimals) -%}
+    cast(round(sum(cast({{ amount }} as decimal(38, {{ decimals + 6 }}))), {{ decimals }}) as double)
+{%- endmacro %}

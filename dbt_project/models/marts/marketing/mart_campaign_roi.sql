@@ -69,12 +69,10 @@ attributed as (
         source_id,
         plan_id,
         activity_id,
-        {{ sum_in_order('credit', ['deal_chain_id', 'touchpoint_id']) }} as attributed_contracts,
-        {{ sum_in_order('amount', ['deal_chain_id', 'touchpoint_id']) }} as attributed_amount,
+        {{ sum_of_decimals('credit', 12) }} as attributed_contracts,
+        {{ sum_of_decimals('amount', 4) }} as attributed_amount,
         -- A sum passes over what is missing; a margin with a hole in it is no margin.
-        case
-            when count(*) = count(margin) then {{ sum_in_order('margin', ['deal_chain_id', 'touchpoint_id']) }}
-        end as attributed_margin
+        case when count(*) = count(margin) then {{ sum_of_decimals('margin', 4) }} end as attributed_margin
     from attributions
     group by attribution_model, 2, project_id, source_id, plan_id, activity_id
 

@@ -48,25 +48,17 @@ customer as (
 
 ),
 
-conversion as (
+counted as (
 
+    -- Names come afterwards: grouping by them as well takes twice as long.
     select
         cast({{ dbt.date_trunc('month', 'lead_fact.opened_on') }} as date) as month_on,
         lead_fact.project_id,
-        project.project_name as project,
-        project.district,
         lead_fact.source_id,
-        source.source_name as source,
-        source.market_type,
         lead_fact.plan_id,
-        plan.plan_name as plan,
         lead_fact.activity_id,
-        activity.activity_name as activity,
         lead_fact.employee_id,
-        employee.employee_number as employee,
-        employee.employee_name,
         lead_fact.department_id,
-        department.department_name as department,
         customer.customer_class,
         customer.age_band,
         customer.income_band,
@@ -86,14 +78,54 @@ conversion as (
             as contracted_leads_{{ days }}d{{ "," if not loop.last }}
         {% endfor %}
     from lead_fact
-    left join project on lead_fact.project_id = project.project_id
     left join customer on lead_fact.customer_id = customer.customer_id
-    left join source on lead_fact.source_id = source.source_id
-    left join plan on lead_fact.plan_id = plan.plan_id
-    left join activity on lead_fact.activity_id = activity.activity_id
-    left join employee on lead_fact.employee_id = employee.employee_id
-    left join department on lead_fact.department_id = department.department_id
-    group by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21
+    group by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12
+
+),
+
+conversion as (
+
+    select
+        counted.month_on,
+        counted.project_id,
+        project.project_name as project,
+        project.district,
+        counted.source_id,
+        source.source_name as source,
+        source.market_type,
+        counted.plan_id,
+        plan.plan_name as plan,
+        counted.activity_id,
+        activity.activity_name as activity,
+        counted.employee_id,
+        employee.employee_number as employee,
+        employee.employee_name,
+        counted.department_id,
+        department.department_name as department,
+        counted.customer_class,
+        counted.age_band,
+        counted.income_band,
+        counted.education,
+        counted.occupation,
+        counted.leads,
+        counted.visited_leads,
+        counted.small_booked_leads,
+        counted.booked_leads,
+        counted.contracted_leads,
+        counted.converted_leads,
+        counted.lost_leads,
+        counted.open_leads,
+        {% for days in windows -%}
+        counted.mature_leads_{{ days }}d,
+        counted.contracted_leads_{{ days }}d{{ "," if not loop.last }}
+        {% endfor %}
+    from counted
+    left join project on counted.project_id = project.project_id
+    left join source on counted.source_id = source.source_id
+    left join plan on counted.plan_id = plan.plan_id
+    left join activity on counted.activity_id = activity.activity_id
+    left join employee on counted.employee_id = employee.employee_id
+    left join department on counted.department_id = department.department_id
 
 )
 
