@@ -56,7 +56,7 @@ lead_counts as (
         activity_id,
         count(*) as leads
     from leads
-    group by 1, project_id, source_id, plan_id, activity_id
+    group by 1, 2, 3, 4, 5
 
 ),
 
@@ -74,7 +74,7 @@ attributed as (
         -- A sum passes over what is missing; a margin with a hole in it is no margin.
         case when count(*) = count(margin) then {{ sum_of_decimals('margin', 4) }} end as attributed_margin
     from attributions
-    group by attribution_model, 2, project_id, source_id, plan_id, activity_id
+    group by 1, 2, 3, 4, 5, 6
 
 ),
 

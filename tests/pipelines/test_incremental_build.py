@@ -1,0 +1,118 @@
+"""Incremental builds as a refresh runs them: dbt, on a file, after real loads; also one that is killed."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from loupan.settings import Settings
+from pipelines import dbt_runner, delta
+from pipelines.contract import read_contract
+from pipelines.ingest import ingest
+from tests.support.installation import AS_OF, sample_installation
+
+pytestmark = pytest.mark.slow
+
+MOMENT = dt.datetime.fromisoformat(f"{AS_OF}T16:00:00")
+MORNING = (
+    "UPDATE lead SET intent_level = 'A', updated_at = :now WHERE id % 97 = 0",
+    "UPDATE customer SET merged_into_id = 1, updated_at = :now WHERE id % 301 = 0",
+    "UPDATE deal SET customer_id = 2, updated_at = :now WHERE id % 41 = 0",
+    "UPDATE unit SET status = 'withheld', area_sqm = area_sqm + 1, updated_at = :now WHERE id % 67 = 0",
+    "UPDATE touchpoint SET deleted_at = :now, updated_at = :now WHERE id % 103 = 0",
+    "DELETE FROM payment WHERE id % 53 = 0",
+    "INSERT INTO lead_event (lead_id, kind, occurred_at, created_at, updated_at) "
+    "SELECT id, 'lost', '2026-06-01 00:00:00', :now, :now FROM lead WHERE id % 89 = 0",
+    "INSERT INTO expense (incurred_on, amount, status, created_at, updated_at) "
+    "VALUES ('2026-06-02', 12.5, 'paid', :now, :now)",
+)
+# What dbt says of a table that was made anew, replaced in part, or left as it is.
+KILLED_BUILD = """
+import os
+from loupan.settings import Settings
+from pipelines import dbt_runner
+dbt_runner.build(Settings(), lambda node: os._exit(9) if node == "fct_lead_event" else None)
+"""
+
+
+@pytest.fixture(scope="module")
+def company(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    folder = tmp_path_factory.mktemp("incremental") / "company"
+    shutil.copytree(sample_installation(), folder)
+    yield Settings(data_dir=folder)
+    shutil.rmtree(folder)
+
+
+def load(company: Settings, as_of: dt.datetime, *changes: str) -> None:
+    with closing(sqlite3.connect(company.data_dir / "crm.sqlite")) as crm:
+        for change in changes:
+            crm.execute(change, {"now": f"{as_of:%Y-%m-%d %H:%M:%S}.000000"})
+        crm.commit()
+    contract = read_contract(dbt_runner.read_manifest(company))
+    ingest(contract, f"sqlite:///{company.data_dir / 'crm.sqlite'}", company.warehouse_path, as_of=as_of)
+
+
+def assert_as_if_built_anew(company: Settings, tmp_path: Path) -> None:
+    """Build all from the same rows, beside, and compare every table of the models."""
+    beside = company.model_copy(update={"data_dir": tmp_path / "anew"})
+    beside.data_dir.mkdir()
+    shutil.copy(company.warehouse_path, beside.warehouse_path)
+    shutil.copytree(company.data_dir / "dbt", beside.data_dir / "dbt")
+    with duckdb.connect(str(beside.warehouse_path)) as warehouse:
+        delta.forget_built(warehouse)
+    assert dbt_runner.build(beside, lambda node: None).broken == []
+    with duckdb.connect() as connection:
+        connection.execute(f"attach '{company.warehouse_path}' as ours (read_only)")
+        connection.execute(f"attach '{beside.warehouse_path}' as anew (read_only)")
+        tables = connection.execute(
+            "select schema_name, table_name from duckdb_tables() where database_name = 'anew' "
+            "and schema_name in ('intermediate', 'marts')"
+        ).fetchall()
+        assert len(tables) > 50
+        for schema, table in tables:
+            for one, other in (("ours", "anew"), ("anew", "ours")):
+                query = f"from {one}.{schema}.{table} except all from {other}.{schema}.{table}"
+                assert connection.execute(query).fetchmany(3) == [], f"{schema}.{table} of {one}"
+
+
+def messages(built: dbt_runner.Built) -> dict[str, str]:
+    return {result["data"]["node_info"]["node_name"]: result["data"]["status"] for result in built.results}
+
+
+def test_a_morning_is_built_in_part(company: Settings, tmp_path: Path) -> None:
+    load(company, MOMENT + dt.timedelta(hours=17), *MORNING)
+    planned = dbt_runner.plan_increment(company, dbt_runner.read_manifest(company))
+    assert planned is not None
+    assert planned.steps["fct_lead_event"].script.count("delete from") == 1
+    assert planned.steps["time_spine_day"].script == ""
+    nodes: list[str] = []
+    built = dbt_runner.build(company, nodes.append)
+    assert built.broken == []
+    assert {result["data"]["status"] for result in built.results} <= {"OK", "KEPT", "pass", "CREATE VIEW"}
+    with duckdb.connect(str(company.warehouse_path), read_only=True) as warehouse:
+        schemas = {name for (name,) in warehouse.execute("select schema_name from duckdb_schemas()").fetchall()}
+        assert not schemas & {"increment", "before"}
+        known = delta.read_built(warehouse)
+        assert known is not None
+        assert known.as_of == MOMENT + dt.timedelta(hours=17)
+    assert_as_if_built_anew(company, tmp_path)
+
+
+def test_after_a_killed_build_the_next_one_is_right(company: Settings, tmp_path: Path) -> None:
+    load(company, MOMENT + dt.timedelta(days=2), MORNING[0].replace("% 97", "% 83"), MORNING[4].replace("103", "71"))
+    environment = os.environ | {"LOUPAN_DATA_DIR": str(company.data_dir)}
+    killed = subprocess.run([sys.executable, "-c", KILLED_BUILD], env=environment, check=False)
+    assert killed.returncode == 9
+    load(company, MOMENT + dt.timedelta(days=3), MORNING[2].replace("41", "37"), MORNING[5].replace("53", "31"))
+    assert dbt_runner.build(company, lambda node: None).broken == []
+    assert_as_if_built_anew(company, tmp_path)
