@@ -246,11 +246,13 @@ class _Planner:
             moments = (f"date_trunc({sql.literal(unit)}, {self._day(m)})" for m in (self._before, self._now))
             if self._one("select {} <> {}".format(*moments)):
                 return True
-        waiting = [self._nodes[parent] for parent in node.parents]
+        shared = self._told_by_staging("joined_by_key")
+        known = self._owned | {"refresh"} | self._told_by_staging("whole")
+        # A sum wants to know what it read as it was, and of shared tables there is no twin.
+        waiting = [(self._nodes[parent], known if node.is_sum else known | shared) for parent in node.parents]
         while waiting:
-            parent = waiting.pop()
+            parent, known = waiting.pop()
             if parent.is_source:
-                known = self._owned | {"refresh"} | self._told_by_staging("joined_by_key", "whole")
                 if parent.name in self._changed - known or parent.name in self._whole:
                     return True
             elif (parent.is_by_customer and not parent.says.get("always")) or parent.is_sum:
@@ -261,7 +263,9 @@ class _Planner:
                     raise IncrementError(
                         f"{node.name} is built in part, but reads {parent.name}, whose rows belong to no customer."
                     )
-                waiting.extend(self._nodes[grandparent] for grandparent in parent.parents)
+                if parent.is_by_customer:
+                    known = known | shared
+                waiting.extend((self._nodes[grandparent], known) for grandparent in parent.parents)
         return False
 
     def _told_by_staging(self, *words: str) -> set[str]:
@@ -391,7 +395,7 @@ class _Planner:
 
     def _moved(self) -> Iterable[str]:
         """Yield queries of the customers whose rows change with time alone, as the models say."""
-        for node in self._nodes_of(PART):
+        for node in self._nodes_of(PART, SUM):
             if "moved" in node.says and self._now > self._before:
                 query = self._fill(node.says["moved"])
                 yield f"select id from ({query}) as moved (id)"
@@ -451,6 +455,9 @@ class _Planner:
                 self._connection.execute(
                     f"create view {_twin(node.name)} as from {sql.name(node.schema, node.name)} where {_mine(node)}"
                 )
+                # What is replaced in part is remembered when it is.
+                if node.unique_id in self._remembered() and self._kinds[node.unique_id] != PART:
+                    self._connection.execute(f"create table {sql.name(BEFORE, node.name)} as from {_twin(node.name)}")
 
     def _make_twin(self, table: Table) -> None:
         key = sql.name(table.key)
@@ -484,8 +491,7 @@ class _Planner:
     # The steps.
 
     def _steps(self) -> dict[str, Step]:
-        # What sums read is wanted as it was, too.
-        remembered = self._ancestors((node.unique_id for node in self._nodes_of(SUM)), through=False)
+        remembered = self._remembered()
         steps = {}
         for key, kind in self._kinds.items():
             node = self._nodes[key]
@@ -509,6 +515,10 @@ class _Planner:
             elif kind == SUM:
                 steps[key] = self._add(node, after, before)
         return steps
+
+    def _remembered(self) -> set[str]:
+        """Return what sums read: it is wanted as it was, too."""
+        return self._ancestors((node.unique_id for node in self._nodes_of(SUM)), through=False)
 
     def _parents(self, node: Node) -> list[Node]:
         return [self._nodes[parent] for parent in node.parents]

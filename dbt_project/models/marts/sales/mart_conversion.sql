@@ -1,4 +1,19 @@
 {%- set windows = [30, 90, 180] -%}
+{%- set measures = [
+    'leads', 'visited_leads', 'small_booked_leads', 'booked_leads', 'contracted_leads', 'converted_leads',
+    'lost_leads', 'open_leads', 'mature_leads_30d', 'contracted_leads_30d', 'mature_leads_90d', 'contracted_leads_90d',
+    'mature_leads_180d', 'contracted_leads_180d',
+] -%}
+{#- Whose leads came of age. -#}
+{%- set moved -%}
+    select customer_id from raw.lead
+    where
+        {% for days in windows -%}
+        opened_at > {before} - interval {{ days }} day and opened_at <= {now} - interval {{ days }} day
+        {{- " or " if not loop.last }}
+        {% endfor %}
+{%- endset -%}
+{{- config(meta={'increment': {'sum': measures, 'moved': moved}}) -}}
 -- noqa: disable=LT02
 with lead_fact as (
 
