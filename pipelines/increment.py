@@ -208,8 +208,10 @@ class _Planner:
             self._connection.execute(f"create schema {schema}")
         self._kinds = self._kind_of_each()
         self._tables = self._tables_read(self._nodes_of(PART, SUM), through=True)
-        if self._whole & self._tables & self._owned:
+        if not self._tables or self._whole & self._tables & self._owned:
             return None
+        # What sums read is wanted as it was, too.
+        self._remembered = self._ancestors((node.unique_id for node in self._nodes_of(SUM)), through=False)
         customers = self._find_customers()
         if customers is None:
             return None
@@ -456,7 +458,7 @@ class _Planner:
                     f"create view {_twin(node.name)} as from {sql.name(node.schema, node.name)} where {_mine(node)}"
                 )
                 # What is replaced in part is remembered when it is.
-                if node.unique_id in self._remembered() and self._kinds[node.unique_id] != PART:
+                if node.unique_id in self._remembered and self._kinds[node.unique_id] != PART:
                     self._connection.execute(f"create table {sql.name(BEFORE, node.name)} as from {_twin(node.name)}")
 
     def _make_twin(self, table: Table) -> None:
@@ -491,7 +493,6 @@ class _Planner:
     # The steps.
 
     def _steps(self) -> dict[str, Step]:
-        remembered = self._remembered()
         steps = {}
         for key, kind in self._kinds.items():
             node = self._nodes[key]
@@ -501,7 +502,7 @@ class _Planner:
                 for parent in self._parents(node)
                 if self._is_remembered(parent)
             }
-            is_remembered = key in remembered
+            is_remembered = key in self._remembered
             if kind == KEPT:
                 made = "" if node.is_view else f"(select * from {node.relation} limit 0) as nothing"
                 steps[key] = Step(made=made)
@@ -515,10 +516,6 @@ class _Planner:
             elif kind == SUM:
                 steps[key] = self._add(node, after, before)
         return steps
-
-    def _remembered(self) -> set[str]:
-        """Return what sums read: it is wanted as it was, too."""
-        return self._ancestors((node.unique_id for node in self._nodes_of(SUM)), through=False)
 
     def _parents(self, node: Node) -> list[Node]:
         return [self._nodes[parent] for parent in node.parents]
