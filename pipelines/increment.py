@@ -17,6 +17,7 @@ from typing import Any
 
 import duckdb
 
+from loupan.errors import LoupanError
 from pipelines import delta, sql
 from pipelines.contract import Contract, Table
 
@@ -37,7 +38,7 @@ MOST_CUSTOMERS = 0.3
 ANEW, KEPT, PART, SUM, TWIN = "anew", "kept", "part", "sum", "twin"
 
 
-class IncrementError(Exception):
+class IncrementError(LoupanError):
     """A model says something about its increments that cannot be."""
 
 
@@ -175,7 +176,7 @@ def drop_twins(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 class _Planner:
-    """Works inside one transaction."""
+    """Works on one open warehouse. What it leaves when it is killed counts as a build that did not end."""
 
     def __init__(
         self,
@@ -208,7 +209,7 @@ class _Planner:
             self._connection.execute(f"create schema {schema}")
         self._kinds = self._kind_of_each()
         self._tables = self._tables_read(self._nodes_of(PART, SUM), through=True)
-        if not self._tables or self._whole & self._tables & self._owned:
+        if not self._tables:
             return None
         # What sums read is wanted as it was, too.
         self._remembered = self._ancestors((node.unique_id for node in self._nodes_of(SUM)), through=False)

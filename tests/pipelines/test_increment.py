@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import copy
+import datetime as dt
+from collections.abc import Iterator
+from unittest import mock
+
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.increments import PASSED, built_tables, live_through
+from pipelines import delta, increment
+from pipelines.increment import Increment, IncrementError
+from tests.reference.changes import frames_of, rows_of
+from tests.reference.random_crm import random_crm
+from tests.support.increments import PASSED, RECIPE, IncrementalWarehouse, built_tables, live_through
 
 
 @settings(max_examples=4)
@@ -13,3 +23,129 @@ from tests.support.increments import PASSED, built_tables, live_through
 def test_increments_end_in_what_is_built_anew(data: st.DataObject) -> None:
     day = st.tuples(st.integers(0, 40), st.sampled_from(PASSED), st.none() | st.sampled_from(built_tables()))
     live_through(data.draw(st.integers(0, 10_000)), data.draw(st.lists(day, min_size=1, max_size=3)))
+
+
+COMPANY = random_crm(5)
+
+
+@pytest.fixture(scope="module")
+def built() -> IncrementalWarehouse:
+    warehouse = IncrementalWarehouse()
+    rows = rows_of(COMPANY.tables, warehouse.contract)
+    warehouse.change(frames_of(rows, warehouse.contract), COMPANY.as_of)
+    assert warehouse.build_increment() is None
+    return warehouse
+
+
+@pytest.fixture
+def warehouse(built: IncrementalWarehouse) -> Iterator[IncrementalWarehouse]:
+    """A company that was built; what a test notes is forgotten after it."""
+    yield built
+    built.con.execute("update raw.refresh set as_of = ?", [COMPANY.as_of])
+    increment.drop_twins(built.con)
+    delta.note_built(built.con, built.contract, delta.Built(COMPANY.as_of, RECIPE))
+
+
+def plan(warehouse: IncrementalWarehouse, recipe: str = RECIPE, most: float = 1.0) -> Increment | None:
+    with mock.patch.object(increment, "MOST_CUSTOMERS", most):
+        return increment.plan(
+            warehouse.con, warehouse.contract, warehouse.artifact, recipe=recipe, time_zone=warehouse.time_zone
+        )
+
+
+def note(warehouse: IncrementalWarehouse, table: str, condition: str = "true", limit: int = 1) -> None:
+    """Note rows of a table as if they had been others."""
+    for is_old in (True, False):
+        warehouse.con.execute(
+            f"insert into delta.{table} select * replace (updated_at + to_seconds({int(is_old)}) as updated_at), "
+            f"{is_old} from (from raw.{table} where {condition} order by id limit {limit})"
+        )
+
+
+def test_nothing_changed_leaves_all_tables_that_know_no_time(warehouse: IncrementalWarehouse) -> None:
+    planned = plan(warehouse)
+    assert planned is not None
+    assert planned.customers == 0
+    kept = {name for name, step in planned.steps.items() if not step.script}
+    assert {"dim_project", "dim_employee", "int_customer_survivor", "fct_plan_budget"} <= kept
+    assert "fct_unit" not in planned.steps
+
+
+def test_what_makes_everything_anew(warehouse: IncrementalWarehouse) -> None:
+    assert plan(warehouse, "another recipe") is None
+    assert delta.read_built(warehouse.con) is None
+    delta.note_built(warehouse.con, warehouse.contract, delta.Built(COMPANY.as_of, RECIPE))
+    warehouse.con.execute("update raw.refresh set as_of = ?", [COMPANY.as_of - dt.timedelta(seconds=1)])
+    assert plan(warehouse) is None
+    warehouse.con.execute("update raw.refresh set as_of = ?", [COMPANY.as_of])
+    delta.note_built(warehouse.con, warehouse.contract, delta.Built(COMPANY.as_of, RECIPE))
+    note(warehouse, "customer", limit=1000)
+    assert plan(warehouse, most=0.9) is None
+
+
+def test_a_change_concerns_its_customers_and_whom_they_share_rows_with(warehouse: IncrementalWarehouse) -> None:
+    (lead, customer), *_ = warehouse.rows("select id, customer_id from raw.lead where deleted_at is null order by id")
+    note(warehouse, "lead_event", f"lead_id = {lead}")
+    planned = plan(warehouse)
+    assert planned is not None
+    concerned = {key for (key,) in warehouse.rows("select id from increment.key_customer")}
+    assert customer in concerned
+    survivors = "select survivor_id from intermediate.int_customer_survivor where customer_id"
+    merged = warehouse.rows(
+        f"select customer_id from intermediate.int_customer_survivor where survivor_id in ({survivors} = {customer})"
+    )
+    assert {key for (key,) in merged} <= concerned
+    others = warehouse.rows(f"select count(*) from raw.customer where id not in ({', '.join(map(str, concerned))})")
+    assert others[0][0] > 0
+    assert warehouse.rows("select count(*) from increment.lead") == warehouse.rows(
+        "select count(*) from raw.lead where customer_id in (from increment.key_customer)"
+    )
+
+
+def test_a_changed_unit_concerns_who_refers_to_it_and_a_position_all(warehouse: IncrementalWarehouse) -> None:
+    unit, customer = warehouse.rows("select unit_id, customer_id from raw.deal where unit_id is not null limit 1")[0]
+    note(warehouse, "unit", f"id = {unit}")
+    planned = plan(warehouse)
+    assert planned is not None
+    assert (customer,) in warehouse.rows("select id from increment.key_customer")
+    assert "delete from" in planned.steps["int_lead_journey"].script
+    note(warehouse, "employee_position")
+    planned = plan(warehouse)
+    assert planned is not None
+    anew = {
+        "int_employee_department",
+        "int_lead_journey",
+        "fct_lead_event",
+        "fct_demand",
+        "fct_promise",
+        "mart_conversion",
+    }
+    assert not anew & planned.steps.keys()
+    assert "delete from" in planned.steps["int_demand_handling"].script
+
+
+def test_a_table_of_which_the_changes_are_unknown_makes_anew_what_reads_it(warehouse: IncrementalWarehouse) -> None:
+    delta.mark_whole(warehouse.con, ["lead_event"])
+    planned = plan(warehouse)
+    assert planned is not None
+    assert not {"int_lead_journey", "fct_lead_event", "fct_entry", "fct_field_completeness"} & planned.steps.keys()
+    assert "delete from" in planned.steps["int_demand_handling"].script
+
+
+def test_sums_are_made_anew_after_a_build_that_did_not_end(warehouse: IncrementalWarehouse) -> None:
+    note(warehouse, "lead")
+    for is_first in (True, False):
+        planned = plan(warehouse)
+        assert planned is not None
+        assert ("mart_conversion" in planned.steps) == is_first
+        assert "delete from" in planned.steps["int_lead_journey"].script
+
+
+def test_a_model_that_mixes_customers_may_not_be_read_by_one_built_in_part(warehouse: IncrementalWarehouse) -> None:
+    artifact = copy.deepcopy(warehouse.artifact)
+    says = artifact["nodes"]["model.loupan.fct_visit"]["config"]["meta"]
+    says["increment"] = {}
+    artifact["nodes"]["model.loupan.fct_first_visit"]["depends_on"]["nodes"].append("model.loupan.fct_visit")
+    note(warehouse, "lead")
+    with pytest.raises(IncrementError, match="reads fct_visit, whose rows belong to no customer"):
+        increment.plan(warehouse.con, warehouse.contract, artifact, recipe=RECIPE, time_zone=warehouse.time_zone)
