@@ -55,12 +55,18 @@ summed as (
     -- Of the models whose weights do not sum to 1 by themselves.
     select
         *,
-        {% for weight in ['decay', 'removal_weight', 'channel_weight'] -%}
-        sum({{ weight }}) over (
+        sum(decay) over (
             partition by deal_chain_id order by touch_number
             rows between unbounded preceding and unbounded following
-        ) as sum_of_{{ weight }}{{ "," if not loop.last }}
-        {% endfor %}
+        ) as sum_of_decay,
+        sum(removal_weight) over (
+            partition by deal_chain_id order by touch_number
+            rows between unbounded preceding and unbounded following
+        ) as sum_of_removal_weight,
+        sum(channel_weight) over (
+            partition by deal_chain_id order by touch_number
+            rows between unbounded preceding and unbounded following
+        ) as sum_of_channel_weight
     from weighted
 
 ),

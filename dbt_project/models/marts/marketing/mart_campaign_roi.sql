@@ -139,7 +139,7 @@ campaigns as (
         sum(attributed_amount) as attributed_amount,
         case when count(*) = count(attributed_margin) then sum(attributed_margin) end as attributed_margin
     from contributions
-    group by attribution_model, month_on, project_id, source_id, plan_id, activity_id
+    group by 1, 2, 3, 4, 5, 6
 
 ),
 

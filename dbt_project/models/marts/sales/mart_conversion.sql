@@ -8,10 +8,9 @@
 {%- set moved -%}
     select customer_id from raw.lead
     where
-        {% for days in windows -%}
-        opened_at > {before} - interval {{ days }} day and opened_at <= {now} - interval {{ days }} day
-        {{- " or " if not loop.last }}
-        {% endfor %}
+        opened_at > {before} - interval 30 day and opened_at <= {now} - interval 30 day
+        or opened_at > {before} - interval 90 day and opened_at <= {now} - interval 90 day
+        or opened_at > {before} - interval 180 day and opened_at <= {now} - interval 180 day
 {%- endset -%}
 {{- config(meta={'increment': {'sum': measures, 'moved': moved}}) -}}
 -- noqa: disable=LT02
