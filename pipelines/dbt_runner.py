@@ -241,7 +241,7 @@ def plan_increment(settings: Settings, manifest: Mapping[str, Any]) -> Increment
     """Decide which part of the models the next build makes; None if all."""
     if not settings.warehouse_path.is_file():
         return None
-    with open_warehouse(settings.warehouse_path) as connection:
+    with open_warehouse(settings.warehouse_path, settings.refresh_memory) as connection:
         contract = read_contract(manifest)
         delta.create_tables(connection, contract)
         return increment.plan(connection, contract, manifest, recipe=_recipe(settings), time_zone=settings.time_zone)
@@ -249,7 +249,8 @@ def plan_increment(settings: Settings, manifest: Mapping[str, Any]) -> Increment
 
 def note_built(settings: Settings, manifest: Mapping[str, Any]) -> None:
     """Note that the models follow from the rows that are loaded."""
-    with open_warehouse(settings.warehouse_path) as connection:
+    with open_warehouse(settings.warehouse_path, settings.refresh_memory) as connection:
         (as_of,) = connection.execute("select as_of from raw.refresh").fetchall()[0]
-        increment.drop_twins(connection)
         delta.note_built(connection, read_contract(manifest), delta.Built(as_of, _recipe(settings)))
+        # Not before: without twins, sums that hold the changes already would pass for those of the build before.
+        increment.drop_twins(connection)

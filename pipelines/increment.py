@@ -193,7 +193,7 @@ class _Planner:
     def plan(self, recipe: str) -> Increment | None:
         built = delta.read_built(self._connection)
         (self._now,) = self._connection.execute("select as_of from raw.refresh").fetchall()[0]
-        if built is None or built.recipe != recipe or built.as_of > self._now:
+        if built is None or built.recipe != recipe or built.as_of > self._now or not self._are_there():
             return None
         self._before = built.as_of
         self._whole = delta.whole_tables(self._connection)
@@ -218,6 +218,13 @@ class _Planner:
             return None
         self._make_twins()
         return Increment({self._nodes[key].name: step for key, step in self._steps().items()}, customers)
+
+    def _are_there(self) -> bool:
+        """Say whether the warehouse has every model."""
+        present = self._connection.execute(
+            "select table_schema, table_name from information_schema.tables where table_catalog = current_database()"
+        ).fetchall()
+        return {(node.schema, node.name) for node in self._nodes.values() if not node.is_source} <= set(present)
 
     def _kind_of_each(self) -> dict[str, str]:
         """Decide for each model whether it is made anew, kept, made in part, or a view that needs a twin."""

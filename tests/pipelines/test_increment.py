@@ -81,6 +81,10 @@ def test_what_makes_everything_anew(warehouse: IncrementalWarehouse) -> None:
     delta.note_built(warehouse.con, warehouse.contract, delta.Built(COMPANY.as_of, RECIPE))
     note(warehouse, "customer", limit=1000)
     assert plan(warehouse, most=0.9) is None
+    delta.note_built(warehouse.con, warehouse.contract, delta.Built(COMPANY.as_of, RECIPE))
+    warehouse.con.execute("alter table marts.dim_source rename to was_there")
+    assert plan(warehouse) is None
+    warehouse.con.execute("alter table marts.was_there rename to dim_source")
 
 
 def test_a_change_concerns_its_customers_and_whom_they_share_rows_with(warehouse: IncrementalWarehouse) -> None:

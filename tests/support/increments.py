@@ -62,8 +62,8 @@ class IncrementalWarehouse(Warehouse):
             except duckdb.Error as error:
                 raise RuntimeError(f"{model.name}: {error}") from error
         (as_of,) = self.rows("select as_of from raw.refresh")[0]
-        increment.drop_twins(self.con)
         delta.note_built(self.con, self.contract, delta.Built(as_of, RECIPE))
+        increment.drop_twins(self.con)
         return None if planned is None else dict(planned.steps)
 
     def _take(self, model: Model, step: Step | None) -> None:
