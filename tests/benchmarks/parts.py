@@ -66,6 +66,12 @@ _ALL = (
         " while so many people work at once. Ours has answered each period before. One process serves all.",
     ),
     Part(
+        "web_processes",
+        "One web process, and two",
+        "People of logins of their own each change the overview's period again and again. One process is asked"
+        " directly, two through HAProxy. Those who ask run on the same cores as what they ask.",
+    ),
+    Part(
         "lists",
         "Lists of the CRM",
         "Median / 95th percentile of a page turn, from the open connection to the rows with their captions. The roles"

@@ -1,4 +1,4 @@
-"""What several processes behind the balancer give their readers: ``python -m tests.benchmarks.web_processes``.
+"""What several processes behind the balancer give their readers.
 
 People of logins of their own, as the balancer tells them apart, each change the overview's period again and again. They
 run on the same machine as what they ask: on two cores two processes and those who ask get into each other's way.
@@ -6,29 +6,29 @@ run on the same machine as what they ask: on two cores two processes and those w
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import random
 import statistics
-import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
-from rich.console import Console
-from rich.table import Table
 
 from tests.benchmarks.pages import PERIODS, Session, listener
 from tests.benchmarks.pages import Site as Page
+from tests.benchmarks.result import Measured, Table
 from tests.support.installation import demonstrate
 from tests.support.web_processes import Browser, Site, running_site
 
 SESSIONS = 50
 # Seconds of thinking between two clicks: an office, and more than one process can carry.
 THINKING = (8.0, 1.0)
-COLUMNS = ("processes", "sessions", "thinking, s", "reruns/s", "median, ms", "p95, ms", "errors", "MiB a process")
+COLUMNS = (
+    "processes", "sessions", "pause between clicks, s", "reruns a second", "median, ms", "p95, ms", "errors",
+    "MiB of its own, each",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def _pages(site: Site, sessions: int) -> list[Page]:
     return pages
 
 
-def measure(folder: Path, processes: int, seconds: float = 40.0) -> list[Load]:
+def loads_of(folder: Path, processes: int, seconds: float = 40.0) -> list[Load]:
     """Serve an installation with an account per role by so many processes, and let people work.
 
     Args:
@@ -125,32 +125,19 @@ def measure(folder: Path, processes: int, seconds: float = 40.0) -> list[Load]:
     return loads
 
 
-def table(loads: Sequence[Load]) -> Table:
-    """Return what loads came to, a row each."""
-    drawn = Table(title="A rerun with another period, by number of web processes", title_justify="left")
-    for column in COLUMNS:
-        drawn.add_column(column, justify="right")
-    for load in loads:
-        drawn.add_row(
-            f"{load.processes}", f"{load.sessions}", f"{load.thinking:g}", f"{load.a_second:.1f}",
-            f"{1000 * load.median:.0f}", f"{1000 * load.p95:.0f}", f"{load.errors}", f"{load.memory / 2**20:.0f}",
-        )  # fmt: skip
-    return drawn
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.web_processes")
-    parser.add_argument("--scale", type=float, default=0.1, help="scale of the sample company (0.1)")
-    parser.add_argument("--folder", type=Path, help="an installation with demonstration accounts, made before")
-    parser.add_argument("--processes", type=int, nargs="+", default=[1, 2], help="how many serve, in turn")
-    arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="loupan-bench-") as made:
-        folder = arguments.folder or Path(made)
-        if arguments.folder is None:
-            demonstrate(folder, arguments.scale)
-        loads = [load for processes in arguments.processes for load in measure(folder, processes)]
-    Console().print(table(loads))
-
-
-if __name__ == "__main__":
-    main()
+def measure(folder: Path, scale: float, source: str) -> Measured:
+    """Publish a company of a scale and let people work with one web process, and with two."""
+    if not (folder / "crm.sqlite").exists():
+        demonstrate(folder, scale)
+    loads = [load for processes in (1, 2) for load in loads_of(folder, processes)]
+    rows = tuple(
+        (
+            load.processes, load.sessions, f"{load.thinking:g}", load.a_second, round(1000 * load.median),
+            round(1000 * load.p95), load.errors, round(load.memory / 2**20),
+        )
+        for load in loads
+    )  # fmt: skip
+    return Measured(
+        (Table("A rerun with another period", COLUMNS, rows),),
+        {"errors": float(sum(load.errors for load in loads))},
+    )
