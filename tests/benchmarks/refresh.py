@@ -14,11 +14,12 @@ from pathlib import Path
 
 from loupan.settings import Settings
 from tests.benchmarks.change import change_some
-from tests.benchmarks.company import MOMENT, Company, company, raw_rows
+from tests.benchmarks.company import Company, company, raw_rows
 from tests.benchmarks.result import Cell, Measured, Table
 from tests.benchmarks.watch import Spent, watched
 
-_AS_OF = dt.datetime.fromisoformat(MOMENT)
+# An afternoon in the company's time zone: what follows within hours is of the same day, as most refreshes are.
+_AS_OF = dt.datetime(2026, 6, 29, 6, tzinfo=dt.UTC)
 _GIB, _MIB = 2**30, 2**20
 # What a refresh is called in figures and in tables.
 _KINDS = {
@@ -26,6 +27,7 @@ _KINDS = {
     "full": "`loupan refresh --full`",
     "incremental": "`loupan refresh` after 0.1 % changed rows",
     "unchanged": "`loupan refresh`, nothing changed",
+    "next_day": "`loupan refresh` after 0.1 % changed rows, on the next day",
 }
 
 
@@ -36,15 +38,17 @@ def measure(folder: Path, scale: float, source: str) -> Measured:
 
 
 def _measure(made: Company, scale: float) -> Measured:
-    spent: dict[tuple[str, bool], Spent] = {("first", True): made.refresh("--full")}
+    spent: dict[tuple[str, bool], Spent] = {("first", True): made.refresh("--full", as_of=_later(0))}
     rows, changed = raw_rows(made), 0
     floor = _floor(made)
     for hour, models in enumerate((True, False)):
-        spent["full", models] = made.refresh("--full", models=models)
+        spent["full", models] = made.refresh("--full", as_of=_later(0), models=models)
         changed = change_some(made)
         # The clock goes on between refreshes, as it does for people.
         spent["incremental", models] = made.refresh(as_of=_later(2 * hour + 1), models=models)
         spent["unchanged", models] = made.refresh(as_of=_later(2 * hour + 2), models=models)
+    change_some(made)
+    spent["next_day", False] = made.refresh(as_of=_later(24), models=False)
     return Measured(
         (_refreshes(floor, spent, rows, changed), _steps(made)),
         _figures(floor, spent, rows, changed),
