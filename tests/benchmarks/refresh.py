@@ -93,7 +93,7 @@ def _floor(made: Company) -> Spent:
     """Do the bare work; what it needs to know is gathered before the clock runs."""
     settings = made.settings
     plan, target = settings.data_dir / "plan.json", settings.data_dir / "bare.duckdb"
-    plan.write_text(json.dumps(plan_of(settings)), encoding="utf-8")
+    plan.write_text(json.dumps(plan_of(settings, _AS_OF)), encoding="utf-8")
     target.unlink(missing_ok=True)
     command = [sys.executable, "-m", "tests.benchmarks.bare", settings.crm_database_url, str(target), str(plan)]
     try:
@@ -102,7 +102,7 @@ def _floor(made: Company) -> Spent:
         target.unlink(missing_ok=True)
 
 
-def plan_of(settings: Settings) -> dict:
+def plan_of(settings: Settings, as_of: dt.datetime) -> dict:
     """Return what the bare work has to know: tables with columns and types, models in order, the as-of."""
     from pipelines.contract import read_contract
 
@@ -110,7 +110,7 @@ def plan_of(settings: Settings) -> dict:
     return {
         "tables": {table.name: {c.name: c.data_type for c in table.columns} for table in contract.tables},
         "models": _compiled_models(settings),
-        "as_of": _AS_OF.strftime("%Y-%m-%d %H:%M:%S"),
+        "as_of": as_of.strftime("%Y-%m-%d %H:%M:%S"),
     }
 
 

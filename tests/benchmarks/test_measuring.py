@@ -20,7 +20,7 @@ from loupan.settings import Settings
 from loupan.snapshot import current
 from tests.benchmarks import bare, gateway, install
 from tests.benchmarks.change import change
-from tests.benchmarks.company import Company
+from tests.benchmarks.company import MOMENT, Company
 from tests.benchmarks.refresh import plan_of
 from tests.benchmarks.watch import FailedError, brief, watched
 from tests.support.installation import copy_crm, crm_installation, sample_installation
@@ -78,7 +78,7 @@ def test_changes_are_updates_inserts_and_soft_deletes(crm: sa.Engine) -> None:
 def test_the_floor_builds_the_same_marts(tmp_path: Path) -> None:
     settings = Settings(data_dir=sample_installation(), crm_url="")
     plan, floor = tmp_path / "plan.json", tmp_path / "bare.duckdb"
-    plan.write_text(json.dumps(plan_of(settings)))
+    plan.write_text(json.dumps(plan_of(settings, dt.datetime.fromisoformat(MOMENT))))
     crm = shutil.copy(settings.data_dir / "crm.sqlite", tmp_path / "crm.sqlite")
     bare.main(f"sqlite:///{crm}", str(floor), str(plan))
     marts = shutil.copy(current(settings).marts_path, tmp_path / "marts.duckdb")

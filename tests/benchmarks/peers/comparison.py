@@ -42,7 +42,7 @@ def measure(folder: Path, scale: float, source: str) -> Measured:
 def _compared(made: Company, folder: Path) -> Measured:
     ours = Loupan(made)
     first, expected = _run(ours, _asked(made, folder, "loupan-first", _AS_OF, is_first=True))
-    plan = plan_of(made.settings)
+    plan = plan_of(made.settings, _AS_OF)
     tools: list[Tool] = [
         Pandas(_made(folder / "pandas"), made.source),
         DltDbt(_made(folder / "dlt"), plan, made.settings.dbt_project_dir),
