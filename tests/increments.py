@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 import sys
 
-from tests.support.increments import PASSED, built_tables, live_through
+from tests.support.increments import CHANGES, PASSED, built_tables, live_through
 from tests.support.shared import begin_run
 
 
@@ -21,7 +21,7 @@ def main(companies: int, first: int = 0) -> int:
         rng = random.Random(-seed)
         days = [
             (
-                rng.choice((0, 1, 3, 10, 40)),
+                rng.choice(CHANGES),
                 rng.choice(PASSED),
                 rng.choice(built_tables()) if rng.random() < 0.2 else None,
             )
