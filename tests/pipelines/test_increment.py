@@ -25,6 +25,16 @@ def test_increments_end_in_what_is_built_anew(data: st.DataObject) -> None:
     live_through(data.draw(st.integers(0, 10_000)), data.draw(st.lists(day, min_size=1, max_size=3)))
 
 
+def test_time_alone_changes_rows_and_would_not_be_missed() -> None:
+    forty_days = [(0, PASSED[-1], None)]
+    assert live_through(0, forty_days) == 1
+    with (
+        mock.patch.object(increment._Planner, "_moved", return_value=()),
+        pytest.raises(AssertionError, match="mart_conversion"),
+    ):
+        live_through(0, forty_days)
+
+
 COMPANY = random_crm(5)
 
 

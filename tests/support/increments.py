@@ -155,5 +155,6 @@ def live_through(seed: int, days: Sequence[tuple[int, dt.timedelta, str | None]]
             anew = Warehouse()
             anew.load(tables, as_of)
             anew.build()
-            assert differences(warehouse, anew) == []
+            found = differences(warehouse, anew)
+            assert not found, "; ".join(found)
     return increments
