@@ -93,6 +93,7 @@ def _facts(view: View, snapshot: Snapshot, refresh: RefreshState | None) -> None
     passed = sum(bool(check["passed"]) for check in checks)
     facts = [
         (t("Data as of"), formats.moment(view.gateway.as_of, zone)),
+        (t("CRM unchanged until"), formats.moment(snapshot.unchanged_until, zone)),
         (t("Published"), formats.moment(snapshot.published_at, zone)),
         (t("Checks passed"), f"{passed:,} / {len(checks):,}"),
         (t("Rows loaded"), formats.value(sum(snapshot.report.get("rows", {}).values()), "count")),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import os
 import resource
@@ -507,3 +508,19 @@ def test_publishers_wait_for_each_other(mini: Built, settings: Settings) -> None
         thread.join()
     assert failures == []
     assert sorted(snapshot.report["number"] for snapshot in list_snapshots(settings)) == list(range(6))
+
+
+def test_a_later_look_that_found_nothing_new_is_remembered(mini: Built, settings: Settings) -> None:
+    report = {"as_of": "2026-06-30T06:00:00+00:00"}
+    snapshot = publish(settings, mini.warehouse_path, mini.semantic_manifest_path, report)
+    as_of = dt.datetime(2026, 6, 30, 6, tzinfo=dt.UTC)
+    assert snapshot.unchanged_until == as_of
+    later = as_of + dt.timedelta(hours=2)
+    snapshot.note_unchanged(later)
+    assert current(settings).unchanged_until == later
+    # A look of the past tells nothing, and a file that cannot be read is none.
+    snapshot.note_unchanged(as_of - dt.timedelta(hours=1))
+    assert snapshot.unchanged_until == as_of
+    (snapshot.path / "unchanged_until.txt").write_text("soon", encoding="utf-8")
+    assert snapshot.unchanged_until == as_of
+    current(settings).verify()

@@ -123,6 +123,10 @@ def test_stale_data_also_when_nothing_ran(settings: Settings, published: Callabl
     assert (finding.facts["hours"], finding.facts["promised"], finding.severity) == (30, 26, Severity.URGENT)
     other = settings.model_copy(update={"fresh_hours": 48})
     assert found(other, NOW + dt.timedelta(hours=30)) == {}
+    # A refresh that found nothing new keeps the data fresh.
+    current(settings).note_unchanged(NOW + dt.timedelta(hours=5))
+    assert found(settings, NOW + dt.timedelta(hours=30)) == {}
+    assert found(settings, NOW + dt.timedelta(hours=32))[Kind.STALE_DATA].since == NOW + dt.timedelta(hours=31)
 
 
 def test_a_damaged_snapshot_is_told_and_what_rests_on_it_is_left_open(
