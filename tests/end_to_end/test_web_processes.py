@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import shutil
 import threading
 import time
@@ -12,6 +11,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 import websockets
+from websockets.sync.client import connect
 
 from dashboards.gate import BELIEVED_SECONDS
 from pipelines.service import balancer, control
@@ -112,18 +112,16 @@ def test_pages_of_others_get_in_no_more_than_before(site):
     browser.sign_in("admin")
     cookie = "; ".join(f"{name}={value}" for name, value in browser.cookies.items())
 
-    async def opened(origin):
+    def opened(origin):
         url = f"{site.address.replace('http', 'ws', 1)}/_stcore/stream"
         try:
-            async with websockets.connect(
-                url, origin=origin, additional_headers={"Cookie": cookie}, subprotocols=["streamlit"]
-            ):
+            with connect(url, origin=origin, additional_headers={"Cookie": cookie}, subprotocols=["streamlit"]):
                 return True
         except websockets.InvalidStatus as refused:
             return refused.response.status_code
 
-    assert asyncio.run(opened(site.address)) is True
-    assert asyncio.run(opened("https://evil.example")) == 403
+    assert opened(site.address) is True
+    assert opened("https://evil.example") == 403
     # An upload without the token that only our own page can read.
     answer = browser.request("PUT", "/_stcore/upload_file/a/b", files={"f": ("f.csv", CSV)})
     assert (answer.status_code, "XSRF" in answer.text) == (403, True)
