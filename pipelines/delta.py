@@ -42,9 +42,8 @@ def create_tables(connection: duckdb.DuckDBPyConnection, contract: Contract) -> 
     A table of other columns than the contract's is made anew and noted as changed as a whole. Tables that the contract
     does not name any more are dropped.
     """
-    connection.execute(f"create schema if not exists {SCHEMA}")
+    _create_built(connection)
     connection.execute(f"create table if not exists {SCHEMA}.whole (table_name varchar primary key)")
-    connection.execute(f"create table if not exists {SCHEMA}.built (as_of timestamp, recipe varchar)")
     present: dict[str, list[tuple[str, str]]] = {}
     for table_name, column, data_type in connection.execute(
         "select table_name, column_name, data_type from information_schema.columns "
@@ -74,7 +73,13 @@ def mark_whole(connection: duckdb.DuckDBPyConnection, tables: Iterable[str]) -> 
 
 def forget_built(connection: duckdb.DuckDBPyConnection) -> None:
     """Make the next build a full one; part of the caller's transaction."""
+    _create_built(connection)
     connection.execute(f"delete from {SCHEMA}.built")
+
+
+def _create_built(connection: duckdb.DuckDBPyConnection) -> None:
+    connection.execute(f"create schema if not exists {SCHEMA}")
+    connection.execute(f"create table if not exists {SCHEMA}.built (as_of timestamp, recipe varchar)")
 
 
 def read_built(connection: duckdb.DuckDBPyConnection) -> Built | None:

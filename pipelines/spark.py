@@ -13,15 +13,15 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import psutil
 
 from loupan.settings import PREFIX, Settings
 from pipelines import delta
-from pipelines.contract import read_contract
 from pipelines.dbt_runner import BUILD, RESULTS, Built, DbtError, read_manifest
 from pipelines.sql import literal, name
 
@@ -31,6 +31,7 @@ OLDEST_JAVA = 17
 _RUN = "run-"
 # Rows of one file of a raw table; so many can be read at once.
 _FILE_SIZE = "256MB"
+_ENDING_SECONDS = 20
 
 
 class SparkError(DbtError):
@@ -187,7 +188,7 @@ def _run_dbt(settings: Settings, dbt: Path, folder: Path, on_node: Callable[[str
                     errors.append(event["info"]["msg"])
         except BaseException:
             # Cancelled: Spark's own process ends with the one that started it.
-            process.terminate()
+            _end(process)
             raise
     outcomes = _outcomes(target)
     if outcomes is None:
@@ -219,6 +220,18 @@ def _outcomes(target: Path) -> list[tuple[str, str, str]] | None:
     ]
 
 
+def _end(process: subprocess.Popen[str]) -> None:
+    """End dbt and wait for Java too, which goes on writing to the run's folder until it has ended."""
+    started = []
+    with suppress(psutil.Error):
+        started = psutil.Process(process.pid).children(recursive=True)
+    process.terminate()
+    _, left = psutil.wait_procs(started, timeout=_ENDING_SECONDS)
+    for each in left:
+        with suppress(psutil.Error):
+            each.kill()
+
+
 def _take_marts(warehouse_path: Path, folder: Path, manifest: Mapping[str, Any]) -> None:
     """Copy the marts into the warehouse, all or none, with the types that their YAML declares."""
     marts = [
@@ -239,6 +252,5 @@ def _take_marts(warehouse_path: Path, folder: Path, manifest: Mapping[str, Any])
             mart = name("marts", node["alias"])
             warehouse.execute(f"create or replace table {mart} as from read_parquet({files}) select {columns}")
         # What DuckDB builds next goes on from none of these.
-        delta.create_tables(warehouse, read_contract(manifest))
         delta.forget_built(warehouse)
         warehouse.execute("commit")
