@@ -63,7 +63,7 @@ def snapshot_age(snapshot: Snapshot, now: dt.datetime) -> dt.timedelta:
 
     Its age and not that of its as-of: a refresh may be asked for a past moment.
     """
-    return now - max(snapshot.published_at, snapshot.unchanged_until)
+    return now - max(snapshot.published_at, snapshot.looked_again_at or snapshot.published_at)
 
 
 def backup_age(settings: Settings, now: dt.datetime) -> dt.timedelta | None:

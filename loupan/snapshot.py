@@ -130,10 +130,15 @@ class Snapshot:
             as_of = _aware(str(self.report["as_of"]))
         except (KeyError, ValueError) as error:
             raise _damaged(self.path / REPORT_FILE, f"it tells no as-of ({error})") from error
+        return max(as_of, self.looked_again_at or as_of)
+
+    @property
+    def looked_again_at(self) -> datetime | None:
+        """Moment of the last refresh that would have published the same again, None if there was none."""
         try:
-            return max(as_of, _aware((self.path / UNCHANGED_FILE).read_text(encoding="utf-8").strip()))
+            return _aware((self.path / UNCHANGED_FILE).read_text(encoding="utf-8").strip())
         except (OSError, ValueError):
-            return as_of
+            return None
 
     def note_unchanged(self, moment: datetime) -> None:
         """Note that the CRM still held at a moment what the snapshot shows."""

@@ -55,7 +55,7 @@ def status(
         rows |= {
             "current snapshot": snapshot.version,
             "data as of": snapshot.report.get("as_of"),
-            "unchanged until": snapshot.unchanged_until.isoformat(timespec="seconds"),
+            "unchanged until": snapshot.looked_again_at and snapshot.unchanged_until.isoformat(timespec="seconds"),
             "snapshot size": snapshot.size,
         }
     except NoSnapshot:
