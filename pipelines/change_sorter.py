@@ -111,11 +111,11 @@ class _ChangeSorter(Sorter):
 
     def sort_rows(self, changed: set[str], whole: set[str]) -> None:
         """Sort the changed rows of these tables, and what follows from them in all tables but the ``whole`` ones."""
-        followed = self._contract.with_descendants(changed) - whole
+        self._followed = followed = self._contract.with_descendants(changed) - whole
         for component in self._contract.components:
             tables = [table for table in component if table.name in followed]
             for table in tables:
-                self._take(table, changed, followed)
+                self._take(table, followed)
             for table in tables:
                 self._note_gone(table)
             self._reject_orphans(tables)
@@ -127,7 +127,7 @@ class _ChangeSorter(Sorter):
                 self._list_redone(table)
                 self._note_delta(table)
 
-    def _take(self, table: Table, changed: set[str], followed: set[str]) -> None:
+    def _take(self, table: Table, followed: set[str]) -> None:
         """Judge the rows of a table that changed, and those kept out for the want of a row that may have changed."""
         raw, key = sql.name("raw", table.name), table.by_name[table.key]
         waiting = [parent for _, parent in table.references if parent in followed]
@@ -161,10 +161,9 @@ class _ChangeSorter(Sorter):
     def _may_be_orphan(self, table: Table, column: str, parent: str) -> str:
         """Narrow the search: other rows refer to what they referred to before."""
         taken = f"c.{sql.name(table.key)} in ({_redone_keys(table)})"
-        is_followed = self._one(
-            f"select exists (from duckdb_tables() where temporary and table_name = {sql.literal(f'gone_{parent}')})"
-        )
-        return f"({taken} or c.{sql.name(column)} in (from {_gone(parent)}))" if is_followed else taken
+        if parent not in self._followed:
+            return taken
+        return f"({taken} or c.{sql.name(column)} in (from {_gone(parent)}))"
 
     def _remove(self, table: Table, condition: str) -> None:
         # Of a row that was taken, what was there before the load is known already.

@@ -24,6 +24,8 @@ from pipelines.errors import IngestError, SourceUnavailable
 from pipelines.silence import Silence
 
 ANSWER_TIMEOUT_S = 600
+# For who only looks whether anything changed; Dagster gives a look a minute.
+LOOK_TIMEOUT_S = 30
 # What drivers and servers say when the database is away, starting, stopping or busy, but neither wrong nor damaged.
 _PASSING = (
     "ailed to connect", "onnection refused", "timeout expired", "server closed the connection", "onnection reset",

@@ -49,7 +49,7 @@ def refresh(
     try:
         with refresh_lock(settings.data_dir, lambda: reporter.step("Waiting for another refresh to end").finish()):
             moment = as_of or dt.datetime.now(dt.UTC)
-            if not full and not reload and (snapshot := published_as_it_is(settings, moment)):
+            if not full and not reload and (snapshot := published_as_it_is(settings, moment, settings.source_seconds)):
                 return note_unchanged(settings, snapshot, moment, started_by)
             config = {"full": full, "reload": list(reload), "as_of": as_of.isoformat() if as_of else None}
             return _run_on_whole_records(settings, reporter, config, started_by)

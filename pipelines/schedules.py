@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import logging
 from collections.abc import Callable
 from typing import Any
@@ -13,7 +12,7 @@ import dagster as dg
 from loupan.schedules import RefreshSchedule, ScheduleError, default_plan, is_working_day, read_plan
 from loupan.settings import Settings
 from pipelines.crm_jobs import BACKUP, CARE, DRILL, REPORT
-from pipelines.unchanged import note_unchanged, published_as_it_is
+from pipelines.unchanged import look_in_passing
 
 LOG = logging.getLogger(__name__)
 # Not those that are made but in no queue: a scheduler that is killed in between leaves one, and begins it when it looks
@@ -78,9 +77,7 @@ def _evaluation(
         waiting = waiting_refresh(context.instance, job_name, full=rule.full)
         if waiting:
             return dg.SkipReason(f"Run {waiting} is waiting already, and will load the same.")
-        moment = dt.datetime.now(dt.UTC)
-        if not rule.full and (snapshot := published_as_it_is(settings, moment)):
-            note_unchanged(settings, snapshot, moment, f"schedule refresh_{rule.name}")
+        if not rule.full and (snapshot := look_in_passing(settings, f"schedule refresh_{rule.name}")):
             return dg.SkipReason(f"Nothing was written to the CRM since snapshot {snapshot.version} was loaded.")
         return dg.RunRequest(run_key=due.isoformat(), run_config=run_config(full=rule.full))
 

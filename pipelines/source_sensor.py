@@ -11,7 +11,7 @@ import dagster as dg
 
 from loupan.settings import Settings
 from pipelines.contract import Contract
-from pipelines.crm import open_crm
+from pipelines.crm import LOOK_TIMEOUT_S, open_crm
 from pipelines.errors import IngestError
 from pipelines.schedules import run_config, waiting_refresh
 
@@ -19,8 +19,6 @@ NAME = "refresh_on_change"
 INTERVAL_SECONDS = 60
 # People type all day: after so long a refresh runs though nobody has paused.
 PATIENCE = dt.timedelta(minutes=15)
-# Dagster gives a look a minute.
-_ANSWER_TIMEOUT_S = 30
 
 
 def fingerprint(crm_url: str, contract: Contract) -> str:
@@ -31,7 +29,7 @@ def fingerprint(crm_url: str, contract: Contract) -> str:
     Raises:
         IngestError: if the CRM cannot be read.
     """
-    with open_crm(crm_url, _ANSWER_TIMEOUT_S) as crm:
+    with open_crm(crm_url, LOOK_TIMEOUT_S) as crm:
         newest = crm.newest({table.name: table.cursor for table in contract.tables if table.cursor is not None})
     return hashlib.sha256(json.dumps(newest, sort_keys=True).encode()).hexdigest()
 

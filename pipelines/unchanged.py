@@ -20,10 +20,11 @@ import duckdb
 
 from loupan.errors import LoupanError
 from loupan.project import fingerprint
+from loupan.refresh_lock import refresh_lock
 from loupan.refresh_state import RefreshState, now, read_state, write_state
 from loupan.settings import Settings
 from loupan.snapshot import Snapshot, current
-from pipelines.crm import open_crm
+from pipelines.crm import LOOK_TIMEOUT_S, open_crm
 from pipelines.errors import IngestError
 from pipelines.warehouse import read_source
 
@@ -50,12 +51,13 @@ def _program() -> str:
     return summed.hexdigest()
 
 
-def published_as_it_is(settings: Settings, as_of: dt.datetime) -> Snapshot | None:
+def published_as_it_is(settings: Settings, as_of: dt.datetime, patience: float) -> Snapshot | None:
     """Return the snapshot that a refresh as of a moment would publish again; None if it might publish another.
 
     Args:
         settings: where everything lies.
         as_of: the moment the statistics would speak of (aware).
+        patience: seconds that the CRM's server may take for an answer.
     """
     last = read_state(settings)
     if last is None or last.outcome not in ("published", "unchanged") or not settings.warehouse_path.is_file():
@@ -69,7 +71,7 @@ def published_as_it_is(settings: Settings, as_of: dt.datetime) -> Snapshot | Non
         ):
             return None
         snapshot.check_sizes()
-        with open_crm(settings.crm_database_url, settings.source_seconds) as crm:
+        with open_crm(settings.crm_database_url, patience) as crm:
             version = crm.version()
             if not version or (crm.identity, version) != read_source(settings.warehouse_path):
                 return None
@@ -77,6 +79,30 @@ def published_as_it_is(settings: Settings, as_of: dt.datetime) -> Snapshot | Non
         # Whatever it is, the refresh itself will meet it and tell of it.
         return None
     return snapshot
+
+
+def look_in_passing(settings: Settings, started_by: str) -> Snapshot | None:
+    """Note that there is nothing to refresh, and return what stays published; None if a refresh has to look itself.
+
+    For who must not wait: neither for a refresh that runs, and writes what is looked at here, nor long for the CRM.
+    """
+    as_of = dt.datetime.now(dt.UTC)
+    try:
+        with refresh_lock(settings.data_dir, _refuse):
+            snapshot = published_as_it_is(settings, as_of, min(LOOK_TIMEOUT_S, settings.source_seconds))
+            if snapshot is not None:
+                note_unchanged(settings, snapshot, as_of, started_by)
+            return snapshot
+    except _Refreshing:
+        return None
+
+
+class _Refreshing(Exception):
+    """Somebody refreshes."""
+
+
+def _refuse() -> None:
+    raise _Refreshing
 
 
 def _is_same_day(snapshot: Snapshot, as_of: dt.datetime, zone: ZoneInfo) -> bool:
