@@ -129,6 +129,19 @@ class Session:
             self.errors += 1
 
 
+async def one_at_work(site: Site, number: int, thinking: float, seconds: float, times: list[float]) -> int:
+    """Let a person change the period again and again; add the times of the reruns, and return the errors."""
+    rng = random.Random(number)
+    async with Session(site) as session:
+        await asyncio.sleep(rng.uniform(0, thinking))
+        await session.rerun("12m")
+        end = time.perf_counter() + seconds
+        while time.perf_counter() < end:
+            await asyncio.sleep(rng.uniform(0.5, 1.5) * thinking)
+            times.append(await session.rerun(rng.choice(PERIODS)))
+        return session.errors
+
+
 async def work(site: Site, sessions: int, thinking: float, seconds: float) -> tuple[list[float], int, int]:
     """Let people work side by side; return the times of their reruns, the errors, and the server's memory in bytes."""
     times: list[float] = []
@@ -137,16 +150,10 @@ async def work(site: Site, sessions: int, thinking: float, seconds: float) -> tu
 
     async def one(number: int) -> None:
         nonlocal errors, memory
-        rng = random.Random(number)
-        async with Session(site) as session:
-            await asyncio.sleep(rng.uniform(0, thinking))
-            await session.rerun("12m")
-            end = time.perf_counter() + seconds
-            while time.perf_counter() < end:
-                await asyncio.sleep(rng.uniform(0.5, 1.5) * thinking)
-                times.append(await session.rerun(rng.choice(PERIODS)))
-            errors += session.errors
-            memory = max(memory, _resident(site.process))
+        # Awaited first: others add to the sum meanwhile.
+        found = await one_at_work(site, number, thinking, seconds, times)
+        errors += found
+        memory = max(memory, _resident(site.process))
 
     await asyncio.gather(*(one(number) for number in range(sessions)))
     return times, errors, memory

@@ -7,7 +7,6 @@ run on the same machine as what they ask: on two cores two processes and those w
 from __future__ import annotations
 
 import asyncio
-import random
 import statistics
 import time
 from collections.abc import Sequence
@@ -16,7 +15,7 @@ from pathlib import Path
 
 import psutil
 
-from tests.benchmarks.pages import PERIODS, Session, listener
+from tests.benchmarks.pages import PERIODS, Session, listener, one_at_work
 from tests.benchmarks.pages import Site as Page
 from tests.benchmarks.result import Measured, Table
 from tests.support.installation import demonstrate
@@ -62,16 +61,10 @@ async def _work(pages: Sequence[Page], thinking: float, seconds: float) -> tuple
 
     async def one(number: int, page: Page) -> None:
         nonlocal errors
-        rng = random.Random(number)
         try:
-            async with Session(page) as session:
-                await asyncio.sleep(rng.uniform(0, thinking))
-                await session.rerun("12m")
-                end = time.perf_counter() + seconds
-                while time.perf_counter() < end:
-                    await asyncio.sleep(rng.uniform(0.5, 1.5) * thinking)
-                    times.append(await session.rerun(rng.choice(PERIODS)))
-                errors += session.errors
+            # Awaited first: others add to the sum meanwhile.
+            found = await one_at_work(page, number, thinking, seconds, times)
+            errors += found
         except OSError:
             errors += 1
 
