@@ -17,6 +17,8 @@ from functools import cache
 from pathlib import Path
 from typing import Protocol
 
+from filelock import FileLock, Timeout
+
 from loupan import web_worker
 
 LOG = logging.getLogger(__name__)
@@ -24,6 +26,8 @@ LOG = logging.getLogger(__name__)
 _ROWS = 100_000
 # A process that was stopped in the middle must not stop the others from answering.
 _LOCK_SECONDS = 0.2
+# Opening happens once in a process, and processes start together.
+_OPENING_SECONDS = 5
 _TABLES = (
     "create table if not exists attempt (counter text not null, name blob not null, at real not null)",
     "create index if not exists attempt_of_name on attempt (counter, name, at)",
@@ -100,11 +104,15 @@ class _File:
 
     def __init__(self, path: Path) -> None:
         self.lock = threading.Lock()
-        self.connection = sqlite3.connect(path, timeout=_LOCK_SECONDS, isolation_level=None, check_same_thread=False)
-        path.chmod(0o600)
-        # Nothing in it is worth a wait for the disk: it is made anew with the processes.
-        for statement in ("pragma journal_mode = wal", "pragma synchronous = off", *_TABLES):
-            self.connection.execute(statement)
+        # One after the other: of two that change a new file's journal at once, SQLite refuses one without any wait.
+        with FileLock(path.with_name(f"{path.name}.lock"), timeout=_OPENING_SECONDS, mode=0o600):
+            self.connection = sqlite3.connect(
+                path, timeout=_LOCK_SECONDS, isolation_level=None, check_same_thread=False
+            )
+            path.chmod(0o600)
+            # Nothing in it is worth a wait for the disk: it is made anew with the processes.
+            for statement in ("pragma journal_mode = wal", "pragma synchronous = off", *_TABLES):
+                self.connection.execute(statement)
 
 
 @cache
@@ -142,7 +150,7 @@ class SharedThrottle:
         """Count an attempt; return 0 where it may go on, else in how many seconds to come back."""
         try:
             return self._write(self._attempt, name)
-        except sqlite3.Error:
+        except (sqlite3.Error, Timeout):
             LOG.warning("attempts are counted by this process alone", exc_info=True)
             return self._alone.attempt(name)
 
@@ -151,7 +159,7 @@ class SharedThrottle:
         self._alone.forgive(name)
         try:
             self._write(self._forgive, name)
-        except sqlite3.Error:
+        except (sqlite3.Error, Timeout):
             LOG.warning("an attempt could not be taken back", exc_info=True)
 
     def _write(self, change: Callable[[sqlite3.Connection, tuple[str, bytes]], int], name: str) -> int:

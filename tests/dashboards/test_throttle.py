@@ -17,10 +17,21 @@ from loupan.web_worker import Shared, Worker
 _MANY = """
 import sys
 from pathlib import Path
+from dashboards import throttle
 from dashboards.throttle import SharedThrottle
 from loupan.web_worker import Shared
+throttle._LOCK_SECONDS = 60  # a busy machine must not make one of them count alone
 attempts = SharedThrottle(Shared(Path(sys.argv[1])), "sign-in", 150, 600)
 print(sum(attempts.attempt("reader") == 0 for _ in range(100)))
+"""
+
+_OPEN = """
+import sys, time
+from pathlib import Path
+from dashboards.throttle import _File
+print("ready", flush=True)
+for path in sys.stdin.read().split():
+    _File(Path(path))
 """
 
 
@@ -51,6 +62,23 @@ def test_processes_at_once_let_no_more_through_than_one(shared: Shared) -> None:
     command = [sys.executable, "-c", _MANY, str(shared.folder)]
     running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path.cwd()) for _ in range(3)]
     assert sum(int(process.communicate(timeout=120)[0]) for process in running) == 150
+
+
+def test_processes_that_open_it_at_once_all_get_it(tmp_path: Path) -> None:
+    files = " ".join(str(tmp_path / f"counts-{number}.sqlite") for number in range(40))
+    command = [sys.executable, "-c", _OPEN]
+    opening = [
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=Path.cwd())
+        for _ in range(3)
+    ]
+    for process in opening:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    for process in opening:
+        assert process.stdin is not None
+        process.stdin.write(files)
+        process.stdin.close()
+    assert [process.wait(120) for process in opening] == [0, 0, 0]
 
 
 def test_the_window_slides_as_it_does_in_memory(shared: Shared) -> None:
