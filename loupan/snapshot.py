@@ -9,11 +9,11 @@ on a whole snapshot. Files are never overwritten: a reader that has one open goe
 from __future__ import annotations
 
 import json
+import logging
 import os
 import re
 import shutil
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -25,6 +25,7 @@ from loupan.erasures import published_until
 from loupan.errors import LoupanError
 from loupan.files import replace_text
 from loupan.kept_out import published_rows
+from loupan.marts_file import Difference, NoMartsError, copy_marts, digest, identifier, patch_marts
 from loupan.project import fingerprint
 from loupan.settings import Settings
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     import duckdb
     import pandas as pd
 
+LOG = logging.getLogger(__name__)
 MARTS_FILE = "marts.duckdb"
 SEMANTIC_MANIFEST_FILE = "semantic_manifest.json"
 REPORT_FILE = "report.json"
@@ -43,6 +45,9 @@ _VERSION_FORMAT = "%Y%m%dT%H%M%S%fZ"
 _VERSION = re.compile(r"\d{8}T\d{12}Z")
 _POINTER = "CURRENT"
 _UNFINISHED = (".building-", ".deleting-")
+# Rows that go leave holes, and rows that come stand apart from those of their time.
+_MOST_PATCHES = 50
+_MOST_GROWTH = 1.25
 # Connections of one process to one file must agree on their configuration.
 _READ_CONFIG: dict[str, str | bool | int | float | list[str]] = {
     # DuckDB 2.0 gives wrong results for two different intervals on one column in one SELECT.
@@ -104,8 +109,9 @@ class Snapshot:
 
     @cached_property
     def report(self) -> dict[str, Any]:
-        """What the refresh reported (``as_of``, ``checks``, ``rows``, ``quarantined`` …) with ``version``,
-        ``published_at`` and ``files`` (bytes of each file).
+        """What the refresh reported (``as_of``, ``checks``, ``rows``, ``quarantined`` …) and what publishing added:
+        ``version``, ``published_at``, ``files`` (bytes of each file), ``digest`` (SHA-256 of the marts), and how often
+        the marts were patched (``patches``) since they were copied as a whole (``whole_bytes``).
 
         Raises:
             DamagedSnapshot: if the report is missing or no JSON object.
@@ -256,6 +262,7 @@ def publish(
     warehouse: Path | duckdb.DuckDBPyConnection,
     semantic_manifest_path: Path,
     report: dict[str, Any],
+    difference: Difference | None = None,
 ) -> Snapshot:
     """Copy the marts into a new snapshot and make it the current one; waits while another one publishes.
 
@@ -265,6 +272,8 @@ def publish(
             file in one process).
         semantic_manifest_path: the semantic manifest that dbt wrote for this warehouse.
         report: what the refresh reports; must hold everything that JSON can and nothing else.
+        difference: in what the marts of the warehouse file differ from those of a kept snapshot, if that is known: only
+            this is written then.
 
     Raises:
         PublishError: if the marts cannot be copied (full disk, no marts, a metric's table missing). ``CURRENT`` and
@@ -282,7 +291,7 @@ def publish(
         building = settings.snapshots_dir / f".building-{version}"
         try:
             building.mkdir()
-            tables = _copy_marts(warehouse, building / MARTS_FILE, settings.refresh_memory)
+            tables, made = _fill_marts(settings, warehouse, building / MARTS_FILE, difference)
             manifest = json.loads(semantic_manifest_path.read_text(encoding="utf-8"))
             missing = _point_at_snapshot(manifest) - tables
             if missing:
@@ -298,6 +307,8 @@ def publish(
                 "version": version,
                 "published_at": snapshot.published_at.isoformat(),
                 "files": files,
+                **made,
+                "digest": digest(building / MARTS_FILE),
             }
             (building / REPORT_FILE).write_text(json.dumps(published, ensure_ascii=False, indent=1), encoding="utf-8")
             for file in building.iterdir():
@@ -395,58 +406,45 @@ def _newest_whole_before(settings: Settings, current_version: str | None) -> Sna
     )
 
 
-def _copy_marts(warehouse: Path | duckdb.DuckDBPyConnection, target: Path, memory: str) -> set[str]:
-    """Copy every table and view of the schemas ``marts`` and ``mining`` to a new file; return the names copied."""
+def _fill_marts(
+    settings: Settings, warehouse: Path | duckdb.DuckDBPyConnection, target: Path, difference: Difference | None
+) -> tuple[set[str], dict[str, Any]]:
+    """Fill the marts file; return the names of its tables, and what the report says of how it was made."""
     import duckdb
 
-    if isinstance(warehouse, Path):
-        if not warehouse.is_file():
-            raise PublishError(f"There is no warehouse at {warehouse}. Run `loupan refresh`.")
-        config: dict[str, str | bool | int | float | list[str]] = {
-            "disabled_optimizers": "common_subexpressions",
-            "memory_limit": memory,
-            "temp_directory": f"{target.parent}-spill",
-        }
-        with duckdb.connect(":memory:", config=config) as connection:
-            connection.execute(f"attach {_literal(warehouse)} as warehouse (read_only)")
-            return _copy_tables(connection, "warehouse", target)
-    with warehouse.cursor() as connection:
-        catalogue = connection.execute("select current_database()").fetchall()[0][0]
-        return _copy_tables(connection, catalogue, target)
-
-
-def _copy_tables(connection: duckdb.DuckDBPyConnection, catalogue: str, target: Path) -> set[str]:
-    relations = connection.execute(
-        """
-        select table_schema, table_name
-        from information_schema.tables
-        where
-            table_catalog = ?
-            and (
-                table_schema in ('marts', 'mining')
-                or (table_schema, table_name) = ('quarantine', 'quarantine_row')
-            )
-        order by table_schema, table_name
-        """,
-        [catalogue],
-    ).fetchall()
-    if not any(schema == "marts" for schema, _ in relations):
-        raise PublishError("The warehouse has no tables in schema marts. Run `loupan refresh --full`.")
-    connection.execute(f"attach {_literal(target)} as published")
+    if isinstance(warehouse, Path) and not warehouse.is_file():
+        raise PublishError(f"There is no warehouse at {warehouse}. Run `loupan refresh`.")
     try:
-        # One copy leaves a core idle for part of its time.
-        with ThreadPoolExecutor(2) as pool:
+        if difference and isinstance(warehouse, Path) and (base := _base(settings, difference)):
+            report = base.report
+            try:
+                tables = patch_marts(warehouse, base.marts_path, target, settings.refresh_memory, difference)
+            except duckdb.Error:
+                # Its file may be damaged in a way that the sum of its bytes does not tell.
+                LOG.warning("Snapshot %s cannot be patched; the marts are copied", base.version, exc_info=True)
+                target.unlink(missing_ok=True)
+            else:
+                return tables, {"patches": report["patches"] + 1, "whole_bytes": report["whole_bytes"]}
+        tables = copy_marts(warehouse, target, settings.refresh_memory)
+    except NoMartsError as error:
+        raise PublishError("The warehouse has no tables in schema marts. Run `loupan refresh --full`.") from error
+    return tables, {"patches": 0, "whole_bytes": target.stat().st_size}
 
-            def copy(relation: tuple[str, str]) -> None:
-                source = ".".join(_identifier(part) for part in (catalogue, *relation))
-                with connection.cursor() as own:
-                    own.execute(f"create table published.main.{_identifier(relation[1])} as from {source}")
 
-            list(pool.map(copy, relations))
-        connection.execute("checkpoint published")
-    finally:
-        connection.execute("detach published")
-    return {table for _, table in relations}
+def _base(settings: Settings, difference: Difference) -> Snapshot | None:
+    """Return the snapshot that a difference is to, if it is there, whole, and not made of too many pieces."""
+    try:
+        base = find(settings, difference.base)
+        report = base.report
+        if (
+            report["patches"] < _MOST_PATCHES
+            and base.marts_path.stat().st_size <= _MOST_GROWTH * report["whole_bytes"]
+            and digest(base.marts_path) == report["digest"]
+        ):
+            return base
+    except (SnapshotError, OSError, KeyError, TypeError) as error:
+        LOG.info("Snapshot %s cannot be patched (%s); the marts are copied", difference.base, error)
+    return None
 
 
 def _point_at_snapshot(manifest: dict[str, Any]) -> set[str]:
@@ -459,13 +457,13 @@ def _point_at_snapshot(manifest: dict[str, Any]) -> set[str]:
             "alias": table,
             "schema_name": "main",
             "database": _CATALOGUE,
-            "relation_name": f'"{_CATALOGUE}"."main".{_identifier(table)}',
+            "relation_name": f'"{_CATALOGUE}"."main".{identifier(table)}',
         }
         tables.add(table)
     # dbt's older way to name a time spine gives the relation as one text.
     for spine in configuration.get("time_spine_table_configurations", ()):
         table = spine["location"].split(".")[-1].strip('"')
-        spine["location"] = f'"{_CATALOGUE}"."main".{_identifier(table)}'
+        spine["location"] = f'"{_CATALOGUE}"."main".{identifier(table)}'
         tables.add(table)
     return tables
 
@@ -550,11 +548,3 @@ def _damaged(path: Path, problem: str) -> DamagedSnapshot:
 def _aware(text: str) -> datetime:
     moment = datetime.fromisoformat(text)
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def _literal(path: Path) -> str:
-    return "'" + str(path).replace("'", "''") + "'"
-
-
-def _identifier(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

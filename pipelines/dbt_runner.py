@@ -23,7 +23,7 @@ from filelock import FileLock
 from loupan.errors import LoupanError
 from loupan.project import fingerprint
 from loupan.settings import Settings
-from pipelines import delta, increment
+from pipelines import delta, difference, increment
 from pipelines.contract import read_contract
 from pipelines.increment import Increment
 from pipelines.warehouse import open_warehouse
@@ -214,6 +214,7 @@ def build(settings: Settings, on_node: Callable[[str], None]) -> Built:
             on_node(message.data.node_info.node_name)
 
     parsed = parse(settings)
+    published = forget_published(settings)
     planned = plan_increment(settings, parsed.artifact)
     variables = {"increment": planned.as_variable()} if planned else {}
     with _artifacts(settings):
@@ -228,7 +229,7 @@ def build(settings: Settings, on_node: Callable[[str], None]) -> Built:
     broken = [f"{r.node.name}: {(r.message or '').strip()}" for r in done.results if r.status == "error"]
     # What failed a test is looked at again by the next build: it begins from the same state.
     if all(result.status in ("success", "pass", "warn") for result in done.results):
-        note_built(settings, parsed.artifact)
+        note_built(settings, parsed.artifact, planned, published)
     return Built(results, broken)
 
 
@@ -247,9 +248,21 @@ def plan_increment(settings: Settings, manifest: Mapping[str, Any]) -> Increment
         return increment.plan(connection, contract, manifest, recipe=_recipe(settings), time_zone=settings.time_zone)
 
 
-def note_built(settings: Settings, manifest: Mapping[str, Any]) -> None:
-    """Note that the models follow from the rows that are loaded."""
+def forget_published(settings: Settings) -> str | None:
+    """Return the snapshot that holds the models as they stand, and note that none does, as before any build."""
+    if not settings.warehouse_path.is_file():
+        return None
     with open_warehouse(settings.warehouse_path, settings.refresh_memory) as connection:
+        return difference.forget_published(connection)
+
+
+def note_built(
+    settings: Settings, manifest: Mapping[str, Any], planned: Increment | None, published: str | None
+) -> None:
+    """Note that the models follow from the rows that are loaded, and in what they differ from a snapshot."""
+    with open_warehouse(settings.warehouse_path, settings.refresh_memory) as connection:
+        if planned and published:
+            difference.note(connection, planned, published)
         (as_of,) = connection.execute("select as_of from raw.refresh").fetchall()[0]
         delta.note_built(connection, read_contract(manifest), delta.Built(as_of, _recipe(settings)))
         # Not before: without twins, sums that hold the changes already would pass for those of the build before.

@@ -18,6 +18,7 @@ from typing import Any
 import duckdb
 
 from loupan.errors import LoupanError
+from loupan.marts_file import NO_ROW
 from pipelines import delta, sql
 from pipelines.contract import Contract, Table
 
@@ -25,6 +26,10 @@ from pipelines.contract import Contract, Table
 SCHEMA = "increment"
 # Holds the twins as they were when the models were last built.
 BEFORE = "before"
+# The prefixes of the tables that say which rows are replaced.
+KEPT_TABLES = (KEY, REACHED, CHANGED) = ("key_", "reached_", "changed_")
+# Holds the names of the models of which it turned out only in the build that they had to be made anew.
+MADE_ANEW = "made_anew"
 
 CUSTOMER = "customer"
 # The as-of; its twin is the same.
@@ -51,6 +56,8 @@ class Step:
         after: relations that the model reads, and their twins.
         before: the same, and their twins as they were.
         made: relation of the rows that the build may have changed, for tests; empty where all are to be tested.
+        replaced: condition for these rows, before and after, in which ``{keys}`` stands for the schema `SCHEMA`, or
+            wherever its tables `KEPT_TABLES` are kept afterwards.
         anew_if: query that says, when it is the model's turn, whether it has to be made anew nevertheless.
         then_anew: what is done in that case afterwards.
     """
@@ -59,6 +66,7 @@ class Step:
     after: Mapping[str, str] = field(default_factory=dict)
     before: Mapping[str, str] = field(default_factory=dict)
     made: str = ""
+    replaced: str = ""
     anew_if: str = ""
     then_anew: str = ""
 
@@ -440,6 +448,7 @@ class _Planner:
             for table in component:
                 if table.name in self._tables & self._owned:
                     self._make_twin(table)
+        self._connection.execute(f"create table {SCHEMA}.{MADE_ANEW} (name varchar)")
         self._connection.execute(f"create table {BEFORE}.refresh as select {_literal(self._before)} as as_of")
         keys = []
         for name in sorted(self._tables & self._told_by_staging("whole")):
@@ -449,12 +458,12 @@ class _Planner:
             self._connection.execute(f"create table {_key(name)} as select {key} as id from {self._versions(name)}")
         for (name,) in self._connection.execute(
             f"select table_name from duckdb_tables() where schema_name = {sql.literal(SCHEMA)} "
-            "and database_name = current_database() and starts_with(table_name, 'key_') order by 1"
+            f"and database_name = current_database() and starts_with(table_name, '{KEY}') order by 1"
         ).fetchall():
             keys.append(
-                f"select {sql.literal(name.removeprefix('key_'))} as table_name, id from {SCHEMA}.{sql.name(name)}"
+                f"select {sql.literal(name.removeprefix(KEY))} as table_name, id from {SCHEMA}.{sql.name(name)}"
             )
-        self._connection.execute(f"create view {SCHEMA}.key_of_all as {' union all '.join(keys)}")
+        self._connection.execute(f"create view {SCHEMA}.{KEY}of_all as {' union all '.join(keys)}")
         for node in self._nodes.values():
             if node.is_sum and self._kinds[node.unique_id] == KEPT:
                 measures = ", ".join(f"{sql.name(m)} as {sql.name(f'{m}_before')}" for m in node.says["sum"])
@@ -512,8 +521,8 @@ class _Planner:
             }
             is_remembered = key in self._remembered
             if kind == KEPT:
-                made = "" if node.is_view else f"(select * from {node.relation} limit 0) as nothing"
-                steps[key] = Step(made=made)
+                nothing = Step(made=f"(select * from {node.relation} limit 0) as nothing", replaced=NO_ROW)
+                steps[key] = Step() if node.is_view else nothing
             elif kind == TWIN:
                 script = f"create or replace view {_twin(node.name)} as {{after}};"
                 if is_remembered:
@@ -549,7 +558,7 @@ class _Planner:
             twin = f"(from {node.relation} where {_mine(node, keys)}) as made"
         if reaching == node.name:
             script += (
-                f"create table {keys} as select id from {SCHEMA}.key_customer "
+                f"create table {SCHEMA}.{keys} as select id from {SCHEMA}.key_customer "
                 f"union select id from ({self._fill(node.says['reached'])}) as reached (id);"
             )
         mine = _mine(node, keys)
@@ -560,8 +569,10 @@ class _Planner:
             script,
             after,
             made=twin,
+            replaced=_mine(node, keys, "{keys}"),
             anew_if=self._fill(node.says.get("anew_if", "")),
-            then_anew=f"create or replace view {_twin(node.name)} as from {node.relation};",
+            then_anew=f"create or replace view {_twin(node.name)} as from {node.relation};"
+            f"insert into {SCHEMA}.{MADE_ANEW} values ({sql.literal(node.name)});",
         )
 
     def _reaching(self, node: Node) -> str:
@@ -611,7 +622,11 @@ class _Planner:
             # The first measure counts rows: without any there is none.
             f"insert into {node.relation} by name select {columns} from {changed} where {measures[0]} <> 0;"
         )
-        return Step(script, after, before, made=changed)
+        replaced = " and ".join(f"changed.{key} is not distinct from {sql.name(node.name)}.{key}" for key in keys)
+        kept = sql.name(_changed(node))
+        return Step(
+            script, after, before, made=changed, replaced=f"exists (from {{keys}}.{kept} as changed where {replaced})"
+        )
 
     # SQL.
 
@@ -638,21 +653,25 @@ def _twin(name: str) -> str:
     return sql.name(SCHEMA, name)
 
 
+def _changed(node: Node) -> str:
+    return f"{CHANGED}{node.name}"
+
+
 def _changed_sums(node: Node) -> str:
-    return sql.name(SCHEMA, f"changed_{node.name}")
+    return sql.name(SCHEMA, _changed(node))
 
 
 def _key(table_name: str) -> str:
-    return sql.name(SCHEMA, f"key_{table_name}")
+    return sql.name(SCHEMA, f"{KEY}{table_name}")
 
 
 def _reached(name: str) -> str:
-    return sql.name(SCHEMA, f"reached_{name}")
+    return sql.name(f"{REACHED}{name}")
 
 
-def _mine(node: Node, keys: str = "") -> str:
-    """Return the condition for the rows of the customers concerned, or of those in the relation ``keys``."""
+def _mine(node: Node, keys: str = "", schema: str = SCHEMA) -> str:
+    """Return the condition for the rows of the customers concerned, or of those in the table ``keys``."""
     by = sql.name(node.says["by"])
     if "of_table_in" in node.says:
-        return f"({sql.name(node.says['of_table_in'])}, {by}) in (select (table_name, id) from {SCHEMA}.key_of_all)"
-    return f"{by} in (select id from {keys or _key(node.key_table)})"
+        return f"({sql.name(node.says['of_table_in'])}, {by}) in (select (table_name, id) from {schema}.{KEY}of_all)"
+    return f"{by} in (select id from {schema}.{keys or sql.name(f'{KEY}{node.key_table}')})"

@@ -3,6 +3,7 @@
 import datetime as dt
 import logging
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -13,10 +14,11 @@ from loupan.i18n import marked
 from loupan.kept_out import forget_refused_rows, keep_refused_rows
 from loupan.refresh_state import RefreshState, now, read_state, write_state
 from loupan.settings import Settings
-from pipelines import dbt_runner
+from pipelines import dbt_runner, difference
 from pipelines.progress import Reporter
 from pipelines.transform import OWNERS
 from pipelines.unchanged import recipe
+from pipelines.warehouse import open_warehouse
 from pipelines.warehouse_lock import WarehouseLock
 
 # No postponed annotations here: Dagster reads those of the functions inside functions.
@@ -111,6 +113,25 @@ def record_refusal(settings: Settings, state: RefreshState, failed: list[str]) -
         LOG.exception("The rows that the refused refresh kept out could not be kept for the page Quarantine")
 
 
+def publish_marts(settings: Settings, semantic_manifest: Path, report: dict[str, Any]) -> snapshot.Snapshot:
+    """Publish the marts of the warehouse, of which only what changed is written where that is known.
+
+    Args:
+        settings: where warehouse and snapshots lie.
+        semantic_manifest: the semantic manifest that dbt wrote for this warehouse.
+        report: as `loupan.snapshot.publish` takes it.
+
+    Raises:
+        SnapshotError: if nothing was published.
+    """
+    with open_warehouse(settings.warehouse_path, settings.refresh_memory) as warehouse:
+        differing = difference.read(warehouse)
+    new = snapshot.publish(settings, settings.warehouse_path, semantic_manifest, report, differing)
+    with open_warehouse(settings.warehouse_path, settings.refresh_memory) as warehouse:
+        difference.note_published(warehouse, new.version)
+    return new
+
+
 def build_snapshot_asset(
     settings: Settings, marts: Iterable[dg.AssetKey], blocking_checks: Iterable[dg.AssetCheckKey]
 ) -> dg.AssetsDefinition:
@@ -157,7 +178,7 @@ def build_snapshot_asset(
         # A file of one name: what a killed refresh leaves is written over by the next.
         semantic_manifest = dbt_runner.target_path(settings) / "published_semantic_manifest.json"
         semantic_manifest.write_text(dbt_runner.parse(settings).semantic_manifest, encoding="utf-8")
-        new = snapshot.publish(settings, settings.warehouse_path, semantic_manifest, report)
+        new = publish_marts(settings, semantic_manifest, report)
         forget_refused_rows(settings)
         state.outcome, state.version = "published", new.version
         write_state(settings, state)

@@ -21,7 +21,7 @@ import duckdb
 import psutil
 
 from loupan.settings import PREFIX, Settings
-from pipelines import delta
+from pipelines import delta, difference
 from pipelines.dbt_runner import BUILD, RESULTS, Built, DbtError, read_manifest
 from pipelines.sql import literal, name
 
@@ -253,4 +253,5 @@ def _take_marts(warehouse_path: Path, folder: Path, manifest: Mapping[str, Any])
             warehouse.execute(f"create or replace table {mart} as from read_parquet({files}) select {columns}")
         # What DuckDB builds next goes on from none of these.
         delta.forget_built(warehouse)
+        difference.forget_published(warehouse)
         warehouse.execute("commit")

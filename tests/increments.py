@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import random
 import sys
+import tempfile
+from pathlib import Path
 
 from tests.support.increments import CHANGES, PASSED, built_tables, live_through
 from tests.support.shared import begin_run
@@ -16,7 +18,7 @@ from tests.support.shared import begin_run
 
 def main(companies: int, first: int = 0) -> int:
     """Return how many companies ended in other tables."""
-    differ = increments = 0
+    differ = increments = patches = 0
     for seed in range(first, first + companies):
         rng = random.Random(-seed)
         days = [
@@ -28,11 +30,13 @@ def main(companies: int, first: int = 0) -> int:
             for _ in range(rng.randrange(1, 6))
         ]
         try:
-            increments += live_through(seed, days)
+            with tempfile.TemporaryDirectory() as folder:
+                life = live_through(seed, days, Path(folder))
+            increments, patches = increments + life.increments, patches + life.patches
         except AssertionError as difference:
             differ += 1
             print(f"company {seed}, {days}: {difference}")
-    print(f"{companies} companies, {increments} increments, {differ} that differ")
+    print(f"{companies} companies, {increments} increments, {patches} patched snapshots, {differ} that differ")
     return differ
 
 

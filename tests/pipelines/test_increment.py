@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 import datetime as dt
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 from unittest import mock
 
 import pytest
@@ -15,24 +17,28 @@ from pipelines import delta, increment
 from pipelines.increment import Increment, IncrementError
 from tests.reference.changes import frames_of, rows_of
 from tests.reference.random_crm import random_crm
-from tests.support.increments import CHANGES, PASSED, RECIPE, IncrementalWarehouse, built_tables, live_through
+from tests.support.increments import CHANGES, PASSED, RECIPE, IncrementalWarehouse, Life, built_tables, live_through
 
 
 @settings(max_examples=4)
 @given(data=st.data())
 def test_increments_end_in_what_is_built_anew(data: st.DataObject) -> None:
     day = st.tuples(st.sampled_from(CHANGES), st.sampled_from(PASSED), st.none() | st.sampled_from(built_tables()))
-    live_through(data.draw(st.integers(0, 10_000)), data.draw(st.lists(day, min_size=1, max_size=3)))
+    days = data.draw(st.lists(day, min_size=1, max_size=3))
+    with tempfile.TemporaryDirectory() as folder:
+        live_through(data.draw(st.integers(0, 10_000)), days, Path(folder))
 
 
-def test_time_alone_changes_rows_and_would_not_be_missed() -> None:
+def test_time_alone_changes_rows_and_would_not_be_missed(tmp_path: Path) -> None:
     forty_days = [(0, PASSED[-1], None)]
-    assert live_through(0, forty_days) == 1
+    (tmp_path / "once").mkdir()
+    assert live_through(0, forty_days, tmp_path / "once") == Life(increments=1, patches=1)
+    (tmp_path / "again").mkdir()
     with (
         mock.patch.object(increment._Planner, "_moved", return_value=()),
         pytest.raises(AssertionError, match="mart_conversion"),
     ):
-        live_through(0, forty_days)
+        live_through(0, forty_days, tmp_path / "again")
 
 
 COMPANY = random_crm(5)

@@ -16,9 +16,11 @@ import duckdb
 import pytest
 
 from loupan.settings import Settings
+from loupan.snapshot import Snapshot
 from pipelines import dbt_runner, delta
 from pipelines.contract import read_contract
 from pipelines.ingest import ingest
+from pipelines.publish import publish_marts
 from tests.support.installation import AS_OF, copy_crm, crm_installation
 
 pytestmark = pytest.mark.slow
@@ -51,6 +53,7 @@ def company(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     settings = Settings(data_dir=folder)
     load(settings, MOMENT)
     assert dbt_runner.build(settings, lambda node: None).broken == []
+    assert publish(settings).report["patches"] == 0
     yield settings
     shutil.rmtree(folder)
 
@@ -62,6 +65,22 @@ def load(company: Settings, as_of: dt.datetime, *changes: str) -> None:
         crm.commit()
     contract = read_contract(dbt_runner.read_manifest(company))
     ingest(contract, f"sqlite:///{company.data_dir / 'crm.sqlite'}", company.warehouse_path, as_of=as_of)
+
+
+def publish(company: Settings) -> Snapshot:
+    """Publish the marts, and check that what is published is what the warehouse holds."""
+    snapshot = publish_marts(company, dbt_runner.target_path(company) / "semantic_manifest.json", {})
+    with duckdb.connect() as connection:
+        connection.execute(f"attach '{company.warehouse_path}' as ours (read_only)")
+        connection.execute(f"attach '{snapshot.marts_path}' as published (read_only)")
+        tables = connection.execute(
+            "select table_name from duckdb_tables() where database_name = 'ours' and schema_name = 'marts'"
+        ).fetchall()
+        for (table,) in tables:
+            for one, other in (("ours.marts", "published.main"), ("published.main", "ours.marts")):
+                query = f"from {one}.{table} except all from {other}.{table}"
+                assert connection.execute(query).fetchmany(3) == [], f"{table} of {one}"
+    return snapshot
 
 
 def assert_as_if_built_anew(company: Settings, tmp_path: Path) -> None:
@@ -106,6 +125,7 @@ def test_a_morning_is_built_in_part(company: Settings, tmp_path: Path) -> None:
         assert known is not None
         assert known.as_of == MOMENT + dt.timedelta(hours=17)
     assert_as_if_built_anew(company, tmp_path)
+    assert publish(company).report["patches"] == 1
 
 
 def test_after_a_killed_build_the_next_one_is_right(company: Settings, tmp_path: Path) -> None:
@@ -116,3 +136,5 @@ def test_after_a_killed_build_the_next_one_is_right(company: Settings, tmp_path:
     load(company, MOMENT + dt.timedelta(days=3), MORNING[2].replace("41", "37"), MORNING[5].replace("53", "31"))
     assert dbt_runner.build(company, lambda node: None).broken == []
     assert_as_if_built_anew(company, tmp_path)
+    # What the killed build had done is in no difference.
+    assert publish(company).report["patches"] == 0

@@ -6,12 +6,15 @@ import datetime as dt
 import json
 import random
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from unittest import mock
 
 import duckdb
 import pandas as pd
 
-from pipelines import delta, increment
+from loupan.marts_file import copy_marts, patch_marts
+from pipelines import delta, difference, increment
 from pipelines.contract import Contract, read_contract
 from pipelines.increment import Step
 from tests.reference.changes import Rows, change, frames_of, rows_of
@@ -56,6 +59,7 @@ class IncrementalWarehouse(Warehouse):
 
         ``until`` names the model before which the build is killed.
         """
+        published = difference.forget_published(self.con)
         # Here the customers are so few that nearly all are concerned.
         with mock.patch.object(increment, "MOST_CUSTOMERS", 1.0):
             planned = increment.plan(self.con, self.contract, self.artifact, recipe=RECIPE, time_zone=self.time_zone)
@@ -69,10 +73,29 @@ class IncrementalWarehouse(Warehouse):
                 self._take(model, planned.steps.get(model.alias) if planned else None)
             except duckdb.Error as error:
                 raise RuntimeError(f"{model.name}: {error}") from error
+        if planned and published:
+            difference.note(self.con, planned, published)
         (as_of,) = self.rows("select as_of from raw.refresh")[0]
         delta.note_built(self.con, self.contract, delta.Built(as_of, RECIPE))
         increment.drop_twins(self.con)
         return None if planned is None else dict(planned.steps)
+
+    def publish(self, folder: Path) -> bool:
+        """Write the marts to a file, and check it; return whether that was done by patching a copy of the last one."""
+        differing, number = difference.read(self.con), len(list(folder.iterdir()))
+        target = folder / f"{number}.duckdb"
+        if differing:
+            patch_marts(self.con, folder / differing.base, target, "1GB", differing)
+        else:
+            copy_marts(self.con, target, "1GB")
+        difference.note_published(self.con, target.name)
+        self.con.execute(f"attach '{target}' as published (read_only)")
+        for (mart,) in self.rows("select table_name from information_schema.tables where table_schema = 'marts'"):
+            for left, right in ((f"marts.{mart}", f"published.{mart}"), (f"published.{mart}", f"marts.{mart}")):
+                rows = self.rows(f"select * from (from {left} except all from {right}) limit 3")
+                assert not rows, f"{mart} is published otherwise: {rows}"
+        self.con.execute("detach published")
+        return differing is not None
 
     def _take(self, model: Model, step: Step | None) -> None:
         is_anew = step is None or (step.anew_if and self.rows(step.anew_if)[0][0])
@@ -127,13 +150,29 @@ def _part(rows: Rows, rng: random.Random) -> None:
                 row[column] = None
 
 
-def live_through(seed: int, days: Sequence[tuple[int, dt.timedelta, str | None]], customers: int = 100) -> int:
-    """Let a random company live, and compare the models after each day; return how many days were increments.
+@dataclass
+class Life:
+    """What became of the days of a company.
+
+    Attributes:
+        increments: days that were built by increments.
+        patches: days that were published by patching what was published before.
+    """
+
+    increments: int = 0
+    patches: int = 0
+
+
+def live_through(
+    seed: int, days: Sequence[tuple[int, dt.timedelta, str | None]], folder: Path, customers: int = 100
+) -> Life:
+    """Let a random company live, and compare the models and what is published of them after each day.
 
     Args:
         seed: of the company and its changes.
         days: how many rows change, how far the as-of moves, and before which model the build is killed, if any; it is
             then not compared.
+        folder: for what is published, empty.
         customers: about so many.
     """
     rng = random.Random(seed)
@@ -144,17 +183,19 @@ def live_through(seed: int, days: Sequence[tuple[int, dt.timedelta, str | None]]
     _part(rows, rng)
     warehouse.change(frames_of(rows, warehouse.contract), as_of)
     assert warehouse.build_increment() is None
-    increments = 0
+    warehouse.publish(folder)
+    life = Life()
     for count, passed, killed_before in days:
         change(rows, warehouse.contract, rng, as_of, count)
         as_of += passed
         tables = frames_of(rows, warehouse.contract)
         warehouse.change(tables, as_of)
-        increments += warehouse.build_increment(killed_before) is not None
+        life.increments += warehouse.build_increment(killed_before) is not None
         if killed_before is None:
             anew = Warehouse()
             anew.load(tables, as_of)
             anew.build()
             found = differences(warehouse, anew)
             assert not found, "; ".join(found)
-    return increments
+            life.patches += warehouse.publish(folder)
+    return life

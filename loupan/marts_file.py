@@ -1,0 +1,187 @@
+"""The marts file of a snapshot: copied from the warehouse as a whole, or made of the last one and what changed since.
+
+Writing a table costs DuckDB about as much as building it, for it compresses every column anew. After an incremental
+build nearly all rows are those of the snapshot before, and copying its file takes a twentieth of that.
+"""
+
+# ruff: noqa: S608 - names in the SQL are quoted, conditions come from pipelines.increment
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import duckdb
+
+NO_ROW = "false"
+"""Condition of a table in which nothing changed."""
+_WAREHOUSE, _PUBLISHED = "warehouse", "published"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """In what the warehouse's marts may differ from those of a snapshot.
+
+    Attributes:
+        base: version of the snapshot.
+        replaced: by the name of a mart, the condition (SQL over its columns) of its rows that may differ, before and
+            after; `NO_ROW` where none does. ``{warehouse}`` stands for the warehouse, whose tables it may read. All
+            rows of a mart that is not named may differ.
+    """
+
+    base: str
+    replaced: Mapping[str, str]
+
+
+class NoMartsError(Exception):
+    """The warehouse has no tables in schema ``marts``."""
+
+
+def identifier(name: str) -> str:
+    """Quote a name for SQL."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def digest(path: Path) -> str:
+    """Return the SHA-256 of a file, as hexadecimal text.
+
+    Raises:
+        OSError: if it cannot be read.
+    """
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def copy_marts(warehouse: Path | duckdb.DuckDBPyConnection, target: Path, memory: str) -> set[str]:
+    """Copy every table and view of the schemas ``marts`` and ``mining`` to a new file.
+
+    Args:
+        warehouse: its file, or an open connection to it.
+        target: the new file.
+        memory: what DuckDB may take at most, as ``"4096MB"``.
+
+    Returns:
+        The names of the tables in the file.
+
+    Raises:
+        NoMartsError: if there is nothing to copy.
+        duckdb.Error: if it cannot be read or written.
+    """
+    with _opened(warehouse, target, memory) as (connection, catalogue):
+        return _fill(connection, catalogue, target, {})
+
+
+def patch_marts(
+    warehouse: Path | duckdb.DuckDBPyConnection, base: Path, target: Path, memory: str, difference: Difference
+) -> set[str]:
+    """Copy the marts file of a snapshot to a new one, and replace in it what differs in the warehouse.
+
+    Args:
+        warehouse: its file, or an open connection to it.
+        base: marts file of the snapshot that the difference is to.
+        target: the new file.
+        memory: what DuckDB may take at most, as ``"4096MB"``.
+        difference: what is replaced. Of the schema ``mining`` and of the rows in quarantine it is everything.
+
+    Returns:
+        The names of the tables in the file.
+
+    Raises:
+        NoMartsError: if the warehouse has no marts.
+        duckdb.Error: if one of them cannot be read, or the new file cannot be written.
+        OSError: likewise.
+    """
+    shutil.copyfile(base, target)
+    with _opened(warehouse, target, memory) as (connection, catalogue):
+        return _fill(connection, catalogue, target, difference.replaced)
+
+
+@contextmanager
+def _opened(
+    warehouse: Path | duckdb.DuckDBPyConnection, target: Path, memory: str
+) -> Iterator[tuple[duckdb.DuckDBPyConnection, str]]:
+    """Yield a connection to the warehouse, and what it is called there."""
+    import duckdb
+
+    if not isinstance(warehouse, Path):
+        with warehouse.cursor() as connection:
+            yield connection, connection.execute("select current_database()").fetchall()[0][0]
+        return
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "disabled_optimizers": "common_subexpressions",
+        "memory_limit": memory,
+        "temp_directory": f"{target.parent}-spill",
+    }
+    with duckdb.connect(":memory:", config=config) as connection:
+        connection.execute(f"attach {_literal(warehouse)} as {_WAREHOUSE} (read_only)")
+        yield connection, _WAREHOUSE
+
+
+def _fill(connection: duckdb.DuckDBPyConnection, catalogue: str, target: Path, replaced: Mapping[str, str]) -> set[str]:
+    relations = connection.execute(
+        """
+        select table_schema, table_name
+        from information_schema.tables
+        where
+            table_catalog = ?
+            and (
+                table_schema in ('marts', 'mining')
+                or (table_schema, table_name) = ('quarantine', 'quarantine_row')
+            )
+        order by table_schema, table_name
+        """,
+        [catalogue],
+    ).fetchall()
+    if not any(schema == "marts" for schema, _ in relations):
+        raise NoMartsError
+    connection.execute(f"attach {_literal(target)} as {_PUBLISHED}")
+    try:
+        # What stays needs no copy. What is copied makes room first, else the file grows by as much.
+        staying = {
+            ("marts", name): condition.replace("{warehouse}", identifier(catalogue))
+            for name, condition in replaced.items()
+        }
+        _drop_all_but(connection, {name for _, name in set(relations) & staying.keys()})
+
+        def copy(relation: tuple[str, str]) -> None:
+            source = ".".join(identifier(part) for part in (catalogue, *relation))
+            published = f"{_PUBLISHED}.main.{identifier(relation[1])}"
+            condition = staying.get(relation)
+            with connection.cursor() as own:
+                if condition is None:
+                    own.execute(f"create table {published} as from {source}")
+                elif condition != NO_ROW:
+                    own.execute(f"delete from {published} where {condition}")
+                    own.execute(f"insert into {published} by name from {source} where {condition}")
+
+        _in_parallel(copy, relations)
+        connection.execute(f"checkpoint {_PUBLISHED}")
+    finally:
+        connection.execute(f"detach {_PUBLISHED}")
+    return {table for _, table in relations}
+
+
+def _drop_all_but(connection: duckdb.DuckDBPyConnection, names: set[str]) -> None:
+    present = connection.execute("select table_name from duckdb_tables() where database_name = ?", [_PUBLISHED])
+    gone = [name for (name,) in present.fetchall() if name not in names]
+    for name in gone:
+        connection.execute(f"drop table {_PUBLISHED}.main.{identifier(name)}")
+    if gone:
+        connection.execute(f"checkpoint {_PUBLISHED}")
+
+
+def _in_parallel(work: Callable[[tuple[str, str]], None], relations: Iterable[tuple[str, str]]) -> None:
+    # One copy leaves a core idle for part of its time.
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(work, relations))
+
+
+def _literal(path: Path) -> str:
+    return "'" + str(path).replace("'", "''") + "'"

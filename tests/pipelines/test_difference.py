@@ -1,0 +1,72 @@
+"""What is known of the difference between warehouse and snapshot, and when nothing is."""
+
+from __future__ import annotations
+
+import duckdb
+import pytest
+
+from loupan.marts_file import NO_ROW, Difference
+from pipelines import difference
+from pipelines.increment import Increment, Step
+
+BUILT = Increment(
+    {
+        "fct_lead": Step("delete", replaced='"customer_id" in (select id from {keys}."key_customer")'),
+        "dim_source": Step(replaced=NO_ROW),
+        "fct_entry": Step("delete", replaced="true"),
+        "stg_lead": Step("create view"),
+    },
+    1,
+)
+
+
+@pytest.fixture
+def warehouse() -> duckdb.DuckDBPyConnection:
+    connection = duckdb.connect()
+    connection.execute("create schema increment")
+    connection.execute("create table increment.key_customer as select 7 as id")
+    connection.execute(
+        "create view increment.key_of_all as select 'customer' as table_name, id from (values (7)) v(id)"
+    )
+    connection.execute("create table increment.lead as select 'a name' as name")
+    connection.execute("create table increment.made_anew as select 'fct_entry' as name")
+    return connection
+
+
+def test_nothing_is_known_at_first(warehouse: duckdb.DuckDBPyConnection) -> None:
+    assert difference.read(warehouse) is None
+    assert difference.forget_published(warehouse) is None
+
+
+def test_what_a_build_changed_is_known_after_it_without_its_twins(warehouse: duckdb.DuckDBPyConnection) -> None:
+    difference.note_published(warehouse, "20260101T000000000000Z")
+    assert difference.read(warehouse) is None
+    base = difference.forget_published(warehouse)
+    assert base == "20260101T000000000000Z"
+    difference.note(warehouse, BUILT, base)
+    warehouse.execute("drop schema increment cascade")
+    # One that turned out to be made anew, and one that says nothing, may differ in all rows.
+    assert difference.read(warehouse) == Difference(
+        base,
+        {
+            "fct_lead": '"customer_id" in (select id from {warehouse}.difference."key_customer")',
+            "dim_source": NO_ROW,
+        },
+    )
+    assert warehouse.execute("from difference.key_customer").fetchall() == [(7,)]
+    assert warehouse.execute("from difference.key_of_all").fetchall() == [("customer", 7)]
+    kept = warehouse.execute("select table_name from duckdb_tables() where schema_name = 'difference'").fetchall()
+    assert ("lead",) not in kept
+
+
+def test_two_builds_without_publishing_leave_nothing_known(warehouse: duckdb.DuckDBPyConnection) -> None:
+    difference.note(warehouse, BUILT, "20260101T000000000000Z")
+    assert difference.forget_published(warehouse) is None
+    assert difference.read(warehouse) is None
+
+
+def test_publishing_forgets_the_difference(warehouse: duckdb.DuckDBPyConnection) -> None:
+    difference.note(warehouse, BUILT, "20260101T000000000000Z")
+    difference.note_published(warehouse, "20260102T000000000000Z")
+    assert difference.read(warehouse) is None
+    assert difference.forget_published(warehouse) == "20260102T000000000000Z"
