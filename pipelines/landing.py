@@ -147,7 +147,7 @@ class Loader:
             table.name,
             TableState(
                 fingerprint=table.fingerprint,
-                last_cursor=self._last_cursor(table),
+                last_cursor=self._last_cursor(table, landing),
                 keys_unique=self._keys_unique(landing, table),
                 row_count=rows,
                 checked_row_count=state.checked_row_count if state else None,
@@ -178,12 +178,10 @@ class Loader:
             "select count(*) filter (is_new), count(*) filter (not is_new) from changed"
         ).fetchall()[0]
         if inserted or updated:
-            assign = ", ".join(f"{sql.name(column)} = s.{sql.name(column)}" for column in names)
-            self._connection.execute(
-                f"merge into {landing} l using changed s on l.{key} = s.{key} when matched then update set {assign} "
-                f"when not matched then insert ({', '.join(map(sql.name, names))}) "
-                f"values ({', '.join('s.' + sql.name(column) for column in names)})"
-            )
+            # A MERGE would read all columns of all rows.
+            listed = ", ".join(map(sql.name, names))
+            self._connection.execute(f"delete from {landing} where {key} in (select {key} from changed)")
+            self._connection.execute(f"insert into {landing} ({listed}) select {listed} from changed")
             self._connection.execute(f"insert into ingest.unchecked_row select ?, {key} from changed", [table.name])
             self._connection.execute(f"insert into landed_change select ?, {key}, is_new from changed", [table.name])
 
@@ -195,9 +193,9 @@ class Loader:
         rows = self._one(f"select count(*) from {landing}")
         load = TableLoad(table.name, False, "", rows, inserted, updated, deleted, changed, by_row=True)
         if load.changed:
-            write_state(
-                self._connection, table.name, replace(state, last_cursor=self._last_cursor(table), row_count=rows)
-            )
+            # Rows that are gone leave it where it was: it only has to be no later than what comes next.
+            last_cursor = max(state.last_cursor, self._last_cursor(table, "changed") or state.last_cursor)
+            write_state(self._connection, table.name, replace(state, last_cursor=last_cursor, row_count=rows))
         return load
 
     def _checksum(self, table: Table) -> tuple[int, ...]:
@@ -242,14 +240,14 @@ class Loader:
         key = f"try_cast({sql.name(table.key)} as {table.by_name[table.key].data_type})"
         return self._one(f"select count(*) = count(distinct {key}) from {relation}")
 
-    def _last_cursor(self, table: Table) -> dt.datetime | None:
+    def _last_cursor(self, table: Table, relation: str) -> dt.datetime | None:
         if table.cursor is None:
             return None
         # A cursor in the future, written by a wrong clock, must not hide the changes until then.
         return self._one(
             "select max(cursor) filter (where cursor between timestamp '1900-01-01' and ?) "
             f"from (select try_cast({sql.name(table.cursor)} as timestamptz)::timestamp as cursor "
-            f"from {sql.name('landing', table.name)})",
+            f"from {relation})",
             self._now,
         )
 

@@ -14,6 +14,8 @@ from pathlib import Path
 import psutil
 
 _PAUSE = 0.1
+# Adding up the pages of a process of gigabytes takes a while, on a core that is measured.
+_PAUSE_FOR_LOOK = 50
 # How much of what a program said is told when it fails.
 _SAID = 3000
 
@@ -95,8 +97,9 @@ class _Watch:
             ended, status, usage = os.wait4(self._pid, os.WNOHANG)
             if ended:
                 return os.waitstatus_to_exitcode(status), usage.ru_utime + usage.ru_stime
+            start = time.perf_counter()
             self._look(root)
-            time.sleep(_PAUSE)
+            time.sleep(max(_PAUSE, _PAUSE_FOR_LOOK * (time.perf_counter() - start)))
 
     def _look(self, root: psutil.Process) -> None:
         held = 0
