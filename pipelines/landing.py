@@ -246,8 +246,7 @@ class Loader:
         # A cursor in the future, written by a wrong clock, must not hide the changes until then.
         return self._one(
             "select max(cursor) filter (where cursor between timestamp '1900-01-01' and ?) "
-            f"from (select try_cast({sql.name(table.cursor)} as timestamptz)::timestamp as cursor "
-            f"from {relation})",
+            f"from (select {sql.moment(sql.name(table.cursor))} as cursor from {relation})",
             self._now,
         )
 

@@ -41,11 +41,9 @@ def typed(column: Column, text: str) -> str:
     """Return the SQL expression that types a landed text, NULL where it cannot."""
     if column.is_text:
         return text
-    filled = f"nullif({text}, '')"
     if column.data_type == "TIMESTAMP":
-        # The plain cast drops an offset; by way of the zoned type it is applied (the session's zone is UTC).
-        return f"try_cast({filled} as timestamptz)::timestamp"
-    return f"try_cast({filled} as {column.data_type})"
+        return sql.moment(text)
+    return f"try_cast(nullif({text}, '') as {column.data_type})"
 
 
 def typed_columns(table: Table, alias: str) -> str:
@@ -102,10 +100,7 @@ def _type_rule(column: Column) -> Rule:
         exact = f"try_cast(nullif({text}, '') as decimal(38, {38 - (precision - scale)}))"
         broken += f" or {value} is distinct from {exact}"
     elif column.data_type == "DATE":
-        broken += (
-            f" or length({text}) > 10 "
-            f"and {value}::timestamp is distinct from try_cast(nullif({text}, '') as timestamptz)::timestamp"
-        )
+        broken += f" or length({text}) > 10 and {value}::timestamp is distinct from {sql.moment(text)}"
     return Rule(column.name, "type", broken, f"is no {column.data_type}")
 
 
