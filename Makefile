@@ -94,7 +94,7 @@ peers: $(PEERS:%=.venv-peers-%/.run) ## Make the environments of the tools that 
 .PHONY: bench
 bench: $(VENV)/.dev peers ## Measure speed and memory and write docs/performance.md (SCALE=1)
 	@bash tests/support/system_packages.sh
-	$(BIN)/python -m tests.benchmarks refresh gateway pages lists recovery install peers --scale $(or $(SCALE),1) --write
+	$(BIN)/python -m tests.benchmarks refresh startup gateway pages lists recovery install peers --scale $(or $(SCALE),1) --write
 	$(BIN)/python -m tests.benchmarks refresh --scale $(or $(SCALE),1) --source postgresql --write
 
 .PHONY: faults

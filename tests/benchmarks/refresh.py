@@ -9,13 +9,13 @@ import datetime as dt
 import json
 import os
 import sys
-import time
 from pathlib import Path
 
 from loupan.settings import Settings
 from tests.benchmarks.change import change_some
 from tests.benchmarks.company import Company, company, raw_rows
 from tests.benchmarks.result import Cell, Measured, Table
+from tests.benchmarks.stopwatch import watched_refresh
 from tests.benchmarks.watch import Spent, watched
 
 # An afternoon in the company's time zone: what follows within hours is of the same day, as most refreshes are.
@@ -155,37 +155,10 @@ def _in_order(manifest: dict) -> list[str]:
     return ordered
 
 
-class _Stopwatch:
-    """A reporter that keeps the seconds of each step."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-
-    def step(self, name: str, total: int | None = None) -> _Watched:
-        return _Watched(self, name)
-
-
-class _Watched:
-    def __init__(self, watch: _Stopwatch, name: str) -> None:
-        self._watch, self._name, self._start = watch, name, time.perf_counter()
-
-    def advance(self, pieces: int = 1, detail: str = "") -> None:
-        pass
-
-    def finish(self) -> None:
-        self._watch.seconds[self._name] = time.perf_counter() - self._start
-
-
 def _steps(made: Company) -> Table:
-    from pipelines.refresh import refresh
-
-    watch = _Stopwatch()
-    start = time.perf_counter()
-    refresh(made.settings, watch, full=True, as_of=_AS_OF)
-    whole = time.perf_counter() - start
-    rest = whole - sum(watch.seconds.values())
+    steps = watched_refresh(made.settings, _AS_OF)
     return Table(
         "Where the seconds of a full refresh go (imports done, with models)",
         ("step", "seconds"),
-        (*watch.seconds.items(), ("the rest: Dagster's events, parsing", rest)),
+        tuple((step.name, step.seconds) for step in steps),
     )

@@ -18,7 +18,7 @@ from data_entry.schema import metadata
 from data_entry.schema.dbt_sources import ingested_tables
 from loupan.settings import Settings
 from loupan.snapshot import current
-from tests.benchmarks import bare, gateway, install
+from tests.benchmarks import bare, gateway, install, startup
 from tests.benchmarks.change import change
 from tests.benchmarks.company import MOMENT, Company
 from tests.benchmarks.refresh import plan_of
@@ -109,3 +109,17 @@ def test_starts_are_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert [row[0] for row in commands.rows] == ["`loupan --help`", "`loupan snapshots list`"]
     assert [row[0] for row in served.rows] == ["`/healthz`", "`/login`"]
     assert 0 < measured.figures["help_seconds"] < measured.figures["serve_seconds"]
+
+
+@pytest.mark.slow
+def test_all_of_a_refresh_is_told_by_steps(tmp_path: Path) -> None:
+    shutil.copytree(sample_installation(), tmp_path / "data")
+    steps = startup.steps_of(Company(Settings(data_dir=tmp_path / "data", crm_url=""), "sqlite"))
+    assert [step.name for step in steps[:4]] == [
+        "Python, settings and imports",
+        "Loading the CRM",
+        "Checking the loaded tables",
+        "Building and testing the marts",
+    ]
+    assert all(step.seconds > 0 and step.core_seconds >= 0 for step in steps)
+    assert current(Settings(data_dir=tmp_path / "data", crm_url="")).report["as_of"].startswith(MOMENT[:10])
