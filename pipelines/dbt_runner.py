@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,9 +20,8 @@ from dagster._core.errors import DagsterExecutionInterruptedError
 from filelock import FileLock
 
 from loupan.errors import LoupanError
-from loupan.project import fingerprint
 from loupan.settings import Settings
-from pipelines import delta, difference, increment
+from pipelines import delta, difference, increment, recipe
 from pipelines.contract import read_contract
 from pipelines.increment import Increment
 from pipelines.warehouse import open_warehouse
@@ -233,11 +231,6 @@ def build(settings: Settings, on_node: Callable[[str], None]) -> Built:
     return Built(results, broken)
 
 
-def _recipe(settings: Settings) -> str:
-    """Return what decides, besides the rows and the as-of, on what the models hold."""
-    return " ".join((fingerprint(settings.dbt_project_dir), settings.time_zone, version("loupan")))
-
-
 def plan_increment(settings: Settings, manifest: Mapping[str, Any]) -> Increment | None:
     """Decide which part of the models the next build makes; None if all."""
     if not settings.warehouse_path.is_file():
@@ -245,7 +238,9 @@ def plan_increment(settings: Settings, manifest: Mapping[str, Any]) -> Increment
     with open_warehouse(settings.warehouse_path, settings.refresh_memory) as connection:
         contract = read_contract(manifest)
         delta.create_tables(connection, contract)
-        return increment.plan(connection, contract, manifest, recipe=_recipe(settings), time_zone=settings.time_zone)
+        return increment.plan(
+            connection, contract, manifest, recipe=recipe.of_models(settings), time_zone=settings.time_zone
+        )
 
 
 def forget_published(settings: Settings) -> str | None:
@@ -264,6 +259,6 @@ def note_built(
         if planned and published:
             difference.note(connection, planned, published)
         (as_of,) = connection.execute("select as_of from raw.refresh").fetchall()[0]
-        delta.note_built(connection, read_contract(manifest), delta.Built(as_of, _recipe(settings)))
+        delta.note_built(connection, read_contract(manifest), delta.Built(as_of, recipe.of_models(settings)))
         # Not before: without twins, sums that hold the changes already would pass for those of the build before.
         increment.drop_twins(connection)

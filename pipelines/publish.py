@@ -14,10 +14,9 @@ from loupan.i18n import marked
 from loupan.kept_out import forget_refused_rows, keep_refused_rows
 from loupan.refresh_state import RefreshState, now, read_state, write_state
 from loupan.settings import Settings
-from pipelines import dbt_runner, difference
+from pipelines import dbt_runner, difference, recipe
 from pipelines.progress import Reporter
 from pipelines.transform import OWNERS
-from pipelines.unchanged import recipe
 from pipelines.warehouse import open_warehouse
 from pipelines.warehouse_lock import WarehouseLock
 
@@ -171,7 +170,7 @@ def build_snapshot_asset(
             "started_at": state.started_at,
             "time_zone": settings.time_zone,
             "currency": settings.currency,
-            "recipe": recipe(settings),
+            "recipe": recipe.of_snapshot(settings),
             **loaded,
             "checks": recorded,
         }

@@ -9,46 +9,20 @@ company's time zone, builds anew.
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
-import json
 import uuid
-from functools import cache
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import duckdb
 
 from loupan.errors import LoupanError
-from loupan.project import fingerprint
 from loupan.refresh_lock import refresh_lock
 from loupan.refresh_state import RefreshState, now, read_state, write_state
 from loupan.settings import Settings
 from loupan.snapshot import Snapshot, current
+from pipelines import recipe
 from pipelines.crm import LOOK_TIMEOUT_S, open_crm
 from pipelines.errors import IngestError
 from pipelines.warehouse import read_source
-
-# The settings that decide on what is published.
-_DECIDING = ("time_zone", "currency", "quarantine_threshold", "engine", "model_seconds", "without_models")
-
-
-def recipe(settings: Settings) -> str:
-    """Return a text that differs where project, program, own models or settings would give other results."""
-    own = [(path.name, path.read_text(encoding="utf-8")) for path in sorted(settings.models_dir.glob("*.py"))]
-    chosen = [str(getattr(settings, name)) for name in _DECIDING]
-    return hashlib.sha256(
-        json.dumps([fingerprint(settings.dbt_project_dir), _program(), chosen, own]).encode()
-    ).hexdigest()[:16]
-
-
-@cache
-def _program() -> str:
-    """Return a text that differs where the code of the pipelines or of the statistics differs."""
-    summed = hashlib.sha256()
-    pipelines = Path(__file__).parent
-    for path in sorted([*pipelines.rglob("*.py"), *(pipelines.parent / "loupan").rglob("*.py")]):
-        summed.update(path.read_bytes())
-    return summed.hexdigest()
 
 
 def published_as_it_is(settings: Settings, as_of: dt.datetime, patience: float) -> Snapshot | None:
@@ -66,7 +40,7 @@ def published_as_it_is(settings: Settings, as_of: dt.datetime, patience: float) 
         snapshot = current(settings)
         if (
             snapshot.version != last.version
-            or snapshot.report.get("recipe") != recipe(settings)
+            or snapshot.report.get("recipe") != recipe.of_snapshot(settings)
             or not _is_same_day(snapshot, as_of, ZoneInfo(settings.time_zone))
         ):
             return None

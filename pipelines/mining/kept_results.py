@@ -16,8 +16,8 @@ import duckdb
 
 from loupan.mining.published import FAILED, RUN_TABLE, ModelRun, output_table
 from loupan.settings import Settings
+from pipelines import recipe
 from pipelines.mining.catalogue import ModelFile, UnusableModel
-from pipelines.unchanged import recipe
 
 SCHEMA = "mining"
 # The recipe of the results that lie there; empty while they are being made. Not among them: they are published.
@@ -49,7 +49,7 @@ def kept(
         return made <= as_of and last_day(made, zone) == last_day(as_of, zone)
 
     try:
-        if warehouse.execute(f"from {_MADE_BY}").fetchall() != [(recipe(settings),)]:
+        if warehouse.execute(f"from {_MADE_BY}").fetchall() != [(recipe.of_snapshot(settings),)]:
             return []
         rows = warehouse.execute(f"from {SCHEMA}.{RUN_TABLE}").fetchall()
     except duckdb.CatalogException:
@@ -98,4 +98,4 @@ def add(warehouse: duckdb.DuckDBPyConnection, run: ModelRun) -> None:
 
 def note(settings: Settings, warehouse: duckdb.DuckDBPyConnection) -> None:
     """Note that all results are there, and what they were made by."""
-    warehouse.execute(f"insert into {_MADE_BY} values (?)", [recipe(settings)])
+    warehouse.execute(f"insert into {_MADE_BY} values (?)", [recipe.of_snapshot(settings)])
