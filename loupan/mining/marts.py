@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+_SHARES = 1_000_000
+
+
 class UnknownMart(LoupanError):
     """A model asks for a mart it did not name in READS."""
 
@@ -29,12 +32,17 @@ class Marts:
         as_of: the moment the data speak of (aware, UTC); nothing later is in them.
         as_of_on: the last day of the company's calendar they speak of.
         reads: the marts this model may read.
+        megabytes: most memory that DuckDB takes to answer; what needs more is put on the disk. None for DuckDB's own
+            limit, most of the machine's.
+        threads: that DuckDB answers with; None for as many as the machine has cores.
     """
 
     folder: Path
     as_of: dt.datetime
     as_of_on: dt.date
     reads: tuple[str, ...]
+    megabytes: int | None = None
+    threads: int | None = None
 
     def frame(self, mart: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """Return a mart as a data frame.
@@ -54,16 +62,43 @@ class Marts:
     def query(self, sql: str) -> pd.DataFrame:
         """Return the answer to a question in DuckDB's SQL over the marts named in READS.
 
+        Counting and joining of millions of rows belongs here: DuckDB keeps to its limit of memory, a data frame of them
+        does not.
+
         Raises:
             duckdb.Error: if the SQL is wrong or asks for another table.
         """
         return self._connection.execute(sql).df()
 
+    def sample(self, mart: str, key: str, most: int) -> str:
+        """Return a condition, for SQL, that about so many values of a key fulfil, always the same ones.
+
+        A fit to millions of cases takes memory and hours, and is hardly surer than one to a hundred thousand. Whole
+        values are drawn, so that the rows of one of them stay together; which ones hangs on nothing but themselves.
+
+        Args:
+            mart: a mart named in READS.
+            key: its column that holds all the values.
+            most: how many.
+
+        Returns:
+            ``true`` where there are no more than so many.
+        """
+        ((values,),) = self._connection.execute(f'select count(distinct "{key}") from "{mart}"').fetchall()  # noqa: S608
+        if values <= most:
+            return "true"
+        return f'md5_number_lower(cast("{key}" as varchar)) % {_SHARES} < {round(_SHARES * most / values)}'
+
     @cached_property
     def _connection(self) -> duckdb.DuckDBPyConnection:
         import duckdb
 
-        connection = duckdb.connect(":memory:")
+        # Beside the marts, and gone with them.
+        connection = duckdb.connect(":memory:", config={"temp_directory": str(self.folder / ".spill")})
+        if self.megabytes is not None:
+            connection.execute(f"set memory_limit = '{self.megabytes}MiB'")
+        if self.threads is not None:
+            connection.execute(f"set threads = {self.threads}")
         # DuckDB 2.0 gives wrong results for two different intervals on one column with this optimizer on.
         connection.execute("set disabled_optimizers = 'common_subexpressions'")
         connection.execute("set TimeZone = 'UTC'")

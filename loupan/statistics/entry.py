@@ -6,6 +6,7 @@ Each record has a mark or not: typed in late, at a round time, many in one minut
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -85,14 +86,18 @@ def compared(counts: pd.DataFrame) -> pd.DataFrame:
         return pd.DataFrame(columns=columns)
     strata = counts.groupby("stratum")[["own", "marked"]].transform("sum")
     beside = counts.assign(everybody=strata["own"], all_marked=strata["marked"]).sort_values(["person", "stratum"])
+    # Who is alone in a stratum has nobody to be compared with there.
+    beside = beside[beside["everybody"] > beside["own"]]
+    people, begun = np.unique(beside["person"].to_numpy(), return_index=True)
+    told = [beside[name].to_numpy(np.int64) for name in ("marked", "own", "all_marked", "everybody")]
     rows = []
-    for person, part in beside.groupby("person"):
-        # Who is alone in a stratum has nobody to be compared with there.
-        compared_in = part[part["everybody"] > part["own"]]
-        own, seen = (int(compared_in[name].sum()) for name in ("own", "marked"))
+    # Slices of arrays: to cut a frame for each of thousands of people takes longer than to compare them.
+    for person, (first, end) in zip(people.tolist(), pairwise([*begun, len(beside)]), strict=True):
+        part = [values[first:end] for values in told]
+        seen, own = int(part[0].sum()), int(part[1].sum())
         if own < ENOUGH:
             continue
-        expected, spread, p = excess(*(compared_in[c] for c in ("marked", "own", "all_marked", "everybody")))
+        expected, spread, p = excess(*part)
         rows.append((person, own, seen, seen / own, expected / own, p, (seen - expected, spread)))
     found = pd.DataFrame(rows, columns=[*columns, "apart"])
     z = [difference / np.sqrt(spread) if spread > 0 else 0.0 for difference, spread in found["apart"]]
@@ -140,7 +145,7 @@ class Heaping:
         return 100 * self.share / self.expected
 
 
-def heaping(values: ArrayLike, period: int, preferred: tuple[int, ...]) -> Heaping:
+def heaping(values: ArrayLike, period: int, preferred: tuple[int, ...], times: ArrayLike | None = None) -> Heaping:
     """Count whole values whose remainder by ``period`` is a preferred one (Shryock and Siegel 1976, chapter 8).
 
     Ages by fives are period 5 and remainder 0; full and half hours period 60 and remainders 0 and 30.
@@ -149,14 +154,16 @@ def heaping(values: ArrayLike, period: int, preferred: tuple[int, ...]) -> Heapi
         values: whole numbers; NaN is left out.
         period: after which endings come again.
         preferred: remainders.
+        times: how often each value was written; once by default.
     """
-    known = np.asarray(values, float)
-    known = known[np.isfinite(known)]
-    expected = len(preferred) / period
-    if not len(known):
+    given = np.asarray(values, float)
+    weights = np.ones(len(given), np.int64) if times is None else np.asarray(times, np.int64)
+    is_known = np.isfinite(given)
+    count, expected = int(weights[is_known].sum()), len(preferred) / period
+    if not count:
         return Heaping(0, float("nan"), expected, float("nan"))
-    hits = int(np.isin(np.mod(np.round(known), period), preferred).sum())
-    return Heaping(len(known), hits / len(known), expected, float(stats.binom.sf(hits - 1, len(known), expected)))
+    hits = int(weights[is_known & np.isin(np.mod(np.round(given), period), preferred)].sum())
+    return Heaping(count, hits / count, expected, float(stats.binom.sf(hits - 1, count, expected)))
 
 
 @dataclass(frozen=True)

@@ -87,11 +87,50 @@ def credits(journeys: Journeys, effects: Floats) -> Floats:
     Returns:
         paths × channels; zeros for a path without a contract.
     """
+    return _shares(_met(journeys), effects) * journeys.is_sold[:, None]
+
+
+def _met(journeys: Journeys) -> Floats:
     met = np.zeros((len(journeys.is_sold), journeys.channels))
     met[journeys.path, journeys.channel] = 1.0
-    weights = met * effects * journeys.is_sold[:, None]
+    return met
+
+
+def _shares(met: Floats, effects: Floats) -> Floats:
+    """Return how much of a contract each channel is given of those that were met (sets × channels)."""
+    weights = met * effects
     totals = weights.sum(axis=1, keepdims=True)
     return np.divide(weights, totals, out=np.zeros_like(weights), where=totals > 0)
+
+
+@dataclass(frozen=True, eq=False)
+class Counted:
+    """Journeys, counted by fold: all that removal effects, credits and their errors rest on.
+
+    Attributes:
+        transitions: folds × (channels, start) × (channels, contract, nothing).
+        met: sets × channels, 1 for the channels of each set that led to a contract.
+        contracts: folds × sets, how many contracts came of people who had met these and no others.
+    """
+
+    transitions: Floats
+    met: Floats
+    contracts: Floats
+
+    @property
+    def paths(self) -> Floats:
+        """Return how many paths there are in each fold: each begins once."""
+        return np.asarray(self.transitions[:, -1].sum(axis=1))
+
+
+def counted(journeys: Journeys, folds: int = 20) -> Counted:
+    """Count journeys, groups of customers drawn together into so many folds."""
+    fold = journeys.group % folds
+    folded = Journeys(journeys.path, journeys.channel, journeys.is_sold, fold, journeys.channels)
+    met, kind = np.unique(_met(journeys)[journeys.is_sold], axis=0, return_inverse=True)
+    contracts = np.zeros((folds, len(met)))
+    np.add.at(contracts, (fold[journeys.is_sold], kind), 1)
+    return Counted(transitions(folded, folds), met, contracts)
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,33 +162,27 @@ def widened(value: Floats, low: Floats, high: Floats, error: Floats, level: floa
     return value - np.hypot(value - low, added), value + np.hypot(high - value, added)
 
 
-def spread(journeys: Journeys, folds: int = 20) -> Spread:
+def spread(journeys: Counted) -> Spread:
     """Return removal effects, credits, and what the effects' own uncertainty adds to that of the credits.
 
     By the jackknife over groups of customers (Efron & Stein 1981): once with the effects computed anew without each
     group, once with the effects of all; the difference of the two variances is what the effects add.
-
-    Args:
-        journeys: the paths; groups of customers are drawn together into `folds`.
-        folds: into how many.
     """
-    fold = journeys.group % folds
-    folded = Journeys(journeys.path, journeys.channel, journeys.is_sold, fold, journeys.channels)
-    counts = transitions(folded, folds)
-    total = counts.sum(axis=0)
+    folds, channels = len(journeys.transitions), journeys.met.shape[1]
+    total, contracts = journeys.transitions.sum(axis=0), journeys.contracts.sum(axis=0)
+    paths = journeys.paths.sum()
     effects = removal_effects(total)
-    given = credits(journeys, effects)
-    whole = given.sum(axis=0)
-    anew, as_they_are, effects_anew = (np.empty((folds, journeys.channels)) for _ in range(3))
+    given = _shares(journeys.met, effects)
+    anew, as_they_are, effects_anew = (np.empty((folds, channels)) for _ in range(3))
     for left_out in range(folds):
-        stays = fold != left_out
-        scale = len(stays) / max(int(stays.sum()), 1)
-        effects_anew[left_out] = removal_effects(total - counts[left_out])
-        anew[left_out] = scale * credits(journeys, effects_anew[left_out])[stays].sum(axis=0)
-        as_they_are[left_out] = scale * given[stays].sum(axis=0)
+        stays = contracts - journeys.contracts[left_out]
+        scale = paths / max(paths - journeys.paths[left_out], 1.0)
+        effects_anew[left_out] = removal_effects(total - journeys.transitions[left_out])
+        anew[left_out] = scale * (stays @ _shares(journeys.met, effects_anew[left_out]))
+        as_they_are[left_out] = scale * (stays @ given)
 
     def variance(values: Floats) -> Floats:
         return np.asarray((folds - 1) / folds * ((values - values.mean(axis=0)) ** 2).sum(axis=0))
 
     added = np.maximum(variance(anew) - variance(as_they_are), 0.0)
-    return Spread(effects, whole, np.sqrt(variance(effects_anew)), np.sqrt(added))
+    return Spread(effects, contracts @ given, np.sqrt(variance(effects_anew)), np.sqrt(added))

@@ -8,7 +8,7 @@ import numpy as np
 from scipy import stats
 
 from loupan.statistics.bootstrap import GROUPS, percentile_interval, resampled_sums
-from loupan.statistics.removal import Journeys, spread, widened
+from loupan.statistics.removal import Journeys, counted, spread, widened
 from tests.reference.attribution import divided, removal_effects, shapley_values
 from tests.reference.marketing import decayed_weights, position_weights
 from tests.validation.result import Result, coverage
@@ -80,7 +80,7 @@ def study(seeds: int) -> list[Result]:
             worst = max(worst, abs(sums.sum() - signs.sum()))
             low, high = percentile_interval(resampled_sums(sums))
             if model == "markov":
-                error = spread(as_journeys(paths, signs)).weight_error
+                error = spread(counted(as_journeys(paths, signs))).weight_error
                 low, high = widened(sums.sum(axis=0), low, high, error)
             found[model].append(np.stack([sums.sum(axis=0), low, high]))
             ranks[model].append(float(stats.spearmanr(sums.sum(axis=0) / reached, effects).statistic))

@@ -7,7 +7,7 @@ import pandas as pd
 
 from loupan.i18n import marked
 from loupan.mining import Abstain, Card, Feature, Field, Marts, Output, Picture, Result
-from loupan.statistics.removal import Journeys, spread
+from loupan.statistics.removal import Counted, spread
 
 READS = ("fct_channel_path", "dim_source")
 ONCE_A_DAY = True
@@ -40,24 +40,44 @@ CARD = Card(
 )
 
 
+_FOLDS = 20
+# Every touch, what came before and after it on its path, counted: the chain looks one step back and no further.
+_STEPS = f"""
+with touch as (
+    select
+        resampling_group % {_FOLDS} as fold, is_sold, source_id,
+        lead(source_id) over path as next_id,
+        row_number() over path = 1 as is_first,
+        lead(touch_number) over path is null as is_last
+    from fct_channel_path
+    window path as (partition by channel_path_id order by touch_number)
+)
+select fold, source_id, next_id, is_first, is_last, is_sold, count(*) as n from touch group by all order by all
+"""
+_CONTRACTS = f"""
+with sold as (
+    select any_value(resampling_group) % {_FOLDS} as fold, list_sort(list(distinct coalesce(source_id, -1))) as met
+    from fct_channel_path where is_sold group by channel_path_id
+)
+select fold, met, count(*) as n from sold group by all order by all
+"""
+
+
 def run(marts: Marts) -> Result:
     """Return the removal effect of each source, and what its being an estimate adds to the credits' error."""
-    touches = marts.query(
-        "select paths.*, source.source_name as source, source.market_type from fct_channel_path as paths "
-        "left join dim_source as source using (source_id) order by channel_path_id, touch_number"
-    )
-    sold = touches.loc[touches["is_sold"], "channel_path_id"].nunique()
+    steps, contracts = marts.query(_STEPS), marts.query(_CONTRACTS)
+    sold = int(contracts["n"].sum())
     if sold < LEAST_CONTRACTS:
         raise Abstain(
             marked("Only {n} contracts have a touchpoint on record; the weights need {least}."),
-            n=int(sold), least=LEAST_CONTRACTS,
+            n=sold, least=LEAST_CONTRACTS,
         )  # fmt: skip
     return Result(
         [
             Output(
                 "by_source",
                 marked("How much leads through each source"),
-                _weights(touches),
+                _weights(steps, contracts, marts.frame("dim_source", ["source_id", "source_name", "market_type"])),
                 {
                     "source": Field(marked("Source")),
                     "removal_effect": Field(marked("Share of recorded ways to a contract"), "percent"),
@@ -71,34 +91,53 @@ def run(marts: Marts) -> Result:
             ),
         ],
         verdict=marked("It rests on {sold} contracts and {paths} people who decided."),
-        values={"sold": f"{sold:,}", "paths": f"{touches['channel_path_id'].nunique():,}"},
+        values={"sold": f"{sold:,}", "paths": f"{int(steps.loc[steps['is_first'], 'n'].sum()):,}"},
     )
 
 
-def _weights(touches: pd.DataFrame) -> pd.DataFrame:
+def _weights(steps: pd.DataFrame, contracts: pd.DataFrame, sources: pd.DataFrame) -> pd.DataFrame:
     """Return removal effect, credit and relative error of the weight by source, the largest effect first."""
-    channels, labels = pd.factorize(touches["source"], use_na_sentinel=False)
-    paths, first = pd.factorize(touches["channel_path_id"])[0], ~touches["channel_path_id"].duplicated()
-    found = spread(
-        Journeys(
-            path=paths,
-            channel=channels,
-            is_sold=touches.loc[first, "is_sold"].to_numpy(bool),
-            group=touches.loc[first, "resampling_group"].to_numpy(np.int64),
-            channels=len(labels),
-        )
-    )
+    met = steps["source_id"].fillna(-1).astype("int64").unique()
+    here = sources[sources["source_id"].isin(met)].sort_values("source_id").drop_duplicates("source_name")
+    here = here.sort_values("source_name", ignore_index=True)
+    # A touch without a source, or of one that is no more, is of a channel without a name.
+    number = pd.Series(here.index, here["source_name"])
+    channel = dict(zip(sources["source_id"], sources["source_name"].map(number), strict=True))
+    places = {source: int(channel[source]) if source in channel else len(here) for source in met.tolist()}
+    if len(here) in places.values():
+        here = pd.concat([here, pd.DataFrame({"source_name": [None], "market_type": [None]})], ignore_index=True)
+    found = spread(_counted(steps, contracts, places, len(here)))
     frame = pd.DataFrame(
         {
-            "source": labels,
-            "market_type": touches.loc[~touches["source"].duplicated(), "market_type"].to_numpy(),
+            "source": here["source_name"],
+            "market_type": here["market_type"],
             "removal_effect": found.effects,
             "removal_low": np.clip(found.effects - 1.96 * found.effect_error, 0, 1),
             "removal_high": np.clip(found.effects + 1.96 * found.effect_error, 0, 1),
             "credit": found.credit,
             "relative_error": np.divide(
-                found.weight_error, found.credit, out=np.full(len(labels), np.nan), where=found.credit > 0
+                found.weight_error, found.credit, out=np.full(len(here), np.nan), where=found.credit > 0
             ),
         }
     )
     return frame.sort_values("removal_effect", ascending=False, kind="stable").reset_index(drop=True)
+
+
+def _counted(steps: pd.DataFrame, contracts: pd.DataFrame, places: dict[int, int], channels: int) -> Counted:
+    """Put the counts into their places."""
+    fold, n = steps["fold"].to_numpy(np.int64), steps["n"].to_numpy(float)
+    start, contract, nothing = channels, channels, channels + 1
+    place = steps["source_id"].fillna(-1).map(places).to_numpy(np.int64)
+    is_first, is_last = (steps[name].to_numpy(bool) for name in ("is_first", "is_last"))
+    after = steps["next_id"].fillna(-1).map(places).fillna(-1).to_numpy(np.int64)
+    after = np.where(is_last, np.where(steps["is_sold"].to_numpy(bool), contract, nothing), after)
+    counts = np.zeros((_FOLDS, channels + 1, channels + 2))
+    np.add.at(counts, (fold, place, after), n)
+    np.add.at(counts, (fold[is_first], start, place[is_first]), n[is_first])
+    sets = {ids: row for row, ids in enumerate(sorted({tuple(ids) for ids in contracts["met"]}))}
+    met, by_fold = np.zeros((len(sets), channels)), np.zeros((_FOLDS, len(sets)))
+    for ids, row in sets.items():
+        met[row, [places[source] for source in ids]] = 1.0
+    rows = [sets[tuple(ids)] for ids in contracts["met"]]
+    np.add.at(by_fold, (contracts["fold"].to_numpy(np.int64), rows), contracts["n"].to_numpy(float))
+    return Counted(counts, met, by_fold)

@@ -85,34 +85,73 @@ FLEETING = marked(
 )
 
 
+_ENTRIES = """
+with entry as (
+    select
+        crm_table, project_id, employee_id, typed_number, is_late, strftime(happened_on, '%Y-%m') as month,
+        minute(happened_at) as minute, date_trunc('minute', entered_at) as entered_minute,
+        case when isodow(happened_on) <= 5 then coalesce(isodow(entered_on) > 5, false) end as is_weekend
+    from fct_entry
+    where happened_on > date '{as_of_on:%Y-%m-%d}' - interval {months} month
+),
+together as (
+    select crm_table, employee_id, entered_minute from entry
+    where employee_id is not null and entered_minute is not null
+    group by all having count(*) >= {together}
+)
+"""
+_COUNTS = (
+    _ENTRIES
+    + """
+select
+    employee_id as person, crm_table, project_id, month, count(*) as records,
+    {marks}
+from entry
+left join together using (crm_table, employee_id, entered_minute)
+group by all
+order by all
+"""
+)
+# What has a mark, where it can have one at all.
+_MARKS = {
+    "late": "is_late",
+    "at_once": "together.crm_table is not null",
+    "round_time": f"minute in {ROUND_MINUTES}",
+    "weekend": "is_weekend",
+}
+_NUMBERS_TYPED = (
+    _ENTRIES
+    + """
+select 'minutes' as kind, cast(minute as double) as number, count(*) as n
+from entry where minute is not null group by all
+union all
+select crm_table, cast(typed_number as double), count(*) from entry where typed_number is not null group by all
+order by all
+"""
+)
+
+
 def entries(marts: Marts) -> pd.DataFrame:
-    """Return the entries of people in the last twelve months, with the marks of each pattern (empty: cannot have "
-    "it)."""
-    rows = marts.query(
-        "select crm_table, project_id, employee_id, entered_at, typed_number, is_late, happened_on, "  # noqa: S608
-        "strftime(happened_on, '%Y-%m') as month, minute(happened_at) as minute, "
-        "isodow(happened_on) as happened_day, isodow(entered_on) as entered_day "
-        f"from fct_entry where happened_on > date '{marts.as_of_on:%Y-%m-%d}' - interval {YEAR} month "
-        "order by crm_table, record_id"
+    """Count the entries of people in the last twelve months.
+
+    Returns:
+        One row per person (empty: nobody's), kind of record, project and month: records, and of each pattern the
+        records that can have the mark (``<pattern>_own``) and those that have it (``<pattern>_marked``).
+    """
+    marks = ", ".join(
+        f"count({mark}) as {name}_own, count(*) filter ({mark}) as {name}_marked" for name, mark in _MARKS.items()
     )
-    minute = rows["entered_at"].dt.floor("min")
-    people = rows["employee_id"].notna()
-    together = rows[people].groupby([rows["crm_table"], rows["employee_id"], minute])["month"].transform("size")
-    rows["late"] = rows["is_late"].astype(float)
-    rows["at_once"] = (together.reindex(rows.index) >= TOGETHER).astype(float)
-    rows["round_time"] = rows["minute"].isin(ROUND_MINUTES).astype(float).where(rows["minute"].notna())
-    is_workday = rows["happened_day"] <= 5
-    rows["weekend"] = (rows["entered_day"] > 5).astype(float).where(is_workday)
-    return rows
+    return marts.query(_COUNTS.format(marks=marks, as_of_on=marts.as_of_on, months=YEAR, together=TOGETHER))
 
 
 def counted(rows: pd.DataFrame, pattern: str) -> pd.DataFrame:
     """Return records and marked records by person and stratum: kind of record and estate."""
-    known = rows[rows[pattern].notna() & rows["employee_id"].notna()]
-    stratum = known["crm_table"] + "/" + known["project_id"].astype("Int64").astype(str)
-    grouped = known.assign(stratum=stratum).groupby(["employee_id", "stratum"])[pattern]
-    counts = grouped.agg(own="size", marked="sum").reset_index().rename(columns={"employee_id": "person"})
-    return counts.astype({"person": "int64", "marked": "int64"})
+    own, marked_ones = f"{pattern}_own", f"{pattern}_marked"
+    known = rows[(rows[own] > 0) & rows["person"].notna()]
+    stratum = known["crm_table"].astype(str) + "/" + known["project_id"].astype("Int64").astype(str)
+    grouped = known.assign(stratum=stratum).groupby(["person", "stratum"])[[own, marked_ones]]
+    counts = grouped.sum().reset_index().rename(columns={own: "own", marked_ones: "marked"})
+    return counts.astype({"person": "int64", "own": "int64", "marked": "int64"})
 
 
 def run(marts: Marts) -> Result:
@@ -134,7 +173,7 @@ def run(marts: Marts) -> Result:
     questions = int(tests["asked"].sum())
     is_lasting = evaluation.low is not None and evaluation.low > 0
     return Result(
-        [_questions(tests), _people(tests), _fields(marts), _kinds(rows), _digits(rows)],
+        [_questions(tests), _people(tests), _fields(marts), _kinds(rows), _digits(marts)],
         [evaluation],
         FOUND if is_lasting else FLEETING,
         {"questions": questions, "tests": len(tests)},
@@ -229,14 +268,14 @@ def _fields(marts: Marts) -> Output:
 
 def _kinds(rows: pd.DataFrame) -> Output:
     """Return the late share of each kind of record, month by month."""
-    grouped = rows.groupby(["crm_table", "month"])["late"].agg(["size", "mean"]).reset_index()
-    grouped = grouped[grouped["size"] >= ENOUGH]
+    grouped = rows.groupby(["crm_table", "month"])[["records", "late_own", "late_marked"]].sum().reset_index()
+    grouped = grouped[grouped["records"] >= ENOUGH]
     frame = pd.DataFrame(
         {
             "kind": grouped["crm_table"].map(KINDS).astype(object),
             "month": grouped["month"],
-            "share": grouped["mean"],
-            "n": grouped["size"],
+            "share": grouped["late_marked"] / grouped["late_own"],
+            "n": grouped["records"],
         }
     )
     return Output(
@@ -254,12 +293,13 @@ def _kinds(rows: pd.DataFrame) -> Output:
     )
 
 
-def _digits(rows: pd.DataFrame) -> Output:
+def _digits(marts: Marts) -> Output:
     """Return how often numbers are round, in the whole company."""
+    numbers = marts.query(_NUMBERS_TYPED.format(as_of_on=marts.as_of_on, months=YEAR, together=TOGETHER))
     found = []
     for name, (title, period, preferred) in _NUMBERS.items():
-        values = rows["minute"] if name == "minutes" else rows.loc[rows["crm_table"] == name, "typed_number"]
-        heaped = heaping(pd.to_numeric(values).astype(float), period, preferred)
+        own = numbers[numbers["kind"] == name]
+        heaped = heaping(own["number"], period, preferred, own["n"])
         if heaped.values >= ENOUGH:
             found.append((title, heaped.values, heaped.share, heaped.expected, heaped.share / heaped.expected))
     return Output(

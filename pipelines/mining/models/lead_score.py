@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from loupan.i18n import marked
 from loupan.mining import Abstain, Card, Evaluation, Feature, Field, Marts, Output, Picture, Result
+from loupan.mining.result import MOST_ROWS
 from loupan.statistics.intervals import ENOUGH
 from loupan.statistics.prediction import Line, Scored, calibration_line, interval, reliability, resampled
 
@@ -26,6 +27,9 @@ HORIZON_DAYS, STEP_DAYS = 60, 30
 # out because what came of them was not known yet when the test begins, those that correct the level, and the rest.
 TEST, UNKNOWN_THEN, CALIBRATE, MOMENTS = 6, 1, 4, 24
 ENOUGH_SIGNED = 100
+# Of more leads than these, so many are learnt from: about ten thousand of them sign, so that the weights are surer than
+# the future is like the past, and a day's refresh does not wait for millions.
+MOST_LEADS = 100_000
 _DRAWS, _GROUPS, _AT_ONCE = 200, 6, 6
 # A lead that is spoken to every day needs no call today; after a week without a word its full chance counts.
 QUIET_DAYS = 7
@@ -121,10 +125,18 @@ class Fitted:
 
     def parts(self, leads: pd.DataFrame) -> pd.DataFrame:
         """Return what each reason adds to the log-odds of each lead; a column for each reason."""
-        design, columns = _design(leads, self.levels)
-        reasons = np.array([reason for reason, _ in columns])
-        added = design * self.weights * self.line.slope
-        return pd.DataFrame({reason: added[:, reasons == reason].sum(axis=1) for reason in REASONS}, index=leads.index)
+        added = {reason: np.zeros(len(leads)) for reason in REASONS}
+        weights = self.weights * self.line.slope
+        place = 0
+        for reason, name in _CHOICES:
+            size = len(self.levels[name])
+            # A value without a weight of its own, −1, finds the 0 behind the last.
+            added[reason] += np.append(weights[place : place + size], 0.0)[_codes(leads[name], self.levels[name])]
+            place += size
+        # One column at a time: a matrix of them all is large for half a million open leads.
+        for ((reason, _), column), weight in zip(_numbers(leads), weights[place:], strict=True):
+            added[reason] += weight * np.asarray(column, float)
+        return pd.DataFrame(added, index=leads.index)
 
     def log_odds(self, leads: pd.DataFrame) -> NDArray[np.float64]:
         """Return the corrected log-odds of each lead."""
@@ -135,18 +147,19 @@ class Fitted:
         return 1 / (1 + np.exp(-self.log_odds(leads)))
 
 
-def states(marts: Marts, moments: Sequence[dt.datetime]) -> pd.DataFrame:
+def states(marts: Marts, moments: Sequence[dt.datetime], some: str = "true") -> pd.DataFrame:
     """Return the leads that were open and had never signed at some moments, each as it stood then.
 
     Args:
         marts: of the refresh.
         moments: aware; nothing that happened after one is told of it, but whether the lead signed within the horizon.
+        some: condition on the leads, in SQL; all by default.
 
     Returns:
         One row per moment and lead, in their order.
     """
     listed = ", ".join(f"timestamp '{moment.astimezone(dt.UTC):%Y-%m-%d %H:%M:%S.%f}'" for moment in moments)
-    return marts.query(_STATES.format(moments=listed, markets=_MARKET_COLUMNS, horizon=HORIZON_DAYS))
+    return marts.query(_STATES.format(moments=listed, markets=_MARKET_COLUMNS, horizon=HORIZON_DAYS, some=some))
 
 
 MARKET_TYPES = ("event", "online", "media", "outdoor", "channel", "referral", "direct", "other")
@@ -155,15 +168,19 @@ _MARKET_COLUMNS = "".join(
 )
 _STATES = """
 with moment as (select unnest([{moments}]) as moment),
+some_lead as (
+    select * from fct_lead where {some}
+),
 turn as (
-    select lead_id, occurred_at, event_kind from fct_lead_event where event_kind in ('lost', 'reopened', 'cancel')
+    select lead_id, occurred_at, event_kind from fct_lead_event
+    where event_kind in ('lost', 'reopened', 'cancel') and {some}
     qualify row_number() over (
         partition by lead_id, occurred_at order by recorded_in = 'lead_event' desc, event_number desc
     ) = 1
 ),
 unsigned as (
     select moment.moment, lead.*
-    from fct_lead as lead
+    from some_lead as lead
     inner join moment on lead.opened_at <= moment.moment
     where lead.first_contract_at is null or lead.first_contract_at > moment.moment
 ),
@@ -185,7 +202,7 @@ told as (
         open_lead.moment, open_lead.lead_id, event.*, source.market_type,
         event.event_kind = 'touchpoint' and event.occurred_at < open_lead.opened_at as is_before
     from open_lead
-    inner join (select * exclude (customer_id, project_id) from fct_lead_event) as event
+    inner join (select * exclude (customer_id, project_id) from fct_lead_event where {some}) as event
         on open_lead.lead_id = event.lead_id and event.occurred_at <= open_lead.moment
     left join dim_source as source on event.source_id = source.source_id
 ),
@@ -247,7 +264,8 @@ _AGE_BENDS, _QUIET_BENDS, _VISIT_BENDS, _BOOKING_BENDS = (
 _MARKETS_THAT_COUNT = ("event", "online", "media", "channel")
 _CHOICES = ((SOURCE, "source"), (PROJECT, "project"), (INTENT, "intent_level"), (CUSTOMER_CLASS, "customer_class"))
 _STRENGTH = 1.0
-_PLACES = 10_000
+# Beyond so many columns, most are 0 nearly everywhere.
+_MOST_DENSE = 200
 
 
 def _spline(days: pd.Series, bends: Sequence[int]) -> list[NDArray[np.float64]]:
@@ -265,40 +283,65 @@ def _levels(leads: pd.DataFrame) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def _design(
-    leads: pd.DataFrame, levels: Mapping[str, tuple[str, ...]]
-) -> tuple[NDArray[np.float64], tuple[tuple[str, str], ...]]:
-    """Return the numbers that the log-odds are a weighted sum of, and what each is: its reason and its name."""
-    columns: list[tuple[tuple[str, str], Any]] = []
-    for reason, name in _CHOICES:
-        value = leads[name].fillna(_NOT_KNOWN).astype(str)
-        columns += [((reason, level), value == level) for level in levels[name]]
-    numbers = [
-        (AGE, "days_open", _AGE_BENDS, leads["days_open"]),
-        (CONTACT, "days_quiet", _QUIET_BENDS, leads["days_quiet"]),
-        (VISITS, "days_since_visit", _VISIT_BENDS, leads["days_since_visit"]),
-        (BOOKING, "days_since_booking", _BOOKING_BENDS, leads["days_since_booking"]),
+def _codes(values: pd.Series, levels: Sequence[str]) -> NDArray[np.int64]:
+    """Return the place of each value among the levels; −1 where it is none of them."""
+    return np.asarray(pd.Index(levels, dtype="str").get_indexer(values.fillna(_NOT_KNOWN).astype("str")))
+
+
+def _numbers(leads: pd.DataFrame) -> Iterator[tuple[tuple[str, str], Any]]:
+    """Give the columns that are no choices, each with its reason and its name."""
+    days = [
+        (AGE, "days_open", _AGE_BENDS),
+        (CONTACT, "days_quiet", _QUIET_BENDS),
+        (VISITS, "days_since_visit", _VISIT_BENDS),
+        (BOOKING, "days_since_booking", _BOOKING_BENDS),
     ]
-    for reason, name, bends, days in numbers:
-        columns += [((reason, f"{name} {k}"), column) for k, column in enumerate(_spline(days, bends))]
+    for reason, name, bends in days:
+        for k, column in enumerate(_spline(leads[name], bends)):
+            yield (reason, f"{name} {k}"), column
     visits, calls = leads["visits"].fillna(0), leads["calls"].fillna(0)
-    columns += [((VISITS, f"visits {n}"), visits >= n) for n in (1, 2, 3)]
-    columns += [
-        ((VISITS, "visits in vain"), leads["visits_in_vain"].fillna(0) > 0),
-        ((CALLS, "calls"), np.log1p(calls)),
-        ((CALLS, "calls in vain"), np.log1p(leads["calls_in_vain"].fillna(0))),
-        ((BOOKING, "small booking"), leads["booking"] == "small_booking"),
-        ((BOOKING, "booking"), leads["booking"] == "booking"),
-        ((QUALIFIED, "qualified"), _is(leads["is_qualified"])),
-        ((TURNS, "lost before"), _is(leads["was_lost"])),
-        ((AGAIN, "asked again"), np.log1p(leads["asked_again"].fillna(0))),
-    ]
-    columns += [((MARKETS, market), _is(leads[f"met_{market}"])) for market in _MARKETS_THAT_COUNT]
+    for n in (1, 2, 3):
+        yield (VISITS, f"visits {n}"), visits >= n
+    yield (VISITS, "visits in vain"), leads["visits_in_vain"].fillna(0) > 0
+    yield (CALLS, "calls"), np.log1p(calls)
+    yield (CALLS, "calls in vain"), np.log1p(leads["calls_in_vain"].fillna(0))
+    yield (BOOKING, "small booking"), leads["booking"] == "small_booking"
+    yield (BOOKING, "booking"), leads["booking"] == "booking"
+    yield (QUALIFIED, "qualified"), _is(leads["is_qualified"])
+    yield (TURNS, "lost before"), _is(leads["was_lost"])
+    yield (AGAIN, "asked again"), np.log1p(leads["asked_again"].fillna(0))
+    for market in _MARKETS_THAT_COUNT:
+        yield (MARKETS, market), _is(leads[f"met_{market}"])
+
+
+def _design(leads: pd.DataFrame, levels: Mapping[str, tuple[str, ...]]) -> tuple[Any, tuple[tuple[str, str], ...]]:
+    """Return the numbers that the log-odds are a weighted sum of, and what each is: its reason and its name.
+
+    A matrix; a sparse one (CSR) where there are many columns, which are then mostly projects of which a lead has one.
+    """
+    names = [(reason, level) for reason, name in _CHOICES for level in levels[name]]
+    keys = [key for key, _ in _numbers(leads.head(0))]
+    count = len(names) + len(keys)
+    is_sparse = count > _MOST_DENSE
     # Filled in place: beside each other the columns of a hundred thousand states would be held twice.
-    design = np.empty((len(leads), len(columns)))
-    for place, (_, column) in enumerate(columns):
+    design = np.zeros((len(leads), len(keys) if is_sparse else count))
+    for place, (_, column) in enumerate(_numbers(leads), start=design.shape[1] - len(keys)):
         design[:, place] = column
-    return design, tuple(key for key, _ in columns)
+    chosen = [(_codes(leads[name], levels[name]), len(levels[name])) for _, name in _CHOICES]
+    if not is_sparse:
+        first = 0
+        for codes, size in chosen:
+            rows = np.flatnonzero(codes >= 0)
+            design[rows, first + codes[rows]] = 1.0
+            first += size
+        return design, (*names, *keys)
+    from scipy import sparse
+
+    parts = []
+    for codes, size in chosen:
+        rows = np.flatnonzero(codes >= 0)
+        parts.append(sparse.csr_matrix((np.ones(len(rows)), (rows, codes[rows])), shape=(len(leads), size)))
+    return sparse.hstack([*parts, sparse.csr_matrix(design)], format="csr"), (*names, *keys)
 
 
 def _is(flags: pd.Series) -> pd.Series:
@@ -312,13 +355,20 @@ def fit(learn: pd.DataFrame, correct: pd.DataFrame) -> Fitted:
         learn, correct: of `states`; both with leads that signed and leads that did not.
     """
     from sklearn.linear_model import LogisticRegression
+    from sklearn.utils.sparsefuncs import inplace_column_scale, mean_variance_axis
 
     levels = _levels(learn)
     design, columns = _design(learn, levels)
-    scale = np.maximum(design.std(axis=0), 1e-9)
-    design /= scale
-    model = LogisticRegression(C=_STRENGTH, solver="newton-cholesky", max_iter=100)
-    model.fit(design, learn["signed"].to_numpy(bool))
+    signed = learn["signed"].to_numpy(bool)
+    if isinstance(design, np.ndarray):
+        scale = np.maximum(design.std(axis=0), 1e-9)
+        design /= scale
+        model = LogisticRegression(C=_STRENGTH, solver="newton-cholesky", max_iter=100).fit(design, signed)
+    else:
+        _, variance = mean_variance_axis(design, axis=0)
+        scale = np.maximum(np.sqrt(variance), 1e-9)
+        inplace_column_scale(design, 1 / scale)
+        model = LogisticRegression(C=_STRENGTH, solver="newton-cg", max_iter=100).fit(design, signed)
     weights, intercept = model.coef_[0] / scale, float(model.intercept_[0])
     raw = _design(correct, levels)[0] @ weights + intercept
     line = calibration_line(correct["signed"], raw)
@@ -567,9 +617,10 @@ def train(marts: Marts) -> Learnt:
     """
     moments = past_moments(marts)
     stamps = [moment.tz_localize("UTC") for moment in moments]
+    some = marts.sample("fct_lead", "lead_id", MOST_LEADS)
     # A few moments at once: all together take twice the memory.
     past = pd.concat(
-        [states(marts, stamps[k : k + _AT_ONCE]) for k in range(0, len(stamps), _AT_ONCE)], ignore_index=True
+        [states(marts, stamps[k : k + _AT_ONCE], some) for k in range(0, len(stamps), _AT_ONCE)], ignore_index=True
     )
     tested, _ = evaluate(past, moments)
     evaluation, verdict, values = judged(tested)
@@ -598,7 +649,7 @@ def run(marts: Marts, learnt: Learnt) -> Result:
     scored = _with_owner(marts, leads.assign(chance=learnt.model.chance(leads)))
     scored["priority"] = scored["chance"] * (scored["days_quiet"] / QUIET_DAYS).clip(upper=1)
     scored = scored.join(_reasons(deviations))
-    scored = scored.sort_values(["priority", "lead_id"], ascending=[False, True])
+    scored = scored.sort_values(["priority", "lead_id"], ascending=[False, True]).head(MOST_ROWS)
     weights = pd.DataFrame({"pushed_by": compared.columns, "times": np.exp(compared.std(ddof=0).to_numpy())})
     weights = weights.sort_values(["times", "pushed_by"], ascending=[False, True])
     return Result(
@@ -703,12 +754,13 @@ def _reasons(deviations: pd.DataFrame) -> pd.DataFrame:
 def _with_owner(marts: Marts, leads: pd.DataFrame) -> pd.DataFrame:
     """Add who looks after each lead today, and which markets its customer had met before."""
     owners = marts.query("""
-        select customer_id, project_id, employee_id from fct_customer_ownership where to_at is null
-        order by customer_id, project_id, from_at desc, customer_owner_id desc
+        select customer_id, project_id, first(employee_id order by from_at desc, customer_owner_id desc) as employee_id
+        from fct_customer_ownership where to_at is null group by customer_id, project_id
     """)
+    owners = owners[owners["customer_id"].isin(leads["customer_id"])]
     people = marts.frame("dim_employee", ["employee_id", "employee_number"]).set_index("employee_id")["employee_number"]
-    here = owners.dropna(subset="project_id").drop_duplicates(["customer_id", "project_id"])
-    everywhere = owners[owners["project_id"].isna()].drop_duplicates("customer_id").drop(columns="project_id")
+    here = owners.dropna(subset="project_id")
+    everywhere = owners[owners["project_id"].isna()].drop(columns="project_id")
     found = leads.merge(here, "left", ["customer_id", "project_id"]).merge(
         everywhere.rename(columns={"employee_id": "everywhere_id"}), "left", "customer_id"
     )

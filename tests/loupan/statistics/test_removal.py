@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loupan.statistics.removal import Journeys, credits, removal_effects, spread, transitions
+from loupan.statistics.removal import Journeys, counted, credits, removal_effects, spread, transitions
 from tests.reference.attribution import divided
 from tests.reference.attribution import removal_effects as by_definition
 
@@ -45,7 +45,7 @@ def test_effects_and_credits_are_those_of_the_definition(found):
     for path, sold in found:
         if sold:
             np.add.at(given_out, path, divided(path, expected))
-    result = spread(there)
+    result = spread(counted(there))
     assert result.credit == pytest.approx(given_out, abs=1e-9)
     assert np.isfinite(result.weight_error).all()
 
@@ -62,7 +62,7 @@ def test_the_error_of_the_weights_is_found():
                 for path in np.split(random.integers(0, 5, lengths.sum()), np.cumsum(lengths)[:-1])
             ]
         )
-        result = spread(found)
+        result = spread(counted(found))
         fixed = credits(found, result.effects)
         totals.append(result.credit)
         errors.append(result.weight_error**2 + len(fixed) * fixed.var(axis=0))
