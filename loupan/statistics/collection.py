@@ -34,24 +34,45 @@ def allocated(dues: pd.DataFrame, payments: pd.DataFrame) -> pd.DataFrame:
         ``instalment`` (position in `dues`), ``paid`` and ``amount`` of each piece; what a chain paid beyond its
         instalments is left out.
     """
-    pieces: dict[str, list[Floats]] = {"instalment": [], "paid": [], "amount": []}
-    ordered = dues.assign(position=np.arange(len(dues))).sort_values(["chain", "due", "position"])
-    paid = payments.sort_values(["chain", "paid"], kind="stable")
-    # Pieces end wherever the running total of the dues or of the payments of a chain does.
-    due_ends = ordered.groupby("chain")["amount"].cumsum().to_numpy(float)
-    pay_ends = paid.groupby("chain")["amount"].cumsum().to_numpy(float)
-    owed = ordered.groupby("chain").indices
-    for chain, rows in paid.groupby("chain").indices.items():
-        if chain not in owed:
-            continue
-        due, pay = due_ends[owed[chain]], pay_ends[rows]
-        ends = np.union1d(due, pay)
-        ends = ends[ends <= min(due[-1], pay[-1])]
-        starts = np.concatenate([[0.0], ends[:-1]])
-        pieces["instalment"].append(ordered["position"].to_numpy()[owed[chain][np.searchsorted(due, ends)]])
-        pieces["paid"].append(paid["paid"].to_numpy()[rows[np.searchsorted(pay, ends)]])
-        pieces["amount"].append(ends - starts)
-    return pd.DataFrame({name: np.concatenate(parts) if parts else np.empty(0) for name, parts in pieces.items()})
+    chains, _ = pd.factorize(pd.concat([dues["chain"], payments["chain"]], ignore_index=True))
+    of_due, of_payment = chains[: len(dues)], chains[len(dues) :]
+    due_order, pay_order = np.lexsort((dues["due"], of_due)), np.lexsort((payments["paid"], of_payment))
+    of_due, of_payment = of_due[due_order], of_payment[pay_order]
+    due_ends = _running(dues["amount"].to_numpy(float)[due_order], of_due)
+    pay_ends = _running(payments["amount"].to_numpy(float)[pay_order], of_payment)
+    # Pieces end wherever the running total of the dues or of the payments of a chain does, up to the smaller one's end.
+    both, ends = np.concatenate([of_due, of_payment]), np.concatenate([due_ends, pay_ends])
+    most = np.zeros((2, int(chains.max(initial=-1)) + 1))
+    for total, chain, reached in zip(most, (of_due, of_payment), (due_ends, pay_ends), strict=True):
+        np.maximum.at(total, chain[chain >= 0], reached[chain >= 0])
+    some = (both >= 0) & (ends <= most.min(axis=0)[both])
+    pieces = pd.DataFrame({"chain": both[some], "end": ends[some]}).drop_duplicates().sort_values(["chain", "end"])
+    chain, end = pieces["chain"].to_numpy(), pieces["end"].to_numpy()
+    is_first = np.r_[True, chain[1:] != chain[:-1]][: len(chain)]
+    return pd.DataFrame(
+        {
+            "instalment": due_order[_first_reaching(of_due, due_ends, chain, end)].astype(float),
+            "paid": payments["paid"]
+            .to_numpy()[pay_order][_first_reaching(of_payment, pay_ends, chain, end)]
+            .astype(float),
+            "amount": end - np.where(is_first, 0.0, np.r_[0.0, end[:-1]][: len(end)]),
+        }
+    )
+
+
+def _running(amounts: Floats, chain: Months) -> Floats:
+    return pd.Series(amounts).groupby(chain).cumsum().to_numpy(float)
+
+
+def _first_reaching(chain: Months, ends: Floats, of_chain: Months, end: Floats) -> Months:
+    """Return which running total, of those in the order of chain and size, is the first to reach each of some ends."""
+    # Put before the totals of the same size, an end comes after as many totals as are smaller.
+    order = np.lexsort((np.repeat([0, 1], [len(end), len(ends)]), np.r_[end, ends], np.r_[of_chain, chain]))
+    is_total = order >= len(end)
+    before = np.cumsum(is_total)
+    found = np.empty(len(end), np.int64)
+    found[order[~is_total]] = before[~is_total]
+    return found
 
 
 @dataclass(frozen=True)

@@ -25,11 +25,10 @@ def stratified_excess(kind: ArrayLike, group: ArrayLike, stratum: ArrayLike) -> 
         cases × the kind's share), p (chance of as many or more: the sum of hypergeometric counts of Mantel & Haenszel
         1959, J. Nat. Cancer Inst. 22:719, here as a binomial of the same mean and variance, which keeps its skewness).
     """
-    kinds, k = np.unique(np.asarray(kind, str), return_inverse=True)
-    groups, g = np.unique(np.asarray(group, str), return_inverse=True)
-    strata, s = np.unique(np.asarray(stratum, str), return_inverse=True)
-    count = np.zeros((len(strata), len(groups), len(kinds)))
-    np.add.at(count, (s, g, k), 1)
+    (kinds, k), (groups, g), (strata, s) = (_numbered(values) for values in (kind, group, stratum))
+    shape = (len(strata), len(groups), len(kinds))
+    cells = np.ravel_multi_index((s, g, k), shape)
+    count = np.bincount(cells, minlength=int(np.prod(shape))).reshape(shape).astype(float)
     of_group, of_kind = count.sum(axis=2, keepdims=True), count.sum(axis=1, keepdims=True)
     total = count.sum(axis=(1, 2), keepdims=True)
     expected = (of_group * of_kind / total).sum(axis=0)
@@ -48,6 +47,14 @@ def stratified_excess(kind: ArrayLike, group: ArrayLike, stratum: ArrayLike) -> 
             "p": _as_many(observed, expected, variance).ravel(),
         }
     )
+
+
+def _numbered(values: ArrayLike) -> tuple[NDArray[np.str_], NDArray[np.int64]]:
+    """Return the different values as texts, in order, and the number of each value's text."""
+    # Categories are numbers already; texts of millions of cases would have to be made and sorted.
+    codes, different = pd.factorize(values if isinstance(values, pd.Series) else np.asarray(values, object))
+    texts, place = np.unique(np.asarray(different, str), return_inverse=True)
+    return texts, place[codes]
 
 
 def _as_many(observed: Floats, expected: Floats, variance: Floats) -> Floats:

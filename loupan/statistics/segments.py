@@ -15,6 +15,7 @@ UNKNOWN = -1
 # A pseudo-count for each category, in cases: a share is never 0 or 1, and a class never dies of one case.
 _PRIOR = 0.5
 _TOLERANCE = 1e-5
+_AT_ONCE = 50_000
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,13 @@ class Classes:
 
     def assigned(self, codes: ArrayLike) -> NDArray[np.int64]:
         """Return the likeliest class of each case."""
-        return np.asarray(_joint(self, _indicators(np.asarray(codes), self.sizes)).argmax(axis=1))
+        values = np.asarray(codes)
+        # A part at a time: with a column for each category, millions of cases take gigabytes.
+        parts = [
+            _joint(self, _indicators(values[first : first + _AT_ONCE], self.sizes)).argmax(axis=1)
+            for first in range(0, len(values), _AT_ONCE)
+        ]
+        return np.concatenate(parts) if parts else np.empty(0, np.int64)
 
 
 def _indicators(codes: NDArray[np.int64], sizes: Sequence[int]) -> Floats:

@@ -32,6 +32,10 @@ class Level:
     error: Floats
     periods: Floats
 
+    def of(self, series: NDArray[np.int64]) -> Level:
+        """Return the level of some of the series."""
+        return Level(self.rate[series], self.factor[series], self.error[series], self.periods[series])
+
 
 def past_level(counts: ArrayLike, exposure: ArrayLike) -> Level:
     """Fit each series' past by a quasi-Poisson model with one level; periods that were outbreaks count less.
@@ -100,9 +104,11 @@ def chance_of(level: Level, observed: ArrayLike, exposure: ArrayLike) -> Floats:
     y, e = np.asarray(observed, float), np.asarray(exposure, float)
     expected = level.rate * e
     freedom = np.maximum(level.periods - 1, 1.0)
+    # Thousands of series have few different numbers of periods.
+    different, place = np.unique(freedom, return_inverse=True)
     p = np.zeros(np.broadcast(expected, y).shape)
     for quantile in _QUANTILES:
-        factor = np.maximum(level.factor * freedom / stats.chi2.ppf(quantile, freedom), 1.0)
+        factor = np.maximum(level.factor * freedom / stats.chi2.ppf(quantile, different)[place], 1.0)
         variance = factor * expected + (expected * level.error) ** 2
         # As near to Poisson as numbers allow where nothing but chance is at work.
         size = expected**2 / np.maximum(variance - expected, 1e-9 * np.maximum(expected, 1e-12))

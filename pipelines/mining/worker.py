@@ -31,6 +31,8 @@ from loupan.settings import get_settings
 
 LOG = logging.getLogger(__name__)
 _MOST_OF_MESSAGE = 2_000
+# DuckDB takes this part of a model's memory at most, and puts on the disk what needs more; data frames need the rest.
+_DUCKDB_PART = 3
 # What is remembered was made by these; another version may read it as something else.
 _MADE_BY = ("loupan", "numpy", "pandas", "scikit-learn", "statsmodels")
 
@@ -47,6 +49,8 @@ class Job:
         as_of: the moment of the data (ISO 8601, UTC).
         as_of_on: the last day they speak of (ISO 8601).
         refresh: process that waits for the results; without it nobody does.
+        megabytes: most memory that the worker may take with all that it starts.
+        threads: that DuckDB answers a model's questions with.
     """
 
     models: list[tuple[str, str, bool, list[str]]]
@@ -56,6 +60,8 @@ class Job:
     as_of: str
     as_of_on: str
     refresh: int
+    megabytes: int
+    threads: int
 
 
 def run_model(job: Job, name: str, path: Path, is_own: bool, reads: list[str]) -> ModelRun:
@@ -69,7 +75,12 @@ def run_model(job: Job, name: str, path: Path, is_own: bool, reads: list[str]) -
             raise LoupanError(f"{path} has no CARD; give it a loupan.mining.Card")
         run = replace(run, card=card)
         marts = Marts(
-            Path(job.marts), dt.datetime.fromisoformat(job.as_of), dt.date.fromisoformat(job.as_of_on), tuple(reads)
+            Path(job.marts),
+            dt.datetime.fromisoformat(job.as_of),
+            dt.date.fromisoformat(job.as_of_on),
+            tuple(reads),
+            megabytes=job.megabytes // _DUCKDB_PART,
+            threads=job.threads,
         )
         if hasattr(module, "train"):
             fitted, trained_as_of = _remembered(module, path, marts, Path(job.memory) / name)

@@ -76,6 +76,12 @@ _BANDS = {"sales": (0, 1, 2, 4, 7), "property": (0, 1, 3, 6, 12)}
 _ORIGINS = (3, 6, 9, 12)
 _LEAST_FORECASTS = 8
 
+# The age at which the band of an age begins, which is all that counts of it.
+_BAND = "case when {is_owner} then " + " else ".join(
+    "case " + " ".join(f"when {{age}} >= {edge} then {edge}" for edge in reversed(_BANDS[phase])) + " else 0 end"
+    for phase in ("property", "sales")
+) + " end"  # fmt: skip
+
 _MONTHS = """
 with start as (
     select customer_id, project_id, min(date_trunc('month', opened_on)) as start_on from fct_lead group by all
@@ -99,9 +105,9 @@ joined as (
 """
 _EXPOSURE = (
     _MONTHS
-    + """
-select project_id, case when is_owner then 'property' else 'sales' end as phase, month_on, greatest(age, 0) as age,
-    count(*) as months
+    + f"""
+select project_id, case when is_owner then 'property' else 'sales' end as phase, month_on,
+    {_BAND.format(is_owner="is_owner", age="age")} as age, count(*) as months
 from joined group by all order by all
 """
 )
@@ -351,31 +357,40 @@ def _exposure(history: History, end: pd.Timestamp) -> Floats:
     months, ages = history.months, history.ages
     month_end = pd.to_datetime(months["month_on"]) + pd.offsets.MonthEnd(0)
     month_end = month_end.where(month_end <= pd.Timestamp(history.last_on), pd.Timestamp(history.last_on))
+    days = edges.to_numpy().astype("datetime64[D]").astype(float)
+    ends, place = np.unique(month_end.to_numpy().astype("datetime64[D]"), return_inverse=True)
+    begun = ends.astype("datetime64[M]").astype("datetime64[D]")
+    # The month that is not over counts for the part of it that is.
+    over = ((ends - begun).astype(float) + 1) / pd.DatetimeIndex(ends).days_in_month.to_numpy()
+    cells = history.cells.groupby(["project_id", "phase"]).indices
     result = np.zeros((len(history.cells), periods))
     for phase, bands in _BANDS.items():
-        own, said = months[months["phase"] == phase], ages[ages["phase"] == phase]
-        if own.empty:
+        is_own, said = (months["phase"] == phase).to_numpy(), ages[ages["phase"] == phase]
+        if not is_own.any():
             continue
+        own, at = months[is_own], place[is_own]
+        time = own["months"].to_numpy(float)
         band = np.searchsorted(bands, own["age"].to_numpy(), side="right") - 1
-        is_past = (month_end[own.index] <= learnt_until).to_numpy()
-        there = np.bincount(band[is_past], own["months"].to_numpy(float)[is_past], len(bands))
+        is_past = ends[at] <= learnt_until.to_datetime64()
+        there = np.bincount(band[is_past], time[is_past], len(bands))
         known = said[pd.to_datetime(said["received_on"]) <= learnt_until]
         events = np.bincount(np.searchsorted(bands, known["age"].to_numpy(), side="right") - 1, minlength=len(bands))
         # Half an event and the common rate's share of time: a band hardly seen is like all others.
         common = (events.sum() + 0.5) / max(there.sum(), 1.0)
         rates = (events + 0.5) / (there + 0.5 / common)
-        weighted = own.assign(due=rates[band] * own["months"], end=month_end[own.index])
-        for project_id, part in weighted.groupby("project_id"):
-            rows = ((history.cells["project_id"] == project_id) & (history.cells["phase"] == phase)).to_numpy()
-            due = part.groupby("end")["due"].sum()
-            first = pd.to_datetime(part["month_on"]).min() - pd.Timedelta(days=1)
-            days = np.array([first, *due.index], dtype="datetime64[D]").astype(float)
-            # The month that is not over counts for the part of it that is.
-            began = pd.DatetimeIndex(due.index).to_period("M").start_time
-            whole = pd.DatetimeIndex(due.index).days_in_month
-            over = ((pd.DatetimeIndex(due.index) - began).days + 1) / whole
-            total = np.concatenate([[0.0], np.cumsum(due.to_numpy() * over)])
-            result[rows] = np.diff(np.interp(edges.to_numpy().astype("datetime64[D]").astype(float), days, total))
+        project, project_ids = pd.factorize(own["project_id"])
+        shape = (len(project_ids), len(ends))
+        where = np.ravel_multi_index((project, at), shape)
+        due = np.bincount(where, rates[band] * time, shape[0] * shape[1]).reshape(shape) * over
+        is_there = np.bincount(where, minlength=shape[0] * shape[1]).reshape(shape) > 0
+        for project_id, own_due, own_months in zip(project_ids, due, is_there, strict=True):
+            rows = cells.get((project_id, phase))
+            if rows is None:
+                continue
+            first = begun[own_months][0] - np.timedelta64(1, "D")
+            known_on = np.array([first, *ends[own_months]], dtype="datetime64[D]").astype(float)
+            total = np.concatenate([[0.0], np.cumsum(own_due[own_months])])
+            result[rows] = np.diff(np.interp(days, known_on, total))
     return result
 
 
@@ -397,11 +412,12 @@ def _carried(history: History, scan: Scan, alarmed: np.ndarray) -> np.ndarray:
 
 def _tested(history: History, scan: Scan, rows: np.ndarray) -> pd.DataFrame:
     found = history.cells.loc[rows, ["project_id", "project", "phase", "category_id", "theme", "depth"]].copy()
-    limits = np.column_stack([upper_limit(scan.level, exposure) for exposure in _in_windows(scan.exposure).T])
+    limits = upper_limit(scan.level.of(rows), scan.at_clearest(_in_windows(scan.exposure))[rows])
     found["cell"] = rows
     found["weeks"] = (np.array(_WINDOWS) * _DAYS // 7)[scan.clearest[rows]]
-    for name, values in (("observed", scan.observed), ("expected", scan.expected), ("upper", limits)):
+    for name, values in (("observed", scan.observed), ("expected", scan.expected)):
         found[name] = scan.at_clearest(values)[rows]
+    found["upper"] = limits
     found["chance"] = scan.chance[rows]
     order = ["chance", "project", "phase", "depth", "theme", "category_id"]
     return found.sort_values(order, kind="stable").drop(columns=["category_id", "depth"]).reset_index(drop=True)

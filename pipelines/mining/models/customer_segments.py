@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -152,37 +153,35 @@ def _described(marts: Marts) -> Described:
         """
         with deal as (
             select lead_id, sum(contract_amount_restated) as amount from fct_deal_chain where is_live group by lead_id
+        ),
+        first_lead as (
+            select * from fct_lead
+            qualify row_number() over (partition by customer_id order by opened_at, lead_id) = 1
         )
-        select lead.lead_id, lead.customer_id, lead.project_id, project.project_name as project, lead.opened_on,
-            source.market_type, lead.intent_level, customer.customer_class, lead.days_to_contract,
+        select lead.customer_id, lead.project_id, project.project_name as project, lead.opened_on,
+            source.market_type, cast(lead.intent_level as varchar) as intent_level,
+            cast(customer.customer_class as varchar) as customer_class, lead.days_to_contract,
             deal.amount
-        from fct_lead as lead
+        from first_lead as lead
         inner join dim_customer as customer using (customer_id)
         left join dim_project as project on lead.project_id = project.project_id
         left join dim_source as source on lead.source_id = source.source_id
         left join deal on lead.lead_id = deal.lead_id
-        qualify row_number() over (partition by lead.customer_id order by lead.opened_at, lead.lead_id) = 1
+        where lead.opened_on <= date '{today}' - {early} and lead.opened_on > date '{today}' - interval 3 year
         order by lead.opened_on, lead.lead_id
-        """
+        """.format(today=f"{marts.as_of_on:%Y-%m-%d}", early=_EARLY_DAYS),
+        categories=True,
     )
-    opened = pd.to_datetime(leads["opened_on"])
     as_of = pd.Timestamp(marts.as_of_on)
-    leads = leads[
-        (opened <= as_of - pd.Timedelta(days=_EARLY_DAYS)) & (opened > as_of - pd.DateOffset(years=3))
-    ].reset_index(drop=True)
-    columns = [
-        (marked("Market type"), leads["market_type"].map(_market, na_action="ignore")),
-        (marked("Intention"), leads["intent_level"]),
-        (marked("Customer class"), leads["customer_class"]),
-        *_answers(marts, leads["customer_id"]),
-    ]
     items, codes = [], []
-    for name, values in columns:
+    # One column after the other, and of each its codes only: together they are the largest table of all models.
+    for name, values in _columns(marts, leads):
         item, coded = _coded(name, values)
         if len(item.values) > 1 and (coded != UNKNOWN).mean() >= _LEAST_KNOWN:
             items.append(item)
             codes.append(coded)
-    table = np.column_stack(codes) if codes else np.empty((len(leads), 0), dtype=np.int64)
+    leads = leads[["project_id", "project", "opened_on", "days_to_contract", "amount"]]
+    table = np.column_stack(codes) if codes else np.empty((len(leads), 0), dtype=np.int8)
     # Somebody of whom hardly anything is known is in no group.
     is_known = (table != UNKNOWN).sum(axis=1) >= min(_LEAST_ITEMS, max(table.shape[1], 1))
     leads, table = leads[is_known].reset_index(drop=True), table[is_known]
@@ -199,42 +198,75 @@ def _market(code: str) -> str:
     return value_label(translator("en"), "market_type", code)
 
 
-def _answers(marts: Marts, customers: pd.Series) -> list[tuple[str, pd.Series]]:
-    """Return the customers' answers to each question that has one answer."""
-    answers = marts.query(
-        "select customer_id, feature_id, feature_name, feature_value from fct_customer_answer "
-        "where feature_value is not null "
+def _columns(marts: Marts, leads: pd.DataFrame) -> Iterator[tuple[str, pd.Series]]:
+    """Give what is recorded of each customer as categories, one characteristic after the other, by its name."""
+    yield marked("Market type"), _relabelled(leads["market_type"], map(_market, leads["market_type"].cat.categories))
+    yield marked("Intention"), leads["intent_level"]
+    yield marked("Customer class"), leads["customer_class"]
+    yield from _answers(marts, pd.Index(leads["customer_id"]))
+
+
+def _relabelled(values: pd.Series, labels: Iterable[str | None]) -> pd.Series:
+    """Return categories under other names, of which several may be the same, or missing."""
+    numbers, names = pd.factorize(np.array([*labels], dtype=object))
+    return pd.Series(pd.Categorical.from_codes(np.append(numbers, -1)[values.cat.codes], names))
+
+
+def _market(code: str) -> str:
+    """Return what a market type is called in English, which the page translates."""
+    return value_label(translator("en"), "market_type", code)
+
+
+def _answers(marts: Marts, customers: pd.Index) -> Iterator[tuple[str, pd.Series]]:
+    """Give the customers' answers to each question that has one answer."""
+    questions = marts.query(
+        "select feature_id, min(feature_name) as name from fct_customer_answer where feature_value is not null "
         "and feature_id not in (select feature_id from fct_customer_answer where answer_number > 1) "
-        "order by feature_id, customer_id"
+        "group by feature_id order by feature_id"
     )
-    found = []
-    for (_, name), own in answers.groupby(["feature_id", "feature_name"], sort=True):
-        values = own.drop_duplicates("customer_id").set_index("customer_id")["feature_value"]
-        numbers = pd.to_numeric(values, errors="coerce")
-        if numbers.notna().mean() >= 0.9 and numbers.nunique() > _MOST_VALUES:
-            thirds = np.searchsorted(numbers.quantile([1 / 3, 2 / 3]).to_numpy(), numbers.to_numpy())
-            values = pd.Series([*map(_LEVELS.__getitem__, np.minimum(thirds, 2))], values.index).where(numbers.notna())
-        elif set(values) <= {"true", "false"}:
-            values = values.map({"true": marked("Yes"), "false": marked("No")})
-        elif values.nunique() > 4 * _MOST_VALUES:
-            # Free words, which may name somebody.
+    for question in questions.itertuples():
+        answers = marts.query(
+            "select customer_id, min(feature_value) as value from fct_customer_answer "  # noqa: S608 - a number
+            f"where feature_id = {question.feature_id} and feature_value is not null group by customer_id",
+            categories=True,
+        )
+        labels = _labels(answers["value"])
+        if labels is None:
             continue
-        found.append((str(name), customers.map(values)))
-    return found
+        place = customers.get_indexer(answers["customer_id"])
+        codes = np.full(len(customers), -1, answers["value"].cat.codes.dtype)
+        codes[place[place >= 0]] = answers["value"].cat.codes[place >= 0]
+        of_customers = pd.Series(pd.Categorical.from_codes(codes, answers["value"].cat.categories))
+        yield str(question.name), _relabelled(of_customers, labels)
+
+
+def _labels(answers: pd.Series) -> list[str | None] | None:
+    """Return what each different answer is told as; None if they are free words, which may name somebody."""
+    different = answers.cat.categories
+    numbers = pd.to_numeric(pd.Series(different.astype("str")), errors="coerce").to_numpy(float)
+    given = pd.Series(numbers[answers.cat.codes])
+    if given.notna().mean() >= 0.9 and given.nunique() > _MOST_VALUES:
+        thirds = np.searchsorted(given.quantile([1 / 3, 2 / 3]).to_numpy(), numbers)
+        return [None if np.isnan(n) else _LEVELS[third] for n, third in zip(numbers, thirds, strict=True)]
+    if set(different) <= {"true", "false"}:
+        return [{"true": marked("Yes"), "false": marked("No")}[answer] for answer in different]
+    return [*different] if len(different) <= 4 * _MOST_VALUES else None
 
 
 def _coded(name: str, values: pd.Series) -> tuple[Item, np.ndarray]:
     """Number the categories; rare ones are taken together."""
     counts = values.value_counts()
+    counts = counts[counts > 0]
     kept = counts[counts >= _RARE * counts.sum()].index[: _MOST_VALUES - 1]
     known = sorted(map(str, kept))
     order = [level for level in _LEVELS if level in known]
     known = order if len(order) == len(known) else known
-    text = values.where(values.isna() | values.isin(kept), _OTHER)
-    if (text == _OTHER).any() and _OTHER not in known:
+    if len(kept) < len(counts) and _OTHER not in known:
         known.append(_OTHER)
     number = {value: position for position, value in enumerate(known)}
-    return Item(name, tuple(known)), text.map(number).fillna(UNKNOWN).to_numpy(np.int64)
+    rest = number.get(_OTHER, UNKNOWN)
+    of_category = [number[value] if value in kept else rest for value in values.cat.categories]
+    return Item(name, tuple(known)), np.array([*of_category, UNKNOWN], np.int8)[values.cat.codes]
 
 
 def _by_size(assigned: np.ndarray, classes: int) -> np.ndarray:
@@ -386,8 +418,10 @@ def _profile_output(profile: pd.DataFrame) -> Output:
 
 
 def _project_output(described: Described, segments: np.ndarray) -> Output:
-    leads = described.leads.assign(segment=[*map(_letter, segments)])
-    counted = leads.groupby(["project_id", "project", "segment"], sort=True).size().rename("customers").reset_index()
+    grouped = described.leads.assign(segment=segments).groupby(["project_id", "project", "segment"], observed=True)
+    counted = grouped.size().rename("customers").reset_index()
+    counted["segment"] = [*map(_letter, counted["segment"])]
+    counted["project"] = counted["project"].astype("str")
     total = counted.groupby("project_id")["customers"].transform("sum")
     frame = counted.assign(share=counted["customers"] / total)
     return Output(

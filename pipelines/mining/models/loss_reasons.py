@@ -94,12 +94,18 @@ _NONE = marked(
 
 
 def losses_of(marts: Marts) -> pd.DataFrame:
-    """Return the losses of the last months: lost_at, project, source, stage, quarter, month, reason (None if none)."""
-    frame = marts.query(f"""
+    """Return the losses of the last months: project, source, stage, quarter, month, reason (none if not noted).
+
+    In order of time; texts are categories, for there may be millions.
+    """
+    frame = marts.query(
+        f"""
         select
-            lost.lead_id, lost.lost_at, project.project_name as project, lost.project_id,
-            source.source_name as source, reason.reason_name as reason_name,
-            reason.competitor_project_id is not null as is_competitor,
+            lost.lead_id, lost.project_id, coalesce(project.project_name, '{_NOT_KNOWN}') as project,
+            coalesce(source.source_name, '{_NOT_KNOWN}') as source,
+            strftime(lost.lost_at, '%Y-%m') as month,
+            format('{{}}-Q{{}}', year(lost.lost_at), quarter(lost.lost_at)) as quarter,
+            case when reason.competitor_project_id is not null then '{COMPETITOR}' else reason.reason_name end as reason,
             case when lead.has_contract then 4 when lead.has_booked then 3 when lead.has_small_booked then 2
                 when lead.has_visited then 1 else 0 end as reached
         from fct_lost_lead as lost
@@ -109,13 +115,10 @@ def losses_of(marts: Marts) -> pd.DataFrame:
         left join dim_reason as reason on lost.reason_id = reason.reason_id
         where lost.lost_at > timestamp '{marts.as_of:%Y-%m-%d %H:%M:%S}' - interval {MONTHS} month
         order by lost.lost_at, lost.lead_id
-    """)  # noqa: S608 - a moment and a number of our own
-    frame["stage"] = np.asarray(STAGES, object)[frame["reached"].to_numpy(int)]
-    frame["month"] = frame["lost_at"].dt.strftime("%Y-%m")
-    frame["quarter"] = frame["lost_at"].dt.year.astype(str) + "-Q" + frame["lost_at"].dt.quarter.astype(str)
-    frame["reason"] = frame["reason_name"].where(~frame["is_competitor"].fillna(value=False).astype(bool), COMPETITOR)
-    for column in ("project", "source"):
-        frame[column] = frame[column].fillna(_NOT_KNOWN)
+        """,  # noqa: S608 - names, a moment and a number of our own
+        categories=True,
+    )
+    frame["stage"] = pd.Categorical.from_codes(frame.pop("reached"), list(STAGES))
     return frame
 
 
@@ -254,9 +257,9 @@ def _excess(found: pd.DataFrame) -> Output:
 
 def _trends(known: pd.DataFrame) -> tuple[Output, Output]:
     main = known["reason"].value_counts().index[:_MAIN].tolist()
-    months = sorted(known["month"].unique())
-    totals = known["month"].value_counts().reindex(months)
-    counted = pd.crosstab(known["month"], known["reason"]).reindex(index=months, columns=main, fill_value=0)
+    counted = known.groupby(["month", "reason"], observed=True).size().unstack(fill_value=0).sort_index()
+    months, totals = counted.index.astype("str").tolist(), counted.sum(axis=1)
+    counted = counted.set_axis(months).reindex(columns=main, fill_value=0)
     place = np.arange(len(months), dtype=float)
     half = len(months) // 2
     lines, rows = [], []
@@ -306,8 +309,9 @@ _NO_TREND, _GROWS, _SHRINKS = (
 
 def _missing(losses: pd.DataFrame) -> Output:
     is_without = losses.assign(is_without=losses["reason"].isna())
-    groups = is_without.groupby(["project_id", "project"])
+    groups = is_without.groupby(["project_id", "project"], observed=True)
     frame = groups.agg(losses=("lead_id", "size"), without=("is_without", "sum")).reset_index()
+    frame["project"] = frame["project"].astype("str")
     frame["share"] = frame["without"] / frame["losses"]
     frame["low"], frame["high"] = wilson(frame["without"], frame["losses"])
     return Output(
