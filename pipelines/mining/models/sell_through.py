@@ -18,6 +18,7 @@ from loupan.statistics.sell_through import (
     best_setting,
     bounds,
     expected,
+    expected_sales,
     history,
     pace_at,
     sold_distribution,
@@ -196,7 +197,7 @@ def _some(pace: Pace, some: np.ndarray) -> Pace:
 
 def _curves(pace: Pace, stock: np.ndarray, factor: float) -> Floats:
     """Return the units expected to be left after each month (cells × months)."""
-    sold = [expected(sold_distribution(pace, stock, month, factor)) for month in range(1, AHEAD + 1)]
+    sold = [expected_sales(pace, stock, month, factor) for month in range(1, AHEAD + 1)]
     return stock[:, None] - np.stack(sold, axis=1)
 
 
