@@ -118,6 +118,11 @@ class Settings(BaseSettings):
         None, description="Folder of the company's own models; models in data_dir where it is not set."
     )
     model_seconds: int = Field(120, ge=1, le=24 * 3600, description="How long one model may run before it is stopped.")
+    model_megabytes: int = Field(
+        3072,
+        ge=512,
+        description="Megabytes of memory for the models that run at the same time; one beyond it is stopped.",
+    )
     without_models: str = Field("", description="Models that do not run, with commas; * for all.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="What is logged: this and all that is worse."
@@ -245,8 +250,12 @@ class Settings(BaseSettings):
     @property
     def refresh_memory(self) -> str:
         """Memory for a refresh's tables, as DuckDB reads it; on a small machine less than what was asked for."""
-        half = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
-        return f"{min(self.refresh_megabytes, half >> 20)}MiB"
+        return f"{_at_most_half(self.refresh_megabytes)}MiB"
+
+    @property
+    def model_memory(self) -> int:
+        """Megabytes for the models that run at the same time; on a small machine less than what was asked for."""
+        return _at_most_half(self.model_megabytes)
 
     @property
     def warehouse_path(self) -> Path:
@@ -302,6 +311,12 @@ class Settings(BaseSettings):
     def dbt_docs_dir(self) -> Path:
         """Folder of dbt's documentation pages."""
         return self.data_dir / "dbt_docs"
+
+
+def _at_most_half(megabytes: int) -> int:
+    """Return megabytes, half of those of the machine at most."""
+    half = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
+    return min(megabytes, half >> 20)
 
 
 def _env_file_text() -> str:

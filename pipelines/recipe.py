@@ -11,7 +11,9 @@ from loupan.project import fingerprint
 from loupan.settings import Settings
 
 # The settings that decide on what is published.
-_DECIDING = ("time_zone", "currency", "quarantine_threshold", "engine", "model_seconds", "without_models")
+_DECIDING = (
+    "time_zone", "currency", "quarantine_threshold", "engine", "model_seconds", "model_megabytes", "without_models",
+)  # fmt: skip
 
 
 def of_models(settings: Settings) -> str:

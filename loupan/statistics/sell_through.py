@@ -22,7 +22,7 @@ MONTH_DAYS = 365.25 / 12
 # Values of a pace that stand for its distribution; fewer will do to compare settings.
 _VALUES, _FEW_VALUES = 40, 16
 _AT_ONCE = 500
-MOST_ASKED = 1_000
+MOST_ASKED = 2_000
 """How many types of unit decide which setting foretells best; more choose the same one of 32 more slowly."""
 _MEMORIES, _STRENGTHS, _SHOCKS = (6.0, 18.0), (4.0, 32.0), (np.inf, 40.0, 15.0, 6.0)
 # How many sales the company's pace is worth beside a project's own.

@@ -3,18 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 import logging
 import os
 import shutil
-import signal
-import subprocess
-import sys
 import tempfile
-import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
-from dataclasses import asdict
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -26,15 +19,11 @@ from loupan.settings import Settings
 from loupan.snapshot import current
 from pipelines.mining import kept_results
 from pipelines.mining.catalogue import ModelFile, UnusableModel
-from pipelines.mining.worker import Job
+from pipelines.mining.pool import Bounds, run_in_workers
+from pipelines.mining.worker import Job, Model
 
 LOG = logging.getLogger(__name__)
 _FOLDER = ".models-"
-_POLL_SECONDS = 0.02
-# Importing pandas and DuckDB is no work of the first model's.
-_START_SECONDS = 60
-# Threads that wait for each other on a busy machine cost more than they bring, and sums would hang on their number.
-_ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
 def run_models(
@@ -155,7 +144,8 @@ def _run(
         as_of_on=as_of_on.isoformat(),
         refresh=os.getpid(),
     )
-    runs |= _work(job, settings.model_seconds, folder / "job.json", progress)
+    if usable:
+        runs |= run_in_workers(job, Bounds(settings.model_seconds, settings.model_memory), folder, progress)
     return [runs[model.name] for model in models], out
 
 
@@ -176,9 +166,7 @@ def _wanted(models: Sequence[ModelFile]) -> set[str]:
     return wanted
 
 
-def _readable(
-    models: Sequence[ModelFile], there: set[str]
-) -> tuple[list[tuple[str, str, bool, list[str]]], dict[str, ModelRun]]:
+def _readable(models: Sequence[ModelFile], there: set[str]) -> tuple[list[Model], dict[str, ModelRun]]:
     """Return what the worker can be given, and the failures of the files that it cannot."""
     usable, failed = [], {}
     for model in models:
@@ -191,74 +179,8 @@ def _readable(
         except UnusableModel as error:
             failed[model.name] = ModelRun.failure(model.name, model.is_own, str(error))
         else:
-            usable.append((model.name, str(model.path), model.is_own, list(reads)))
+            usable.append(Model(model.name, str(model.path), model.is_own, list(reads)))
     return usable, failed
-
-
-def _work(job: Job, most_seconds: int, job_path: Path, progress: Callable[[str], None]) -> dict[str, ModelRun]:
-    """Let workers run the models; a model whose worker dies or takes too long has failed, and a new worker goes on."""
-    runs: dict[str, ModelRun] = {}
-    left = list(job.models)
-    while left:
-        job_path.write_text(json.dumps({**asdict(job), "models": left}), encoding="utf-8")
-        # The same packages as here, wherever they were found.
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), **_ONE_THREAD}
-        worker = subprocess.Popen(  # noqa: S603 - our own module
-            [sys.executable, "-m", "pipelines.mining.worker", str(job_path)],
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            # With all that a model may start.
-            start_new_session=True,
-        )
-        try:
-            ended = _watch(worker, Path(job.out), left, most_seconds, progress)
-        finally:
-            with suppress(ProcessLookupError):
-                os.killpg(worker.pid, signal.SIGKILL)
-            worker.wait()
-        runs |= ended
-        left = [model for model in left if model[0] not in runs]
-    return runs
-
-
-def _watch(
-    worker: subprocess.Popen[bytes],
-    out: Path,
-    left: Sequence[tuple[str, str, bool, list[str]]],
-    most_seconds: int,
-    progress: Callable[[str], None],
-) -> dict[str, ModelRun]:
-    """Wait for the models one by one; end with the first that hangs or that took the worker down."""
-    runs: dict[str, ModelRun] = {}
-    began, room = time.monotonic(), most_seconds + _START_SECONDS
-    for name, _, is_own, _ in left:
-        told = out / f"{name}.json"
-        while not told.exists():
-            # Looked at before the file: a worker that ends in between has written it.
-            code = worker.poll()
-            if told.exists():
-                break
-            seconds = time.monotonic() - began
-            if code is not None:
-                runs[name] = ModelRun.failure(
-                    name, is_own, f"its process ended (code {code}), perhaps for want of memory", seconds
-                )
-            elif seconds > room:
-                runs[name] = ModelRun.failure(
-                    name,
-                    is_own,
-                    f"it took more than {most_seconds} seconds (LOUPAN_MODEL_SECONDS) and was stopped",
-                    seconds,
-                )
-            if name in runs:
-                progress(name)
-                return runs
-            time.sleep(_POLL_SECONDS)
-        runs[name] = ModelRun.of_row(tuple(json.loads(told.read_text(encoding="utf-8"))))
-        progress(name)
-        began, room = time.monotonic(), most_seconds
-    return runs
 
 
 def _store(warehouse: duckdb.DuckDBPyConnection, runs: Sequence[ModelRun], out: Path) -> list[ModelRun]:

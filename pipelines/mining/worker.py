@@ -1,12 +1,15 @@
 """Run models in a process of their own: ``python -m pipelines.mining.worker JOB``.
 
 A model may hang, eat the memory or take the interpreter down with it; a refresh must survive that. The job is a JSON
-file; each model's run is written to ``<out>/<model>.json`` when it ends, its tables to ``<out>/<model>/``.
+file; the names of the models to be run come one by one, a line each, from the standard input. Each model's run is
+written to ``<out>/<model>.json`` when it ends, its tables to ``<out>/<model>/``.
 """
 
 from __future__ import annotations
 
+import ctypes
 import datetime as dt
+import gc
 import hashlib
 import importlib.metadata
 import importlib.util
@@ -16,6 +19,8 @@ import os
 import sys
 import time
 import traceback
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
@@ -33,35 +38,60 @@ LOG = logging.getLogger(__name__)
 _MOST_OF_MESSAGE = 2_000
 # DuckDB takes this part of a model's memory at most, and puts on the disk what needs more; data frames need the rest.
 _DUCKDB_PART = 3
+OUT_OF_MEMORY = "There was not enough memory for it"
+"""With this begins the message of a model that told so itself."""
 # What is remembered was made by these; another version may read it as something else.
 _MADE_BY = ("loupan", "numpy", "pandas", "scikit-learn", "statsmodels")
 
 
 @dataclass(frozen=True)
-class Job:
-    """What the worker is to do.
+class Model:
+    """A model that can be run.
 
     Attributes:
-        models: name, file, whether it is the company's own, and the marts it reads, in the order of running.
+        name: of its file, without the ending.
+        path: of its file.
+        is_own: whether it is the company's own.
+        reads: the marts it reads.
+    """
+
+    name: str
+    path: str
+    is_own: bool
+    reads: list[str]
+
+
+@dataclass(frozen=True)
+class Job:
+    """What workers are to do.
+
+    Attributes:
+        models: in order.
         marts: folder of the marts.
         out: folder of the results.
         memory: folder where models keep what they have learnt.
         as_of: the moment of the data (ISO 8601, UTC).
         as_of_on: the last day they speak of (ISO 8601).
         refresh: process that waits for the results; without it nobody does.
-        megabytes: most memory that the worker may take with all that it starts.
+        megabytes: most memory that a worker may take with all that it starts.
         threads: that DuckDB answers a model's questions with.
     """
 
-    models: list[tuple[str, str, bool, list[str]]]
+    models: list[Model]
     marts: str
     out: str
     memory: str
     as_of: str
     as_of_on: str
     refresh: int
-    megabytes: int
-    threads: int
+    megabytes: int = 0
+    threads: int = 1
+
+    @classmethod
+    def read(cls, path: Path) -> Job:
+        """Read a job's file."""
+        told = json.loads(path.read_text(encoding="utf-8"))
+        return cls(**{**told, "models": [Model(**model) for model in told["models"]]})
 
 
 def run_model(job: Job, name: str, path: Path, is_own: bool, reads: list[str]) -> ModelRun:
@@ -79,7 +109,7 @@ def run_model(job: Job, name: str, path: Path, is_own: bool, reads: list[str]) -
             dt.datetime.fromisoformat(job.as_of),
             dt.date.fromisoformat(job.as_of_on),
             tuple(reads),
-            megabytes=job.megabytes // _DUCKDB_PART,
+            megabytes=job.megabytes // _DUCKDB_PART or None,
             threads=job.threads,
         )
         if hasattr(module, "train"):
@@ -104,7 +134,10 @@ def run_model(job: Job, name: str, path: Path, is_own: bool, reads: list[str]) -
         if isinstance(error, KeyboardInterrupt):
             raise
         LOG.exception("Model %s failed", name)
-        run = replace(run, message=_told(error, path)[:_MOST_OF_MESSAGE])
+        told = _told(error, path)
+        if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryException":
+            told = f"{OUT_OF_MEMORY} (LOUPAN_MODEL_MEGABYTES). {told}"
+        run = replace(run, message=told[:_MOST_OF_MESSAGE])
     return replace(run, seconds=round(time.monotonic() - began, 3))
 
 
@@ -166,17 +199,39 @@ def _write(result: Result, folder: Path) -> tuple[PublishedOutput, ...]:
     )
 
 
-def main(job_path: Path) -> None:
-    """Run the models of a job that have no result yet, one after the other."""
-    job = Job(**json.loads(job_path.read_text(encoding="utf-8")))
-    for name, path, is_own, reads in job.models:
+def _give_back() -> None:
+    """Return memory that a model has left to the system; the next one has its own bound."""
+    gc.collect()
+    # Only glibc keeps freed memory to itself, and only glibc has this.
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+def _die_first() -> None:
+    """Have the system, where its memory ends, end this process before those of others."""
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("800", encoding="ascii")
+
+
+def main(job_path: Path, names: Iterable[str]) -> None:
+    """Run models of a job, one after the other, as they are named."""
+    job = Job.read(job_path)
+    models = {model.name: model for model in job.models}
+    for name in names:
         # A refresh that was killed could not stop its worker.
         if os.getppid() != job.refresh:
             return
-        run = run_model(job, name, Path(path), is_own, reads)
+        model = models[name]
+        run = run_model(job, name, Path(model.path), model.is_own, model.reads)
         replace_text(Path(job.out) / f"{name}.json", json.dumps(run.as_row(), ensure_ascii=False))
+        _give_back()
 
 
 if __name__ == "__main__":
     logs.to_stream(get_settings(), program="model")
-    main(Path(sys.argv[1]))
+    _die_first()
+    # Kept from the models, which might read from it: to them the standard input is empty.
+    lines = os.fdopen(os.dup(sys.stdin.fileno()), encoding="utf-8")
+    with open(os.devnull, encoding="utf-8") as nothing:
+        os.dup2(nothing.fileno(), sys.stdin.fileno())
+    main(Path(sys.argv[1]), (line.rstrip("\n") for line in iter(lines.readline, "")))

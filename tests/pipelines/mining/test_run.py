@@ -15,7 +15,7 @@ from loupan.settings import Settings
 from loupan.snapshot import publish
 from pipelines.mining.catalogue import ModelFile, UnusableModel, model_files
 from pipelines.mining.run import run_models
-from pipelines.mining.worker import Job, main
+from pipelines.mining.worker import Job, Model, main
 
 HEAD = """
 from loupan.mining import Abstain, Card, Field, Marts, Output, Picture, Result
@@ -169,7 +169,7 @@ def test_what_a_model_starts_ends_with_it(settings: Settings) -> None:
 
 
 def test_a_model_that_hangs_is_stopped(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipelines.mining.run._START_SECONDS", 5)
+    monkeypatch.setattr("pipelines.mining.pool._START_SECONDS", 5)
     hung = HEAD + "import time\ndef run(marts): time.sleep(600)"
     runs = run_all(settings, hangs=hung, after=COUNT)
     assert runs["hangs"].message == "it took more than 5 seconds (LOUPAN_MODEL_SECONDS) and was stopped"
@@ -272,7 +272,7 @@ def test_every_model_of_ours_names_its_marts() -> None:
         assert model.reads(), model.name
 
 
-@pytest.mark.parametrize("broken", ["tempfile.TemporaryDirectory", "pipelines.mining.run.subprocess.Popen"])
+@pytest.mark.parametrize("broken", ["tempfile.TemporaryDirectory", "pipelines.mining.pool.subprocess.Popen"])
 def test_nothing_of_before_is_left_when_no_model_can_be_run(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, broken: str
 ) -> None:
@@ -290,10 +290,10 @@ def test_nothing_of_before_is_left_when_no_model_can_be_run(
 def test_a_worker_whose_refresh_was_killed_runs_no_more_models(settings: Settings, tmp_path: Path) -> None:
     file = settings.models_dir / "writes.py"
     file.write_text(HEAD + f"def run(marts): open({str(tmp_path / 'ran')!r}, 'w').close()", encoding="utf-8")
-    models, folder = [("writes", str(file), True, [])], str(tmp_path)
+    models, folder = [Model("writes", str(file), True, [])], str(tmp_path)
     job = Job(models, folder, folder, folder, "2026-06-30T16:00:00+00:00", "2026-06-30", refresh=-1)
     path = tmp_path / "job.json"
     for refresh, ran in ((-1, False), (os.getppid(), True)):
         path.write_text(json.dumps(asdict(replace(job, refresh=refresh))), encoding="utf-8")
-        main(path)
+        main(path, ["writes"])
         assert (tmp_path / "ran").exists() == ran
