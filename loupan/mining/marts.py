@@ -30,13 +30,14 @@ class Marts:
     """The marts of a refresh.
 
     Attributes:
-        folder: holds ``<mart>.parquet`` for each mart the models read.
+        folder: holds ``<mart>.parquet`` for each mart that a company's own model reads.
         as_of: the moment the data speak of (aware, UTC); nothing later is in them.
         as_of_on: the last day of the company's calendar they speak of.
         reads: the marts this model may read.
         megabytes: most memory that DuckDB takes to answer; what needs more is put on the disk. None for DuckDB's own
             limit, most of the machine's.
         threads: that DuckDB answers with; None for as many as the machine has cores.
+        database: DuckDB file of the marts that are not in the folder, in its schema ``marts``.
     """
 
     folder: Path
@@ -45,6 +46,7 @@ class Marts:
     reads: tuple[str, ...]
     megabytes: int | None = None
     threads: int | None = None
+    database: Path | None = None
 
     def frame(self, mart: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """Return a mart as a data frame.
@@ -127,7 +129,14 @@ class Marts:
         # DuckDB 2.0 gives wrong results for two different intervals on one column with this optimizer on.
         connection.execute("set disabled_optimizers = 'common_subexpressions'")
         connection.execute("set TimeZone = 'UTC'")
+        if self.database is not None:
+            path = str(self.database).replace("'", "''")
+            connection.execute(f"attach '{path}' as warehouse (read_only)")
         for mart in self.reads:
-            path = str(self.folder / f"{mart}.parquet").replace("'", "''")
-            connection.execute(f"create view \"{mart}\" as from read_parquet('{path}')")
+            copy = self.folder / f"{mart}.parquet"
+            if self.database is not None and not copy.exists():
+                source = f'warehouse.marts."{mart}"'
+            else:
+                source = "read_parquet('{}')".format(str(copy).replace("'", "''"))
+            connection.execute(f'create view "{mart}" as from {source}')
         return connection

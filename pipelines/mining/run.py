@@ -6,8 +6,12 @@ import datetime as dt
 import logging
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -24,6 +28,7 @@ from pipelines.mining.worker import Job, Model
 
 LOG = logging.getLogger(__name__)
 _FOLDER = ".models-"
+_ROWS = 100_000
 
 
 def run_models(
@@ -46,22 +51,32 @@ def run_models(
     Raises:
         duckdb.Error: if the warehouse cannot be written.
     """
-    with duckdb.connect(str(settings.warehouse_path)) as warehouse:
+    with _warehouse(settings) as warehouse:
         # Before all else that can fail: what is left here is published as this refresh's.
         as_of = _as_of(warehouse)
         kept = [] if anew else kept_results.kept(settings, warehouse, models, as_of)
         kept_results.clear(warehouse, kept)
-        try:
-            left = [model for model in models if model.name not in {run.name for run in kept}]
-            runs = {run.name: run for run in (*kept, *_run_and_store(settings, left, warehouse, as_of, progress))}
+    try:
+        left = [model for model in models if model.name not in {run.name for run in kept}]
+        runs = {run.name: run for run in (*kept, *_run_and_store(settings, left, as_of, progress))}
+        with _warehouse(settings) as warehouse:
             kept_results.note(settings, warehouse)
-            return [runs[model.name] for model in models]
-        except Exception as error:
-            # A fault of ours in running them must not keep the marts from being published either.
-            LOG.exception("The models could not be run")
+        return [runs[model.name] for model in models]
+    except Exception as error:
+        # A fault of ours in running them must not keep the marts from being published either.
+        LOG.exception("The models could not be run")
+        failed = [ModelRun.failure(m.name, m.is_own, f"it could not be run: {error}") for m in models]
+        with _warehouse(settings) as warehouse:
             kept_results.clear(warehouse)
-            failed = [ModelRun.failure(m.name, m.is_own, f"it could not be run: {error}") for m in models]
             return _store(warehouse, failed, Path())
+
+
+@contextmanager
+def _warehouse(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open the warehouse; while models run it is closed, so that they can read it, and what it held in memory is free."""
+    with duckdb.connect(str(settings.warehouse_path)) as warehouse:
+        warehouse.execute(f"set memory_limit = '{settings.refresh_memory}'")
+        yield warehouse
 
 
 def _as_of(warehouse: duckdb.DuckDBPyConnection) -> dt.datetime:
@@ -72,7 +87,6 @@ def _as_of(warehouse: duckdb.DuckDBPyConnection) -> dt.datetime:
 def _run_and_store(
     settings: Settings,
     models: Sequence[ModelFile],
-    warehouse: duckdb.DuckDBPyConnection,
     as_of: dt.datetime,
     progress: Callable[[str], None],
 ) -> list[ModelRun]:
@@ -81,8 +95,17 @@ def _run_and_store(
         shutil.rmtree(left, ignore_errors=True)
     with tempfile.TemporaryDirectory(prefix=_FOLDER, dir=settings.data_dir) as folder:
         as_of_on = kept_results.last_day(as_of, ZoneInfo(settings.time_zone))
-        runs, out = _run(settings, models, warehouse, "marts", as_of, as_of_on, Path(folder), progress)
-        return _store(warehouse, runs, out)
+        # A company's own models are given copies, as ever; ours read the file itself, unless somebody has it open.
+        is_free = any(not model.is_own for model in models) and _can_be_read(settings.warehouse_path)
+        marts = _marts_folder(Path(folder))
+        with _warehouse(settings) as warehouse:
+            there = _tables(warehouse, "marts")
+            for mart in sorted(_wanted([model for model in models if model.is_own or not is_free]) & there):
+                warehouse.execute(_copy(f'marts."{mart}"', marts, mart))
+        job = _job(settings, marts, as_of, as_of_on, settings.warehouse_path if is_free else None)
+        runs, out = _run(settings, models, there, job, progress)
+        with _warehouse(settings) as warehouse:
+            return _store(warehouse, runs, out)
 
 
 def try_model(settings: Settings, path: Path) -> tuple[ModelRun, dict[str, pd.DataFrame]]:
@@ -102,51 +125,66 @@ def try_model(settings: Settings, path: Path) -> tuple[ModelRun, dict[str, pd.Da
     as_of = dt.datetime.fromisoformat(str(published.report["as_of"]))
     as_of_on = kept_results.last_day(as_of, ZoneInfo(published.report.get("time_zone", settings.time_zone)))
     model = ModelFile(path.stem, path, True)
-    with (
-        tempfile.TemporaryDirectory(prefix="loupan-model-") as folder,
-        published.connect() as marts,
-        duckdb.connect(":memory:") as copies,
-    ):
-        # What is published is opened without access to other files: its tables come over as Arrow.
-        for mart in sorted(_wanted([model]) & _tables(marts, "main")):
-            copies.register("rows", marts.table(f'"{mart}"').to_arrow_table())
-            copies.execute(f'create table "{mart}" as from rows')
-        runs, out = _run(settings, [model], copies, "main", as_of, as_of_on, Path(folder), lambda name: None)
+    with tempfile.TemporaryDirectory(prefix="loupan-model-") as folder:
+        marts = _marts_folder(Path(folder))
+        with published.connect() as connection, duckdb.connect(":memory:") as writer:
+            there = _tables(connection, "main")
+            for mart in sorted(_wanted([model]) & there):
+                # What is published is opened without access to other files: its rows come over as Arrow, some at a time.
+                writer.register("rows", connection.table(f'"{mart}"').to_arrow_reader(_ROWS))
+                writer.execute(_copy("rows", marts, mart))
+        runs, out = _run(settings, [model], there, _job(settings, marts, as_of, as_of_on), lambda name: None)
         run = runs[0]
         return run, {o.name: pd.read_parquet(out / run.name / f"{o.name}.parquet") for o in run.outputs}
 
 
-def _run(
-    settings: Settings,
-    models: Sequence[ModelFile],
-    warehouse: duckdb.DuckDBPyConnection,
-    schema: str,
-    as_of: dt.datetime,
-    as_of_on: dt.date,
-    folder: Path,
-    progress: Callable[[str], None],
-) -> tuple[list[ModelRun], Path]:
-    """Run models on the marts in a schema; return what became of each, and the folder of their tables."""
-    marts, out = folder / "marts", folder / "out"
+def _marts_folder(folder: Path) -> Path:
+    marts = folder / "marts"
     marts.mkdir()
+    return marts
+
+
+def _copy(relation: str, marts: Path, mart: str) -> str:
+    """Return the statement that copies a mart as Parquet."""
+    path = str(marts / f"{mart}.parquet").replace("'", "''")
+    return f"copy (from {relation}) to '{path}' (format parquet, compression snappy)"
+
+
+def _job(settings: Settings, marts: Path, as_of: dt.datetime, as_of_on: dt.date, database: Path | None = None) -> Job:
+    """Return a job of no models yet, its results beside the marts."""
+    out = marts.with_name("out")
     out.mkdir()
-    there = _tables(warehouse, schema)
-    for mart in sorted(_wanted(models) & there):
-        path = str(marts / f"{mart}.parquet").replace("'", "''")
-        warehouse.execute(f"copy (from {schema}.\"{mart}\") to '{path}' (format parquet, compression snappy)")
-    usable, runs = _readable(models, there)
-    job = Job(
-        models=usable,
+    return Job(
+        models=[],
         marts=str(marts),
+        database="" if database is None else str(database),
         out=str(out),
         memory=str(settings.model_memory_dir),
         as_of=as_of.isoformat(),
         as_of_on=as_of_on.isoformat(),
         refresh=os.getpid(),
     )
+
+
+def _run(
+    settings: Settings, models: Sequence[ModelFile], there: set[str], job: Job, progress: Callable[[str], None]
+) -> tuple[list[ModelRun], Path]:
+    """Run models on the marts that are there; return what became of each, and the folder of their tables."""
+    usable, runs = _readable(models, there)
     if usable:
-        runs |= run_in_workers(job, Bounds(settings.model_seconds, settings.model_memory), folder, progress)
-    return [runs[model.name] for model in models], out
+        bounds = Bounds(settings.model_seconds, settings.model_memory)
+        runs |= run_in_workers(replace(job, models=usable), bounds, Path(job.marts).parent, progress)
+    return [runs[model.name] for model in models], Path(job.out)
+
+
+def _can_be_read(database: Path) -> bool:
+    """Say whether another process can read a database: not while this one, or any other, has it open for writing."""
+    question = "import duckdb, sys; duckdb.connect(sys.argv[1], read_only=True)"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    asked = subprocess.run(  # noqa: S603 - our own text
+        [sys.executable, "-c", question, str(database)], env=environment, capture_output=True, check=False
+    )
+    return asked.returncode == 0
 
 
 def _tables(connection: duckdb.DuckDBPyConnection, schema: str) -> set[str]:

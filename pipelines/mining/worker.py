@@ -67,7 +67,8 @@ class Job:
 
     Attributes:
         models: in order.
-        marts: folder of the marts.
+        marts: folder of the marts that were copied.
+        database: file of the others, in its schema ``marts``; none if all were copied.
         out: folder of the results.
         memory: folder where models keep what they have learnt.
         as_of: the moment of the data (ISO 8601, UTC).
@@ -86,6 +87,7 @@ class Job:
     refresh: int
     megabytes: int = 0
     threads: int = 1
+    database: str = ""
 
     @classmethod
     def read(cls, path: Path) -> Job:
@@ -111,6 +113,7 @@ def run_model(job: Job, name: str, path: Path, is_own: bool, reads: list[str]) -
             tuple(reads),
             megabytes=job.megabytes // _DUCKDB_PART or None,
             threads=job.threads,
+            database=Path(job.database) if job.database else None,
         )
         if hasattr(module, "train"):
             fitted, trained_as_of = _remembered(module, path, marts, Path(job.memory) / name)

@@ -3,6 +3,7 @@
 import json
 import os
 import time
+from contextlib import nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -297,3 +298,23 @@ def test_a_worker_whose_refresh_was_killed_runs_no_more_models(settings: Setting
         path.write_text(json.dumps(asdict(replace(job, refresh=refresh))), encoding="utf-8")
         main(path, ["writes"])
         assert (tmp_path / "ran").exists() == ran
+
+
+FROM_FILE = TABLE + (
+    "def run(marts):\n"
+    "    copies = [path.name for path in marts.folder.glob('*.parquet')]\n"
+    "    leads = marts.query('select count(*) as leads from fct_lead').assign(copies=' '.join(copies))\n"
+    "    return Result([Output('a', 'A', leads)])\n"
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("is_own", "is_open", "copies"), [(True, False, 1), (False, False, 0), (False, True, 1)])
+def test_only_own_models_are_given_copies_unless_somebody_has_the_warehouse_open(
+    settings: Settings, is_own: bool, is_open: bool, copies: int
+) -> None:
+    path = settings.models_dir / "reads.py"
+    path.write_text(FROM_FILE, encoding="utf-8")
+    with duckdb.connect(str(settings.warehouse_path)) if is_open else nullcontext():
+        (run,) = run_models(settings, [ModelFile("reads", path, is_own)], lambda name: None)
+        assert run.status == OK, run.message
+    assert stored(settings, "from mining.model__reads__a") == [(3, "fct_lead.parquet" if copies else "")]
