@@ -61,7 +61,7 @@ def allocated(dues: pd.DataFrame, payments: pd.DataFrame) -> pd.DataFrame:
 
 
 def _running(amounts: Floats, chain: Months) -> Floats:
-    return pd.Series(amounts).groupby(chain).cumsum().to_numpy(float)
+    return np.asarray(pd.Series(amounts).groupby(chain).cumsum(), float)
 
 
 def _first_reaching(chain: Months, ends: Floats, of_chain: Months, end: Floats) -> Months:

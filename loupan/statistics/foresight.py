@@ -63,7 +63,8 @@ def compared(model: ArrayLike, baseline: ArrayLike, seed: int = 1) -> Compared:
         means, differences = weights @ own, weights @ (own - other)
     else:
         group = np.arange(len(own)) % _GROUPS
-        sums = np.column_stack([np.bincount(group, values) for values in (own, own - other, np.ones(len(own)))])
+        figures = (own, own - other, np.ones(len(own)))
+        sums = np.column_stack([np.bincount(group, values).astype(float) for values in figures])
         drawn = resampled_sums(sums, _DRAWS, seed)
         means, differences = drawn[:, 0] / drawn[:, 2], drawn[:, 1] / drawn[:, 2]
     low, high = np.quantile(means, (0.025, 0.975))

@@ -1,7 +1,7 @@
 """Let workers run models, two at a time, each within its time and its memory.
 
-Models are strangers to each other: what one does must not cost another its result, nor the machine its memory. While two
-run, each may take half of the memory; one that needs more is stopped, and runs once more by itself with all of it.
+Models are strangers to each other: what one does must not cost another its result, nor the machine its memory. While
+two run, each may take half of the memory; one that needs more is stopped, and runs once more by itself with all of it.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import IO
 
 import psutil
 
@@ -110,6 +111,7 @@ class _Worker:
 
     Attributes:
         process: leader of a session, with all that a model may start.
+        names: where it is told which model to run.
         room: seconds that the model it runs may take.
         model: that one; None while it waits.
         began: when it began with it.
@@ -117,6 +119,7 @@ class _Worker:
     """
 
     process: subprocess.Popen[str]
+    names: IO[str]
     room: float
     model: Model | None = None
     began: float = 0.0
@@ -135,16 +138,17 @@ class _Worker:
             start_new_session=True,
             text=True,
         )
-        return cls(process, bounds.seconds + _START_SECONDS)
+        if process.stdin is None:
+            raise ValueError("a worker without a pipe cannot be told what to do")
+        return cls(process, process.stdin, bounds.seconds + _START_SECONDS)
 
     def give(self, model: Model) -> None:
         """Have it run a model."""
         self.model, self.began = model, time.monotonic()
-        assert self.process.stdin is not None
         # One that is dead already is noticed at the next look.
         with suppress(BrokenPipeError):
-            self.process.stdin.write(f"{model.name}\n")
-            self.process.stdin.flush()
+            self.names.write(f"{model.name}\n")
+            self.names.flush()
 
     def look(self, out: Path, bounds: Bounds) -> _Outcome | None:
         """Return what became of its model if that has ended; one that took too much is lost with its worker."""
@@ -171,9 +175,10 @@ class _Worker:
         return None
 
     def _lose(self, message: str, wants_memory: bool = False) -> _Outcome:
-        assert self.model is not None
-        run = ModelRun.failure(self.model.name, self.model.is_own, message, time.monotonic() - self.began)
-        self.model, self.is_lost = None, True
+        model, self.model, self.is_lost = self.model, None, True
+        if model is None:
+            raise ValueError("a worker that runs no model loses none")
+        run = ModelRun.failure(model.name, model.is_own, message, time.monotonic() - self.began)
         return _Outcome(run, wants_memory)
 
     def _megabytes(self, most: int) -> int:
@@ -197,9 +202,8 @@ class _Worker:
         with suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
-        if self.process.stdin is not None:
-            with suppress(BrokenPipeError):
-                self.process.stdin.close()
+        with suppress(BrokenPipeError):
+            self.names.close()
 
 
 def _session(pid: int) -> int:

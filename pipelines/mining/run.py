@@ -73,7 +73,7 @@ def run_models(
 
 @contextmanager
 def _warehouse(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open the warehouse; while models run it is closed, so that they can read it, and what it held in memory is free."""
+    """Open the warehouse; while models run it is closed, so that they can read it and its memory is free."""
     with duckdb.connect(str(settings.warehouse_path)) as warehouse:
         warehouse.execute(f"set memory_limit = '{settings.refresh_memory}'")
         yield warehouse
@@ -130,7 +130,7 @@ def try_model(settings: Settings, path: Path) -> tuple[ModelRun, dict[str, pd.Da
         with published.connect() as connection, duckdb.connect(":memory:") as writer:
             there = _tables(connection, "main")
             for mart in sorted(_wanted([model]) & there):
-                # What is published is opened without access to other files: its rows come over as Arrow, some at a time.
+                # What is published is opened without access to other files: its rows come as Arrow, some at a time.
                 writer.register("rows", connection.table(f'"{mart}"').to_arrow_reader(_ROWS))
                 writer.execute(_copy("rows", marts, mart))
         runs, out = _run(settings, [model], there, _job(settings, marts, as_of, as_of_on), lambda name: None)

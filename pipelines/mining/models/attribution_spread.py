@@ -53,14 +53,14 @@ with touch as (
     window path as (partition by channel_path_id order by touch_number)
 )
 select fold, source_id, next_id, is_first, is_last, is_sold, count(*) as n from touch group by all order by all
-"""
+"""  # noqa: S608 - a number of our own
 _CONTRACTS = f"""
 with sold as (
     select any_value(resampling_group) % {_FOLDS} as fold, list_sort(list(distinct coalesce(source_id, -1))) as met
     from fct_channel_path where is_sold group by channel_path_id
 )
 select fold, met, count(*) as n from sold group by all order by all
-"""
+"""  # noqa: S608 - a number of our own
 
 
 def run(marts: Marts) -> Result:
@@ -138,6 +138,6 @@ def _counted(steps: pd.DataFrame, contracts: pd.DataFrame, places: dict[int, int
     met, by_fold = np.zeros((len(sets), channels)), np.zeros((_FOLDS, len(sets)))
     for ids, row in sets.items():
         met[row, [places[source] for source in ids]] = 1.0
-    rows = [sets[tuple(ids)] for ids in contracts["met"]]
+    rows = np.array([sets[tuple(ids)] for ids in contracts["met"]], np.int64)
     np.add.at(by_fold, (contracts["fold"].to_numpy(np.int64), rows), contracts["n"].to_numpy(float))
     return Counted(counts, met, by_fold)

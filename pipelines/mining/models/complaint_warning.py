@@ -76,11 +76,11 @@ _BANDS = {"sales": (0, 1, 2, 4, 7), "property": (0, 1, 3, 6, 12)}
 _ORIGINS = (3, 6, 9, 12)
 _LEAST_FORECASTS = 8
 
-# The age at which the band of an age begins, which is all that counts of it.
-_BAND = "case when {is_owner} then " + " else ".join(
-    "case " + " ".join(f"when {{age}} >= {edge} then {edge}" for edge in reversed(_BANDS[phase])) + " else 0 end"
-    for phase in ("property", "sales")
-) + " end"  # fmt: skip
+
+def _band(phase: str) -> str:
+    """Return, in SQL, the age at which the band of an age begins: all that counts of it."""
+    return "case " + " ".join(f"when age >= {edge} then {edge}" for edge in reversed(_BANDS[phase])) + " else 0 end"
+
 
 _MONTHS = """
 with start as (
@@ -107,9 +107,9 @@ _EXPOSURE = (
     _MONTHS
     + f"""
 select project_id, case when is_owner then 'property' else 'sales' end as phase, month_on,
-    {_BAND.format(is_owner="is_owner", age="age")} as age, count(*) as months
+    case when is_owner then {_band("property")} else {_band("sales")} end as age, count(*) as months
 from joined group by all order by all
-"""
+"""  # noqa: S608 - numbers of our own
 )
 _AGES = (
     _MONTHS

@@ -149,8 +149,9 @@ def _refusal(tried: list[Candidate], customers: int) -> Abstain:
 
 
 def _described(marts: Marts) -> Described:
+    today = f"date '{marts.as_of_on:%Y-%m-%d}'"
     leads = marts.query(
-        """
+        f"""
         with deal as (
             select lead_id, sum(contract_amount_restated) as amount from fct_deal_chain where is_live group by lead_id
         ),
@@ -167,9 +168,9 @@ def _described(marts: Marts) -> Described:
         left join dim_project as project on lead.project_id = project.project_id
         left join dim_source as source on lead.source_id = source.source_id
         left join deal on lead.lead_id = deal.lead_id
-        where lead.opened_on <= date '{today}' - {early} and lead.opened_on > date '{today}' - interval 3 year
+        where lead.opened_on <= {today} - {_EARLY_DAYS} and lead.opened_on > {today} - interval 3 year
         order by lead.opened_on, lead.lead_id
-        """.format(today=f"{marts.as_of_on:%Y-%m-%d}", early=_EARLY_DAYS),
+        """,  # noqa: S608 - a day and a number of our own
         categories=True,
     )
     as_of = pd.Timestamp(marts.as_of_on)
@@ -209,12 +210,8 @@ def _columns(marts: Marts, leads: pd.DataFrame) -> Iterator[tuple[str, pd.Series
 def _relabelled(values: pd.Series, labels: Iterable[str | None]) -> pd.Series:
     """Return categories under other names, of which several may be the same, or missing."""
     numbers, names = pd.factorize(np.array([*labels], dtype=object))
-    return pd.Series(pd.Categorical.from_codes(np.append(numbers, -1)[values.cat.codes], names))
-
-
-def _market(code: str) -> str:
-    """Return what a market type is called in English, which the page translates."""
-    return value_label(translator("en"), "market_type", code)
+    codes: np.ndarray = np.append(numbers, -1)[values.cat.codes]
+    return pd.Series(pd.Categorical.from_codes(codes, pd.Index(names, dtype="str")))
 
 
 def _answers(marts: Marts, customers: pd.Index) -> Iterator[tuple[str, pd.Series]]:
@@ -233,8 +230,8 @@ def _answers(marts: Marts, customers: pd.Index) -> Iterator[tuple[str, pd.Series
         labels = _labels(answers["value"])
         if labels is None:
             continue
-        place = customers.get_indexer(answers["customer_id"])
-        codes = np.full(len(customers), -1, answers["value"].cat.codes.dtype)
+        place = customers.get_indexer(pd.Index(answers["customer_id"]))
+        codes = np.full(len(customers), -1, np.int32)
         codes[place[place >= 0]] = answers["value"].cat.codes[place >= 0]
         of_customers = pd.Series(pd.Categorical.from_codes(codes, answers["value"].cat.categories))
         yield str(question.name), _relabelled(of_customers, labels)

@@ -66,7 +66,8 @@ CARD = Card(
     data=marked(
         "All leads that were open at 24 past moments, 30 days apart, each as it stood then, and whether it signed "
         "within "
-        "60 days after. The last six moments are kept for the test."
+        "60 days after. The last six moments are kept for the test. Of more than 100,000 leads it learns from, and is "
+        "tested on, about 100,000, drawn by their number and always the same; all open ones are scored."
     ),
     features=(
         Feature(marked("Source, project, intention, customer class"), _RECORDED),
@@ -285,7 +286,8 @@ def _levels(leads: pd.DataFrame) -> dict[str, tuple[str, ...]]:
 
 def _codes(values: pd.Series, levels: Sequence[str]) -> NDArray[np.int64]:
     """Return the place of each value among the levels; −1 where it is none of them."""
-    return np.asarray(pd.Index(levels, dtype="str").get_indexer(values.fillna(_NOT_KNOWN).astype("str")))
+    numbers = {level: number for number, level in enumerate(levels)}
+    return np.asarray(values.fillna(_NOT_KNOWN).astype("str").map(numbers).fillna(-1), np.int64)
 
 
 def _numbers(leads: pd.DataFrame) -> Iterator[tuple[tuple[str, str], Any]]:
@@ -679,7 +681,8 @@ def _list(scored: pd.DataFrame) -> Output:
         note=marked(
             "In order of chance × how long nothing was heard, up to a week; the page Whom to call puts those first who "
             "are to be called today. Odds times: how much the reason multiplies the odds, beside the average open lead "
-            "that was heard of in the last 60 days. Calls made count, but are told only where they speak against it."
+            "that was heard of in the last 60 days. Calls made count, but are told only where they speak against it. "
+            "Of more than a million the first million."
         ),
     )
 

@@ -105,7 +105,8 @@ def losses_of(marts: Marts) -> pd.DataFrame:
             coalesce(source.source_name, '{_NOT_KNOWN}') as source,
             strftime(lost.lost_at, '%Y-%m') as month,
             format('{{}}-Q{{}}', year(lost.lost_at), quarter(lost.lost_at)) as quarter,
-            case when reason.competitor_project_id is not null then '{COMPETITOR}' else reason.reason_name end as reason,
+            case when reason.competitor_project_id is not null then '{COMPETITOR}' else reason.reason_name end
+                as reason,
             case when lead.has_contract then 4 when lead.has_booked then 3 when lead.has_small_booked then 2
                 when lead.has_visited then 1 else 0 end as reached
         from fct_lost_lead as lost
@@ -118,7 +119,7 @@ def losses_of(marts: Marts) -> pd.DataFrame:
         """,  # noqa: S608 - names, a moment and a number of our own
         categories=True,
     )
-    frame["stage"] = pd.Categorical.from_codes(frame.pop("reached"), list(STAGES))
+    frame["stage"] = pd.Categorical.from_codes(frame.pop("reached").to_numpy(np.int64), pd.Index(STAGES))
     return frame
 
 

@@ -58,7 +58,8 @@ CARD = Card(
     method=marked(
         "Gamma-Poisson pace of each type, drawn towards its project's and the company's (Gelman et al. 2013), older "
         "months counting less (West & Harrison 1997); how much is chosen by what foretold the next six months best "
-        "in the past. Slower or faster than its project: exact binomial test at 99.8%."
+        "in the past (of more than 2,000 types, by 2,000 spread evenly over the projects). Slower or faster than its "
+        "project: exact binomial test at 99.8%."
     ),
 )  # fmt: skip
 READS = ("fct_unit_offer", "fct_unit", "dim_project")

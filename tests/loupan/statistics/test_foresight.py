@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import log_loss
 
-from loupan.statistics.foresight import compared, log_losses
+from loupan.statistics.foresight import MOST_CASES, compared, log_losses
 
 
 def test_the_log_loss_is_scikit_learns():
@@ -28,3 +28,12 @@ def test_noise_is_rarely_better():
     rng = np.random.default_rng(3)
     wins = sum(compared(*rng.exponential(1, (2, 200)), seed=seed).is_better for seed in range(200))
     assert wins <= 12
+
+
+def test_many_cases_are_drawn_in_groups_and_tell_the_same():
+    errors = np.random.default_rng(4).exponential(1, 5 * MOST_CASES)
+    found = compared(errors, errors + 0.002)
+    half = 1.96 * errors.std() / np.sqrt(len(errors))
+    assert (found.low, found.high) == pytest.approx((errors.mean() - half, errors.mean() + half), abs=0.15 * half)
+    assert (found.model, found.is_better) == (pytest.approx(errors.mean()), True)
+    assert not compared(errors, errors).is_better
