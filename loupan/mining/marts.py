@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -120,8 +121,9 @@ class Marts:
     def _connection(self) -> duckdb.DuckDBPyConnection:
         import duckdb
 
-        # Beside the marts, and gone with them.
-        connection = duckdb.connect(":memory:", config={"temp_directory": str(self.folder / ".spill")})
+        # Beside the marts, and gone with them; of this process, since two would write to files of one name.
+        spill = self.folder / f".spill-{os.getpid()}"
+        connection = duckdb.connect(":memory:", config={"temp_directory": str(spill)})
         if self.megabytes is not None:
             connection.execute(f"set memory_limit = '{self.megabytes}MiB'")
         if self.threads is not None:

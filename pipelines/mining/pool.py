@@ -26,6 +26,8 @@ from pipelines.mining.worker import OUT_OF_MEMORY, Job, Model
 
 # More would divide the memory into parts too small for a model; below so many megabytes even one of two is.
 _MOST_WORKERS, _LEAST_MEGABYTES = 2, 400
+# Importing pandas and scikit-learn costs a second; where all models take few, another worker brings nothing.
+_SECOND_AFTER_SECONDS = 2.0
 _POLL_SECONDS = 0.02
 # To ask for all that a model has started takes longer than to ask for its own process.
 _FAMILY_SECONDS = 0.1
@@ -79,6 +81,7 @@ def _ended(job: Job, count: int, bounds: Bounds, folder: Path, *, is_last: bool)
     path.write_text(json.dumps(asdict(job)), encoding="utf-8")
     left = deque(job.models)
     workers: list[_Worker] = []
+    begun = time.monotonic()
     try:
         while left or any(worker.model for worker in workers):
             for worker in workers[:]:
@@ -88,7 +91,8 @@ def _ended(job: Job, count: int, bounds: Bounds, folder: Path, *, is_last: bool)
                 if worker.is_lost:
                     worker.end()
                     workers.remove(worker)
-            while left and len(workers) < count:
+            wanted = count if time.monotonic() - begun > _SECOND_AFTER_SECONDS else 1
+            while left and len(workers) < wanted:
                 workers.append(_Worker.start(path, bounds))
             for worker in workers:
                 if worker.model is None and left:

@@ -370,7 +370,7 @@ def fit(learn: pd.DataFrame, correct: pd.DataFrame) -> Fitted:
         _, variance = mean_variance_axis(design, axis=0)
         scale = np.maximum(np.sqrt(variance), 1e-9)
         inplace_column_scale(design, 1 / scale)
-        model = LogisticRegression(C=_STRENGTH, solver="newton-cg", max_iter=100).fit(design, signed)
+        model = LogisticRegression(C=_STRENGTH, solver="newton-cg", tol=1e-6, max_iter=100).fit(design, signed)
     weights, intercept = model.coef_[0] / scale, float(model.intercept_[0])
     raw = _design(correct, levels)[0] @ weights + intercept
     line = calibration_line(correct["signed"], raw)

@@ -58,6 +58,35 @@ def test_no_more_is_sold_than_there_is(kind):
     assert s.sold_distribution(pace(kind, 5.0, 1.0), [0], 12).tolist() == [[1]]
 
 
+@given(
+    st.sampled_from(["per_unit", "per_month"]),
+    st.lists(st.tuples(st.floats(0.2, 80), st.floats(0.5, 500), st.integers(0, 90)), min_size=1, max_size=6),
+    st.integers(1, 12),
+)
+@settings(max_examples=60, deadline=None)
+def test_the_mean_and_the_chances_are_those_of_the_distributions_of_scipy(kind, cells, months):
+    shape, rate, stock = (np.array(column) for column in zip(*cells, strict=True))
+    paces = s.Pace(kind, shape, rate, shape / rate)
+    chances = s.sold_distribution(paces, stock, months, 0.8)
+    assert s.expected_sales(paces, stock, months, 0.8) == pytest.approx(s.expected(chances), abs=1e-8)
+    values = stats.gamma.ppf((np.arange(40) + 0.5) / 40, shape[:, None], scale=0.8 / rate[:, None]) * months
+    for own, mean, units in zip(chances, values, stock, strict=True):
+        numbers = np.arange(units + 1)
+        if kind == "per_unit":
+            exact = stats.binom.pmf(numbers[:, None], units, -np.expm1(-mean)).mean(axis=1)
+        else:
+            exact = stats.poisson.pmf(numbers[:, None], mean).mean(axis=1)
+            exact[-1] = 1 - exact[:-1].sum()
+        assert own[: units + 1] == pytest.approx(exact, abs=1e-9)
+        assert not own[units + 1 :].any()
+
+
+def test_of_many_types_some_say_which_setting_foretells_best(monkeypatch):
+    monkeypatch.setattr(s, "MOST_ASKED", 5)
+    assert np.flatnonzero(s._asked(21)).tolist() == [0, 5, 10, 15, 20]
+    assert s._asked(4).all()
+
+
 def test_bounds_are_quantiles():
     chances = stats.binom.pmf(np.arange(31), 30, 0.4)[None]
     low, high = s.bounds(chances, 0.9)

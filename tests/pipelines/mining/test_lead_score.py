@@ -160,6 +160,28 @@ def test_reasons_are_exact_parts_of_the_log_odds():
         assert not ((told[f"reason_{k}"] == lead_score.CALLS) & (told[f"times_{k}"].astype(float) > 1)).any()
 
 
+def test_many_projects_are_learnt_from_as_few_are(monkeypatch):
+    """Beyond so many columns the matrix is sparse and the fit another one of scikit-learn's."""
+    past, moments = simulated(1)
+    dense, known = lead_score.evaluate(past, moments)
+    monkeypatch.setattr(lead_score, "_MOST_DENSE", 0)
+    sparse, _ = lead_score.evaluate(past, moments)
+    assert not isinstance(lead_score._design(known, lead_score._levels(known))[0], np.ndarray)
+    # The dense one stops at a tolerance that leaves about 0.002.
+    assert sparse["chance"].to_numpy() == pytest.approx(dense["chance"].to_numpy(), abs=4e-3)
+
+
+def test_of_many_leads_some_are_learnt_from_and_always_the_same(tmp_path):
+    marts = marts_of(tmp_path, [{"lead_id": n} for n in range(400)])
+    some = marts.sample("fct_lead", "lead_id", 100)
+    moments = [at("2026-05-10"), at("2026-05-20")]
+    found, everything = lead_score.states(marts, moments, some), lead_score.states(marts, moments)
+    assert 60 < found["lead_id"].nunique() < 140
+    # Each of them at every moment, as it is told among all.
+    whole = everything[everything["lead_id"].isin(found["lead_id"])].reset_index(drop=True)
+    pd.testing.assert_frame_equal(found, whole)
+
+
 def test_a_new_value_and_a_missing_one_are_no_error():
     past, moments = simulated(2)
     tested, known = lead_score.evaluate(past, moments)

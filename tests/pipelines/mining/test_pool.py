@@ -73,6 +73,7 @@ def test_one_that_eats_memory_is_stopped_and_the_others_run(
     bounded: Settings, monkeypatch: pytest.MonkeyPatch, cores: set[int]
 ) -> None:
     monkeypatch.setattr("pipelines.mining.pool.os.sched_getaffinity", lambda _: cores)
+    monkeypatch.setattr("pipelines.mining.pool._SECOND_AFTER_SECONDS", 0.0)
     runs = run_all(bounded, eats=EATS, first=COUNT, large=LARGE, last=COUNT)
     eats = runs.pop("eats")
     assert eats.status == FAILED
