@@ -148,19 +148,23 @@ class Fitted:
         return 1 / (1 + np.exp(-self.log_odds(leads)))
 
 
-def states(marts: Marts, moments: Sequence[dt.datetime], some: str = "true") -> pd.DataFrame:
+def states(
+    marts: Marts, moments: Sequence[dt.datetime], leads: str = "fct_lead", events: str = "fct_lead_event"
+) -> pd.DataFrame:
     """Return the leads that were open and had never signed at some moments, each as it stood then.
 
     Args:
         marts: of the refresh.
         moments: aware; nothing that happened after one is told of it, but whether the lead signed within the horizon.
-        some: condition on the leads, in SQL; all by default.
+        leads, events: tables of the leads that are asked about, and of their events; all by default.
 
     Returns:
         One row per moment and lead, in their order.
     """
     listed = ", ".join(f"timestamp '{moment.astimezone(dt.UTC):%Y-%m-%d %H:%M:%S.%f}'" for moment in moments)
-    return marts.query(_STATES.format(moments=listed, markets=_MARKET_COLUMNS, horizon=HORIZON_DAYS, some=some))
+    return marts.query(
+        _STATES.format(moments=listed, markets=_MARKET_COLUMNS, horizon=HORIZON_DAYS, leads=leads, events=events)
+    )
 
 
 MARKET_TYPES = ("event", "online", "media", "outdoor", "channel", "referral", "direct", "other")
@@ -169,19 +173,15 @@ _MARKET_COLUMNS = "".join(
 )
 _STATES = """
 with moment as (select unnest([{moments}]) as moment),
-some_lead as (
-    select * from fct_lead where {some}
-),
 turn as (
-    select lead_id, occurred_at, event_kind from fct_lead_event
-    where event_kind in ('lost', 'reopened', 'cancel') and {some}
+    select lead_id, occurred_at, event_kind from {events} where event_kind in ('lost', 'reopened', 'cancel')
     qualify row_number() over (
         partition by lead_id, occurred_at order by recorded_in = 'lead_event' desc, event_number desc
     ) = 1
 ),
 unsigned as (
     select moment.moment, lead.*
-    from some_lead as lead
+    from {leads} as lead
     inner join moment on lead.opened_at <= moment.moment
     where lead.first_contract_at is null or lead.first_contract_at > moment.moment
 ),
@@ -203,7 +203,7 @@ told as (
         open_lead.moment, open_lead.lead_id, event.*, source.market_type,
         event.event_kind = 'touchpoint' and event.occurred_at < open_lead.opened_at as is_before
     from open_lead
-    inner join (select * exclude (customer_id, project_id) from fct_lead_event where {some}) as event
+    inner join (select lead_id, occurred_at, event_kind, event_number, is_effective, source_id from {events}) as event
         on open_lead.lead_id = event.lead_id and event.occurred_at <= open_lead.moment
     left join dim_source as source on event.source_id = source.source_id
 ),
@@ -611,6 +611,17 @@ def past_moments(marts: Marts) -> list[pd.Timestamp]:
     return known
 
 
+def drawn(marts: Marts, most: int) -> tuple[str, str]:
+    """Return the names of tables of about so many leads and of their events; those of all where there are no more."""
+    some = marts.sample("fct_lead", "lead_id", most)
+    if some == "true":
+        return "fct_lead", "fct_lead_event"
+    # Once, and not again for each few moments.
+    for name, mart in (("some_lead", "fct_lead"), ("some_event", "fct_lead_event")):
+        marts.query(f"create or replace temp table {name} as from {mart} where {some}")
+    return "some_lead", "some_event"
+
+
 def train(marts: Marts) -> Learnt:
     """Learn from the past, after a test of the same procedure on its last part.
 
@@ -619,10 +630,10 @@ def train(marts: Marts) -> Learnt:
     """
     moments = past_moments(marts)
     stamps = [moment.tz_localize("UTC") for moment in moments]
-    some = marts.sample("fct_lead", "lead_id", MOST_LEADS)
+    tables = drawn(marts, MOST_LEADS)
     # A few moments at once: all together take twice the memory.
     past = pd.concat(
-        [states(marts, stamps[k : k + _AT_ONCE], some) for k in range(0, len(stamps), _AT_ONCE)], ignore_index=True
+        [states(marts, stamps[k : k + _AT_ONCE], *tables) for k in range(0, len(stamps), _AT_ONCE)], ignore_index=True
     )
     tested, _ = evaluate(past, moments)
     evaluation, verdict, values = judged(tested)

@@ -172,10 +172,14 @@ def test_many_projects_are_learnt_from_as_few_are(monkeypatch):
 
 
 def test_of_many_leads_some_are_learnt_from_and_always_the_same(tmp_path):
-    marts = marts_of(tmp_path, [{"lead_id": n} for n in range(400)])
-    some = marts.sample("fct_lead", "lead_id", 100)
+    events = [{"lead_id": n, "occurred_at": "2026-05-02"} for n in range(0, 400, 2)]
+    marts = marts_of(tmp_path, [{"lead_id": n} for n in range(400)], events)
+    assert lead_score.drawn(marts, 400) == ("fct_lead", "fct_lead_event")
     moments = [at("2026-05-10"), at("2026-05-20")]
-    found, everything = lead_score.states(marts, moments, some), lead_score.states(marts, moments)
+    found, everything = (
+        lead_score.states(marts, moments, *lead_score.drawn(marts, 100)),
+        lead_score.states(marts, moments),
+    )
     assert 60 < found["lead_id"].nunique() < 140
     # Each of them at every moment, as it is told among all.
     whole = everything[everything["lead_id"].isin(found["lead_id"])].reset_index(drop=True)
