@@ -617,8 +617,12 @@ def drawn(marts: Marts, most: int) -> tuple[str, str]:
     if some == "true":
         return "fct_lead", "fct_lead_event"
     # Once, and not again for each few moments.
-    for name, mart in (("some_lead", "fct_lead"), ("some_event", "fct_lead_event")):
-        marts.query(f"create or replace temp table {name} as from {mart} where {some}")
+    marts.query(f"create or replace temp table some_lead as from fct_lead where {some}")
+    marts.query(
+        "create or replace temp table some_event as "
+        "select lead_id, occurred_at, event_kind, event_number, recorded_in, is_effective, source_id "
+        "from fct_lead_event semi join some_lead using (lead_id)"
+    )
     return "some_lead", "some_event"
 
 
