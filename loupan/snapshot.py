@@ -20,7 +20,9 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
+from loupan import aggregates
 from loupan.erasures import published_until
 from loupan.errors import LoupanError
 from loupan.files import replace_text
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 LOG = logging.getLogger(__name__)
 MARTS_FILE = "marts.duckdb"
 SEMANTIC_MANIFEST_FILE = "semantic_manifest.json"
+AGGREGATES_FILE = "aggregates.json"
 REPORT_FILE = "report.json"
 UNCHANGED_FILE = "unchanged_until.txt"
 
@@ -101,6 +104,11 @@ class Snapshot:
     def semantic_manifest_path(self) -> Path:
         """The semantic layer, as dbt wrote it, with relations that point at ``marts_path``."""
         return self.path / SEMANTIC_MANIFEST_FILE
+
+    @property
+    def aggregates_path(self) -> Path:
+        """What is known of the aggregate tables in ``marts_path``; there is none where there are no such tables."""
+        return self.path / AGGREGATES_FILE
 
     @property
     def published_at(self) -> datetime:
@@ -299,7 +307,8 @@ def publish(
             manifest_json = json.dumps(manifest, ensure_ascii=False)
             _check_metrics(settings, manifest_json)
             (building / SEMANTIC_MANIFEST_FILE).write_text(manifest_json, encoding="utf-8")
-            files = {name: (building / name).stat().st_size for name in (MARTS_FILE, SEMANTIC_MANIFEST_FILE)}
+            _add_aggregates(building, manifest, _cut(report), settings.refresh_memory)
+            files = {file.name: file.stat().st_size for file in building.iterdir()}
             snapshot = Snapshot(version, settings.snapshots_dir / version)
             published = {
                 **report,
@@ -445,6 +454,32 @@ def _base(settings: Settings, difference: Difference) -> Snapshot | None:
     except (SnapshotError, OSError, KeyError, TypeError) as error:
         LOG.info("Snapshot %s cannot be patched (%s); the marts are copied", difference.base, error)
     return None
+
+
+def _add_aggregates(building: Path, manifest: dict[str, Any], cut: int | None, memory: str) -> None:
+    """Add to a snapshot that is being built the aggregate tables which its manifest declares."""
+    import duckdb
+
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "disabled_optimizers": "common_subexpressions",
+        "memory_limit": memory,
+        "temp_directory": f"{building}-spill",
+    }
+    with duckdb.connect(str(building / MARTS_FILE), config=config) as connection:
+        made = aggregates.make(connection, manifest, cut)
+    if made is not None:
+        (building / AGGREGATES_FILE).write_text(json.dumps(made, ensure_ascii=False), encoding="utf-8")
+
+
+def _cut(report: dict[str, Any]) -> int | None:
+    """Return the day of the month on which the data of a report ends, None where it ends with the month."""
+    try:
+        as_of = _aware(str(report["as_of"]))
+    except (KeyError, ValueError):
+        return None
+    # An as-of of midnight ends the day before.
+    zone = ZoneInfo(str(report.get("time_zone", "UTC")))
+    return aggregates.cut_of((as_of - timedelta(seconds=1)).astimezone(zone).date())
 
 
 def _point_at_snapshot(manifest: dict[str, Any]) -> set[str]:

@@ -11,6 +11,7 @@ from datetime import date, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from loupan.metrics.aggregates import Aggregates
 from loupan.metrics.catalogue import RECORD, Catalogue, Dimension, Metric
 from loupan.metrics.errors import InvalidFilter, InvalidPeriod, QueryError, UnknownDimension, nearest
 from loupan.metrics.scope import EVERYTHING, Scope
@@ -61,9 +62,10 @@ class Metrics:
         try:
             self._manifest_json = snapshot.semantic_manifest_path.read_text(encoding="utf-8")
             self._catalogue = _catalogue(self._manifest_json)
+            self._aggregates = _aggregates(snapshot)
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise DamagedSnapshot(
-                f"Cannot read {snapshot.semantic_manifest_path}: {error!r}. Run `loupan snapshots rollback`."
+                f"Cannot read what {snapshot.path} says of its metrics: {error!r}. Run `loupan snapshots rollback`."
             ) from error
         self.scope = EVERYTHING
         self._connection = snapshot.connect()
@@ -82,6 +84,12 @@ class Metrics:
         bounded = copy.copy(self)
         bounded.scope = scope
         return bounded
+
+    def from_facts(self) -> Metrics:
+        """Return the same metrics, answered from the facts alone: what answers from aggregates are compared with."""
+        alone = copy.copy(self)
+        alone._aggregates = None
+        return alone
 
     def list(self, hidden: bool = False) -> Sequence[Metric]:
         """Return the metrics by name that can be limited to the scope; the helpers too if ``hidden``."""
@@ -282,7 +290,7 @@ class Metrics:
         filters = tuple(sorted((name, _accepted(name, values)) for name, values in (where or {}).items()))
         for name, _ in filters:
             self._catalogue.dimension(name)
-        plan = Plan(self._catalogue, self._layer, self._resolved_dimensions)
+        plan = Plan(self._catalogue, self._layer, self._resolved_dimensions, self._aggregates)
         statement: Statement = plan.statement(asked, Question(by, filters), first, last, self.scope)
         return self._fetch(statement.sql, statement.parameters)
 
@@ -404,6 +412,13 @@ def _dimensions(manifest_json: str) -> Dimensions:
     from loupan.metrics.plan import Dimensions
 
     return Dimensions(_catalogue(manifest_json), _semantic_layer(manifest_json))
+
+
+def _aggregates(snapshot: Snapshot) -> Aggregates | None:
+    """The aggregate tables of a snapshot; None where an earlier version published it, or the project declares none."""
+    if not snapshot.aggregates_path.exists():
+        return None
+    return Aggregates(json.loads(snapshot.aggregates_path.read_text(encoding="utf-8")))
 
 
 def _names(names: Iterable[str]) -> tuple[str, ...]:

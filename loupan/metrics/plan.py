@@ -20,6 +20,7 @@ from loupan.metrics.scope import EVERYTHING, Scope
 from loupan.metrics.semantic_layer import Conditions, label
 
 if TYPE_CHECKING:
+    from loupan.metrics.aggregates import Aggregates
     from loupan.metrics.semantic_layer import SemanticLayer
 
 Values = tuple[str | None, ...]
@@ -132,10 +133,13 @@ class Dimensions:
 class Plan:
     """Collects the parts and columns of one statement."""
 
-    def __init__(self, catalogue: Catalogue, layer: SemanticLayer, dimensions: Dimensions) -> None:
+    def __init__(
+        self, catalogue: Catalogue, layer: SemanticLayer, dimensions: Dimensions, aggregates: Aggregates | None = None
+    ) -> None:
         self._catalogue = catalogue
         self._layer = layer
         self._dimensions = dimensions
+        self._aggregates = aggregates
         self._parts: dict[tuple[str | None, str, Question], list[str]] = {}
         self._leaves: dict[tuple[str, Question], str] = {}
         self._calculations: dict[tuple[str, Question], tuple[str, str, Mapping[str, str]]] = {}
@@ -282,7 +286,7 @@ class Plan:
     ) -> str:
         keys = {name: f"_k{index}" for index, name in enumerate(by)}
         tables, groups, joins, columns = [], [], [], []
-        for index, ((_, grain, question), names) in enumerate(self._parts.items()):
+        for index, ((model, grain, question), names) in enumerate(self._parts.items()):
             conditions = Conditions(
                 tuple((name, self._filters[name, values]) for name, values in question.where),
                 "start" in period,
@@ -293,7 +297,7 @@ class Plan:
                 else tuple((name, self._filters[name, values]) for name, values in question.reach),
             )
             part = f"_p{index}"
-            tables.append(f"{part} as (\n{self._layer.compile(tuple(names), question.by, conditions)}\n)")
+            tables.append(f"{part} as (\n{self._compiled(model, names, question, conditions, period)}\n)")
             if set(question.by) == set(by) and by:
                 groups.append("select " + ", ".join(f'"{n}" as {keys[n]}' for n in by) + f" from {part}")
             on = " and ".join(f'{part}."{name}" is not distinct from _groups.{keys[name]}' for name in question.by)
@@ -330,6 +334,21 @@ class Plan:
         selected += [f'{column} as "{name}"' for name, column in outputs]
         order = " order by " + ", ".join(f"{key} nulls last" for key in keys.values()) if keys else ""
         return f"with {', '.join(tables)}\nselect {', '.join(selected)} from _level{len(self._calculations)}{order}"
+
+    def _compiled(
+        self,
+        model: str | None,
+        names: list[str],
+        question: Question,
+        conditions: Conditions,
+        period: Mapping[str, str],
+    ) -> str:
+        """The SQL of a part: over an aggregate table where one answers it, else over the fact."""
+        if self._aggregates is not None:
+            aggregate = self._aggregates.choose(model, names, question, conditions.grain, period)
+            if aggregate is not None:
+                return self._aggregates.compile(aggregate, names, question.by, conditions)
+        return self._layer.compile(tuple(names), question.by, conditions)
 
     def _within_period(
         self, question: Question, keys: Mapping[str, str], period: Mapping[str, str], day: str

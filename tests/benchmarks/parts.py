@@ -65,6 +65,14 @@ _ALL = (
         " then with the compiled SQL at hand.",
     ),
     Part(
+        "reading",
+        "What pages ask",
+        "Every page of statistics is drawn in the states that readers leave it in, and each question that it asks of"
+        " the gateway is asked again: with the compiled SQL at hand, but no answer remembered. Above scale 100 three"
+        " companies of a third of the scale stand in one snapshot (`tests/benchmarks/threefold.py`): their keys and"
+        " the names of their estates, people, plans and activities differ, their codes are the same.",
+    ),
+    Part(
         "pages",
         "The overview, beside a plain page of the same six charts",
         "The executive's overview, and the same charts on a Streamlit page that remembers nothing"
