@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,9 +12,13 @@ from dashboards.charts.comparison import scale_of
 from dashboards.comparison_inputs import MEASURES, SALES
 from dashboards.memory import remembered
 from dashboards.view import View
+from loupan.metrics.periods import FREQUENCIES
 from loupan.statistics.casemix import Adjusted, Calibration, adjust, calibration, shares
 from loupan.statistics.shrinkage import Shrunken, beta_binomial, gamma_poisson
 from loupan.statistics.simpson import Reversal, reversals
+
+# Each unit's rate is worked out over every cell: this many numbers of 8 bytes at once, and no more.
+_MOST = 100_000_000
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,8 @@ def compared(view: View, metric: str, unit: str) -> FairComparison | None:
         return None
     if metric == SALES:
         return _compared_by_number(view, unit)
+    if is_too_large(view, metric, unit):
+        return None
     inputs, cells = cells_of(view, metric, unit)
     is_proportion = view.unit(metric) == "percent"
     adjusted = adjust(cells, inputs, is_proportion=is_proportion)
@@ -71,8 +78,23 @@ def compared(view: View, metric: str, unit: str) -> FairComparison | None:
 @remembered(64)
 def checked(view: View, metric: str, unit: str) -> Calibration | None:
     """Check what was expected against what happened, on cases that took no part in forming the expectation."""
+    if is_too_large(view, metric, unit):
+        return None
     inputs, cells = cells_of(view, metric, unit)
     return calibration(cells, inputs, is_proportion=view.unit(metric) == "percent")
+
+
+def is_too_large(view: View, metric: str, unit: str) -> bool:
+    """Say whether there are more units and cases than can be compared at once: the reader has to choose some."""
+    frame = view.ask(metric, by=(unit,))
+    cases = frame.get(f"{metric}__denominator")
+    if cases is None:
+        return False
+    sizes = [
+        len(view.periods(name)) if name in FREQUENCIES else len(view.gateway.values(name)) + 1
+        for name in (unit, *(i.dimension for i in MEASURES[metric].applicable(view, unit)))
+    ]
+    return len(frame) * min(float(cases.astype(float).sum()), math.prod(sizes)) > _MOST
 
 
 def cells_of(view: View, metric: str, unit: str) -> tuple[tuple[str, ...], pd.DataFrame]:

@@ -12,7 +12,7 @@ from dashboards import filters, layout
 from dashboards.charts.fair import calibration_plot, fair_rates
 from dashboards.charts.funnel import fair_funnel, funnel_plot
 from dashboards.comparison_inputs import EMPLOYEE, MEASURES, SALES, UNITS, measures_of
-from dashboards.fair_comparison import FairComparison, checked, compared
+from dashboards.fair_comparison import FairComparison, checked, compared, is_too_large
 from dashboards.memory import remembered
 from dashboards.names import employee_names
 from dashboards.simpson_notice import misleading
@@ -220,7 +220,10 @@ def _too_little(view: View, metric: str, unit: str) -> Drawing:
     frame = view.ask(metric, by=(unit,))
     if frame.empty or metric not in frame or not frame[metric].notna().any():
         return NOTHING
-    said = view.t("Too few cases in this period to compare like for like; choose a longer one.")
+    if is_too_large(view, metric, unit):
+        said = view.t("Too many cases to compare like for like at once; choose an estate, or a shorter period.")
+    else:
+        said = view.t("Too few cases in this period to compare like for like; choose a longer one.")
     return Drawing(None, table=pd.DataFrame({view.title(unit): [said]}))
 
 

@@ -9,9 +9,10 @@ import os
 import resource
 import statistics
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -24,7 +25,7 @@ from dashboards.menu import DASHBOARDS
 from dashboards.seat import stand_in
 from data_entry.access import SYSTEM
 from loupan import aggregates
-from loupan.metrics import Metrics, open_current
+from loupan.metrics import Metrics, Scope, open_current
 from loupan.metrics.gateway import Answer
 from loupan.settings import Settings, get_settings
 from loupan.snapshot import NoSnapshot, Snapshot, current
@@ -38,6 +39,7 @@ LARGEST = 100
 REPEATS = 3
 THREADS = 2
 _MOST_SECONDS = 1800
+_SLOW_MILLISECONDS = 1000
 _SLOWEST = 12
 # The lead list asks the CRM and reads what a model made; it asks the gateway nothing.
 _LEFT_OUT = {"lead-list"}
@@ -57,6 +59,48 @@ class State:
     name: str
     address: dict[str, str]
     reach: dict[str, list[str]]
+
+
+@dataclass(frozen=True)
+class _Question:
+    """What the gateway was asked by somebody: metrics, or a statement without parameters."""
+
+    scope: Scope
+    metrics: tuple[str, ...] = ()
+    by: tuple[str, ...] = ()
+    where: tuple[tuple[str, tuple[Any, ...]], ...] = ()
+    start: date | None = None
+    end: date | None = None
+    statement: str = ""
+
+    @property
+    def words(self) -> str:
+        """The question as people write it, without the values of filters."""
+        if self.statement:
+            return "the values of a dimension"
+        parts = [", ".join(self.metrics), f"by {', '.join(self.by)}" if self.by else ""]
+        parts.append(f"of one {', '.join(name for name, _ in self.where)}" if self.where else "")
+        parts.append(f"{self.start or ''}–{self.end or ''}" if self.start or self.end else "")
+        return " ".join(filter(None, parts))
+
+    def ask(self, metrics: Metrics) -> Answer:
+        """Ask it."""
+        if self.statement:
+            return metrics._fetch(self.statement, {})
+        return metrics._answer(self.metrics, self.by, dict(self.where), self.start, self.end)  # type: ignore[arg-type]
+
+    def fastest(self, *, from_facts: bool) -> tuple[int, float]:
+        """Return the number of rows and the least milliseconds of several times, the statement being compiled."""
+        metrics = open_current().within(self.scope)
+        metrics = metrics.from_facts() if from_facts else metrics
+        _, rows = self.ask(metrics)
+        took: list[float] = []
+        # What is slow beyond doubt needs no second look.
+        while len(took) < REPEATS and sum(took) < _SLOW_MILLISECONDS:
+            start = time.perf_counter()
+            self.ask(metrics)
+            took.append((time.perf_counter() - start) * 1000)
+        return len(rows), min(took)
 
 
 @dataclass(frozen=True)
@@ -161,35 +205,37 @@ def _states() -> list[State]:
 
 def _asked() -> Iterator[Asked]:
     states = _states()
+    known: dict[_Question, tuple[tuple[int, float], tuple[int, float]]] = {}
     for page in (page for pages in DASHBOARDS.values() for page in pages if page.path not in _LEFT_OUT):
         # Pages without filters have one state for each reader.
         for state in states if page.has_filters else [s for s in states if not s.address]:
-            for words, ask in _drawn(page.path, state):
-                rows, milliseconds = _fastest(lambda ask=ask: ask(False))  # type: ignore[misc]
-                _, from_facts = _fastest(lambda ask=ask: ask(True))  # type: ignore[misc]
-                yield Asked(page.path, state.name, words, milliseconds, from_facts, rows)
+            for question in _drawn(page.path, state):
+                if question not in known:
+                    known[question] = (question.fastest(from_facts=False), question.fastest(from_facts=True))
+                (rows, milliseconds), (_, from_facts) = known[question]
+                yield Asked(page.path, state.name, question.words, milliseconds, from_facts, rows)
 
 
-def _drawn(page: str, state: State) -> list[tuple[str, Callable[[bool], Answer]]]:
-    """Draw a page that remembers nothing and return all that it asked, in words and as what asks it once more."""
-    found: list[tuple[str, Callable[[bool], Answer]]] = []
+def _drawn(page: str, state: State) -> list[_Question]:
+    """Draw a page that remembers nothing and return all that it asked."""
+    found: list[_Question] = []
     answer, fetch = Metrics._answer, Metrics._fetch
-    within = False
+    is_answering = False
 
     def answered(self: Metrics, metrics: Any, by: Any, where: Any, start: Any, end: Any) -> Answer:
-        nonlocal within
-        names = [metrics] if isinstance(metrics, str) else list(metrics)
-        question = (names, by, where, start, end)
-        found.append((_words(*question), lambda facts: answer(self.from_facts() if facts else self, *question)))
-        within = True
+        nonlocal is_answering
+        names = (metrics,) if isinstance(metrics, str) else tuple(metrics)
+        chosen = tuple((name, tuple(values)) for name, values in (where or {}).items())
+        found.append(_Question(self.scope, names, tuple(by), chosen, start, end))
+        is_answering = True
         try:
-            return answer(self, *question)
+            return answer(self, names, by, where, start, end)
         finally:
-            within = False
+            is_answering = False
 
     def fetched(self: Metrics, sql: str, parameters: dict[str, object]) -> Answer:
-        if not within:
-            found.append(("values of a dimension", lambda facts: fetch(self, sql, parameters)))
+        if not is_answering:
+            found.append(_Question(self.scope, statement=sql))
         return fetch(self, sql, parameters)
 
     memory.forget()
@@ -209,26 +255,6 @@ def _drawn(page: str, state: State) -> list[tuple[str, Callable[[bool], Answer]]
     ):
         run.run()
     return found
-
-
-def _words(metrics: Sequence[str], by: Sequence[str], where: Any, start: Any, end: Any) -> str:
-    parts = [", ".join(metrics), f"by {', '.join(by)}" if by else "", f"of {', '.join(sorted(where))}" if where else ""]
-    parts.append(f"{start or ''}–{end or ''}" if start or end else "")
-    return " ".join(filter(None, parts))
-
-
-def _fastest(ask: Callable[[], Answer]) -> tuple[int, float]:
-    """Return the number of rows and the least milliseconds of several times, the statement being compiled."""
-    _, rows = ask()
-    took = []
-    for _ in range(REPEATS):
-        start = time.perf_counter()
-        ask()
-        took.append((time.perf_counter() - start) * 1000)
-        # What is slow beyond doubt needs no second look.
-        if took[-1] > 10 * 1000:
-            break
-    return len(rows), min(took)
 
 
 def _by_page(asked: Sequence[Asked]) -> dict[str, list[Asked]]:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dashboards import findings, simpson_notice
+from dashboards import fair_comparison, findings, simpson_notice
 from dashboards.comparison_inputs import EMPLOYEE, MEASURES, PROJECT, SALES, SOURCE, UNITS, measures_of
 from dashboards.fair_comparison import FairComparison, cells_of, checked, compared
 from dashboards.gateway import open_gateway
@@ -61,6 +61,21 @@ def test_every_comparison_is_drawn_or_says_that_there_is_too_little(use, languag
                     assert drawing.table.iloc[:, 0].tolist() == sorted(drawing.table.iloc[:, 0])
                     assert drawing.note
     assert drawn_ones > 12
+
+
+def test_more_than_can_be_compared_at_once_is_said_and_not_asked(use, monkeypatch):
+    use(sample_installation())
+    monkeypatch.setattr(fair_comparison, "_MOST", 100)
+    # A period that no other test asks for: what was compared is remembered.
+    whole = view_of(months=30)
+    project = whole.gateway.values("project")[0]
+    assert compared(whole, "conversion_rate", EMPLOYEE) is None
+    assert checked(whole, "conversion_rate", EMPLOYEE) is None
+    (said,) = staff.like_for_like(whole, "conversion_rate", EMPLOYEE).table.iloc[:, 0]
+    assert "choose an estate" in said
+    # Whoever chooses less is answered.
+    monkeypatch.setattr(fair_comparison, "_MOST", 100_000_000)
+    assert compared(replace(whole, where=(("project", (project,)),)), "conversion_rate", EMPLOYEE) is not None
 
 
 def test_what_is_counted_is_what_the_gateway_counts(use):
