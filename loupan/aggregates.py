@@ -5,7 +5,8 @@ A semantic model declares its aggregates under ``config.meta.aggregates``, each 
 - ``by``: what is kept – entities and dimensions of the model, and dimensions of the tables that it joins, whose values
   are then written into the aggregate, so that reading needs no join;
 - ``distinct`` and ``within``, where the model counts distinct things: the column that tells them apart, and the
-  dimensions that a question must hold still (a thing is counted once under each of their values).
+  dimensions that a question must hold still (a thing is counted once under each of their values);
+- ``by_row: true``, where so much is kept that hardly two rows are alike: then none are added up, and days stay.
 
 From that the tables are made when a snapshot is published, and a second semantic manifest that points at them; which
 table answers a question is decided by `loupan.metrics.aggregates`. All that is added is whole numbers and decimals, so
@@ -22,7 +23,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -58,14 +59,17 @@ class _Aggregate:
         columns: what is kept, without the date.
         distinct: the column of the things that are counted once; empty where none are.
         within: dimensions under each of whose values a thing is counted once.
+        is_by_row: whether it has a row, with its day, for each of the fact.
+        measures: what is added up.
     """
 
     table: str
     model: Mapping[str, Any]
     columns: tuple[_Column, ...]
-    distinct: str = ""
-    within: tuple[str, ...] = ()
-    measures: tuple[Mapping[str, Any], ...] = field(default=())
+    distinct: str
+    within: tuple[str, ...]
+    is_by_row: bool
+    measures: tuple[Mapping[str, Any], ...]
 
     @property
     def date(self) -> str:
@@ -117,6 +121,7 @@ def make(connection: duckdb.DuckDBPyConnection, manifest: Mapping[str, Any], cut
             "rows": rows,
             "dimensions": sorted(_dimensions(exact, manifest)),
             "within": list(exact.within),
+            "is_by_day": exact.is_by_row,
             "metrics": {name: [metric["name"] for metric in made] for name, made in answered.items()},
         })  # fmt: skip
     if not told:
@@ -136,6 +141,7 @@ def _declared(manifest: Mapping[str, Any]) -> Iterator[_Aggregate]:
                 columns=tuple(_column(model, name, manifest) for name in declared["by"]),
                 distinct=declared.get("distinct", ""),
                 within=tuple(declared.get("within", ())),
+                is_by_row=bool(declared.get("by_row")),
                 measures=tuple(_measures(model, declared.get("distinct", ""))),
             )
 
@@ -185,9 +191,7 @@ def _with_exact_measures(connection: duckdb.DuckDBPyConnection, aggregate: _Aggr
         ((_, data_type, *_),) = connection.execute(f"describe select {_sql(measure)} as value from {fact}").fetchall()
         if data_type not in _INEXACT:
             exact.append(measure)
-    return _Aggregate(
-        aggregate.table, aggregate.model, aggregate.columns, aggregate.distinct, aggregate.within, tuple(exact)
-    )
+    return replace(aggregate, measures=tuple(exact))
 
 
 def _select(aggregate: _Aggregate, manifest: Mapping[str, Any], cut: int | None) -> str:
@@ -196,8 +200,13 @@ def _select(aggregate: _Aggregate, manifest: Mapping[str, Any], cut: int | None)
     rows = _rows(aggregate, manifest, cut)
     listed = ", ".join(map(_name, keys))
     sums = [f"{_added(measure)} as {_name(measure['name'])}" for measure in aggregate.sums]
+    # What is asked of one period, or of one estate in it, lies together.
+    order = ", ".join(map(_name, keys[:2]))
+    if aggregate.is_by_row:
+        parts = [f"{_name(m['name'])} as {_name(m['name'])}" for m in aggregate.sums]
+        return f"select {', '.join([listed, *parts])} from ({rows})"
     if not aggregate.counts:
-        return f"select {', '.join([listed, *sums])} from ({rows}) group by all order by {listed}"
+        return f"select {', '.join([listed, *sums])} from ({rows}) group by all order by {order}"
     # Who stands in one row is counted by adding; who stands in several, which are few, is told apart when asked.
     things = ", ".join(map(_name, (*aggregate.within, "_thing")))
     once = [f"count({_name(m['name'])}) as {_name(_once(m['name']))}" for m in aggregate.counts]
@@ -207,7 +216,7 @@ def _select(aggregate: _Aggregate, manifest: Mapping[str, Any], cut: int | None)
         f"row.{_name(name)} is not distinct from several.{_name(name)}" for name in (*aggregate.within, "_thing")
     )
     return f"""
-        with row as materialized ({rows}),
+        with row as not materialized ({rows}),
         several as materialized (select {things} from row group by all having count(*) > 1)
         from (
             select {", ".join([listed, *sums, *once, *none])}
@@ -216,7 +225,7 @@ def _select(aggregate: _Aggregate, manifest: Mapping[str, Any], cut: int | None)
             select {", ".join([listed, *sums, *others])}
             from (from row semi join several on {same}) group by all
         )
-        order by {listed}
+        order by {order}
     """
 
 
@@ -224,8 +233,8 @@ def _rows(aggregate: _Aggregate, manifest: Mapping[str, Any], cut: int | None) -
     """Return the query of the fact's rows with the columns that are kept and the measures' parts."""
     model = aggregate.model
     (moment,) = (d for d in model["dimensions"] if d["name"] == aggregate.date)
-    is_by_month = moment["type_params"]["time_granularity"] != "day"
-    columns = [f"{_sql(moment) if is_by_month else _dated(_sql(moment), cut)} as {_name(aggregate.date)}"]
+    is_as_it_stands = aggregate.is_by_row or moment["type_params"]["time_granularity"] != "day"
+    columns = [f"{_sql(moment) if is_as_it_stands else _dated(_sql(moment), cut)} as {_name(aggregate.date)}"]
     columns += [f"{column.sql} as {_name(column.name)}" for column in aggregate.columns if not column.join]
     columns += [f"{_part(measure)} as {_name(measure['name'])}" for measure in aggregate.measures]
     columns += [f"{aggregate.distinct} as _thing"] if aggregate.counts else []

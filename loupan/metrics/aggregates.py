@@ -31,6 +31,7 @@ class Aggregate:
         rows: how many it has.
         dimensions: what it can be cut and filtered by, periods aside.
         within: dimensions that a question about distinct things must hold still.
+        is_by_day: whether its rows are dated by days, as those of the fact.
         metrics: name of a metric → those of the second manifest that add up to it.
     """
 
@@ -39,6 +40,7 @@ class Aggregate:
     rows: int
     dimensions: frozenset[str]
     within: tuple[str, ...]
+    is_by_day: bool
     metrics: Mapping[str, tuple[str, ...]]
 
     def answers(self, metric: str, question: Question) -> bool:
@@ -68,6 +70,7 @@ class Aggregates:
                     rows=told["rows"],
                     dimensions=frozenset(told["dimensions"]),
                     within=tuple(told["within"]),
+                    is_by_day=told["is_by_day"],
                     metrics={metric: tuple(names) for metric, names in told["metrics"].items()},
                 )
                 for told in document["aggregates"]
@@ -88,10 +91,10 @@ class Aggregates:
             grain: the finest period that their rows are dated by.
             period: the days ``start`` and ``end``, as far as they are given.
         """
-        if grain == "day" and not (self._is_of_months(question) and self._is_whole(period)):
-            return None
+        is_of_months = grain != "day" or (self._is_of_months(question) and self._is_whole(period))
         for aggregate in self._aggregates:
-            if aggregate.model == model and all(aggregate.answers(metric, question) for metric in metrics):
+            is_dated = is_of_months or aggregate.is_by_day
+            if aggregate.model == model and is_dated and all(aggregate.answers(metric, question) for metric in metrics):
                 return aggregate
         return None
 
