@@ -62,11 +62,11 @@ class Metrics:
         try:
             self._manifest_json = snapshot.semantic_manifest_path.read_text(encoding="utf-8")
             self._catalogue = _catalogue(self._manifest_json)
-            self._aggregates = _aggregates(snapshot)
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise DamagedSnapshot(
-                f"Cannot read what {snapshot.path} says of its metrics: {error!r}. Run `loupan snapshots rollback`."
+                f"Cannot read {snapshot.semantic_manifest_path}: {error!r}. Run `loupan snapshots rollback`."
             ) from error
+        self._aggregates = _aggregates(snapshot)
         self.scope = EVERYTHING
         self._connection = snapshot.connect()
         # Read while it is there: these metrics go on answering when their folder has been pruned.
@@ -418,7 +418,12 @@ def _aggregates(snapshot: Snapshot) -> Aggregates | None:
     """The aggregate tables of a snapshot; None where an earlier version published it, or the project declares none."""
     if not snapshot.aggregates_path.exists():
         return None
-    return Aggregates(json.loads(snapshot.aggregates_path.read_text(encoding="utf-8")))
+    try:
+        return Aggregates(json.loads(snapshot.aggregates_path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DamagedSnapshot(
+            f"Cannot read {snapshot.aggregates_path}: {error!r}. Run `loupan snapshots rollback`."
+        ) from error
 
 
 def _names(names: Iterable[str]) -> tuple[str, ...]:

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import operator
 import os
 import shutil
 import sys
+from functools import partial
 from pathlib import Path
 
 import duckdb
 import pytest
 import sqlalchemy as sa
 
+from dashboards.menu import DASHBOARDS
 from data_entry.database import create_engine_for
 from data_entry.schema import metadata
 from data_entry.schema.dbt_sources import ingested_tables
+from loupan.metrics import Metrics
 from loupan.settings import Settings
 from loupan.snapshot import current
-from tests.benchmarks import bare, gateway, install, startup
+from tests.benchmarks import bare, gateway, install, reading, startup, threefold
 from tests.benchmarks.change import change
 from tests.benchmarks.company import MOMENT, Company
 from tests.benchmarks.refresh import plan_of
@@ -123,3 +127,45 @@ def test_all_of_a_refresh_is_told_by_steps(tmp_path: Path) -> None:
     ]
     assert all(step.seconds > 0 and step.core_seconds >= 0 for step in steps)
     assert current(Settings(data_dir=tmp_path / "data", crm_url="")).report["as_of"].startswith(MOMENT[:10])
+
+
+def test_three_companies_are_three_times_one(tmp_path: Path) -> None:
+    one = current(Settings(data_dir=sample_installation()))
+    three = Metrics(threefold.tripled(one, tmp_path)), Metrics(one)
+    for names, by in ((["leads", "conversion_rate", "contract_amount"], ["source"]), (["complaint_rate"], ["month"])):
+        tripled, single = (metrics.records(names, by=by) for metrics in three)
+        for row in single:
+            for name, value in row.items():
+                is_sum = name not in by and (name not in names or not name.endswith("_rate"))
+                row[name] = 3 * value if is_sum and value is not None else value
+        assert tripled == single
+    for name in ("project", "employee"):
+        tripled, single = (metrics.dimension_values(name) for metrics in three)
+        assert len(tripled) == 3 * len(single)
+        assert set(tripled) > set(single)
+    assert three[0].dimension_values("source") == three[1].dimension_values("source")
+    answers = [metrics.from_facts().records(["leads"], by=["project", "gender"]) for metrics in three]
+    assert len(answers[0]) == 3 * len(answers[1])
+    assert answers[0] == three[0].records(["leads"], by=["project", "gender"])
+
+
+def test_every_question_of_a_page_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "DASHBOARDS", {"": [page for of in DASHBOARDS.values() for page in of][4:5]})
+    with reading._read(Settings(data_dir=sample_installation(), crm_url="")):
+        monkeypatch.setattr(reading, "_states", partial(operator.itemgetter(0, 2, 7), reading._states()))
+        asked = list(reading._asked())
+    assert {one.page for one in asked} == {"customer-structure"}
+    by_state = {state: [one for one in asked if one.state == state] for state in {one.state for one in asked}}
+    assert len(by_state) == 3
+    assert all(len(of) > 30 for of in by_state.values())
+    assert all(one.taken.rows == one.from_facts.rows for one in asked)
+    assert "leads by gender 2025-07-01–2026-06-30" in {one.words for one in asked}
+    table = reading._pages(asked)
+    assert len(table.rows) == 1
+    assert len(reading._slowest(asked).rows) == reading._SLOWEST
+
+
+def test_what_aggregates_cost_is_told() -> None:
+    ((tables, rows, *_),) = reading._kept(current(Settings(data_dir=sample_installation()))).rows
+    assert tables > 10
+    assert rows > 1000

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from datetime import date
@@ -119,31 +120,36 @@ def test_every_aggregate_answers(metrics: Metrics, told: list[dict[str, Any]], m
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("question", "is_added_up"),
+    ("metric", "question", "aggregate"),
     [
-        ({"start": "2025-07-01", "end": "2026-06-30"}, True),
+        ("records_entered", {"start": "2025-07-01", "end": "2026-06-30"}, "aggregate_entry_1"),
         # What the current month is compared with ends on the day of the as-of.
-        ({"start": "2024-07-01", "end": f"2025-06-{CUT}"}, True),
-        ({"start": f"2025-06-{CUT + 1}"}, True),
-        ({"start": f"2025-06-{CUT}"}, False),
-        ({"end": "2025-06-29"}, False),
-        ({"end": "9999-12-31"}, True),
-        ({"by": ["month", "project"]}, True),
-        ({"by": ["quarter"], "where": {"month": ["2026-01"]}}, True),
-        ({"by": ["week"]}, False),
-        ({"where": {"day": ["2026-01-05"]}}, False),
-        ({"by": ["activity"]}, False),
-        ({"where": {"gender": ["female"]}}, True),
-        ({"by": ["gender", "activity"]}, False),
+        ("records_entered", {"start": "2024-07-01", "end": f"2025-06-{CUT}"}, "aggregate_entry_1"),
+        ("records_entered", {"start": f"2025-06-{CUT + 1}"}, "aggregate_entry_1"),
+        ("records_entered", {"start": f"2025-06-{CUT}"}, "fct_entry"),
+        ("records_entered", {"end": "2025-06-29"}, "fct_entry"),
+        ("records_entered", {"end": "9999-12-31"}, "aggregate_entry_1"),
+        ("records_entered", {"by": ["quarter", "project"], "where": {"month": ["2026-01"]}}, "aggregate_entry_1"),
+        ("records_entered", {"by": ["week"]}, "fct_entry"),
+        ("records_entered", {"where": {"day": ["2026-01-05"]}}, "fct_entry"),
+        # What was recorded by month is whole in any period.
+        ("customer_months", {"start": "2025-06-11", "end": "2025-08-12"}, "aggregate_customer_month_1"),
+        ("leads", {"by": ["source"]}, "aggregate_lead_1"),
+        ("leads", {"by": ["source"], "where": {"gender": ["female"]}}, "aggregate_lead_2"),
+        # Its rows keep their days.
+        ("leads", {"by": ["week"], "start": "2025-06-11"}, "aggregate_lead_2"),
+        ("leads", {"by": ["gender", "activity"]}, "fct_lead"),
+        # A median cannot be added up.
+        ("days_to_contract", {"by": ["source"]}, "fct_lead"),
     ],
 )
-def test_aggregates_answer_what_they_are_made_of(
-    metrics: Metrics, monkeypatch: pytest.MonkeyPatch, question: dict[str, Any], is_added_up: bool
+def test_the_smallest_that_can_answers(
+    metrics: Metrics, monkeypatch: pytest.MonkeyPatch, metric: str, question: dict[str, Any], aggregate: str
 ) -> None:
     asked = statements(metrics, monkeypatch)
-    rows = metrics.records(["leads"], **question)
-    assert ("aggregate_lead" in asked[0]) == is_added_up
-    assert rows == metrics.from_facts().records(["leads"], **question)
+    rows = metrics.records([metric], **question)
+    assert set(re.findall(r'"main"\."((?:fct|aggregate)_\w+)"', asked[0])) == {aggregate}
+    assert rows == metrics.from_facts().records([metric], **question)
 
 
 @pytest.mark.slow
@@ -177,7 +183,7 @@ def test_a_snapshot_of_an_earlier_version_has_none(snapshot: Snapshot, metrics: 
     question = {"metrics": ["leads", "conversion_rate", "contract_amount"], "by": ["month", "gender"]}
     assert Metrics(earlier).records(**question) == metrics.records(**question)
     earlier.aggregates_path.write_text("{}", encoding="utf-8")
-    with pytest.raises(DamagedSnapshot, match="rollback"):
+    with pytest.raises(DamagedSnapshot, match=r"aggregates\.json: .*rollback"):
         Metrics(earlier)
 
 
