@@ -289,8 +289,8 @@ def _pages(asked: Sequence[Asked]) -> Table:
     for page, of in _by_page(asked).items():
         took, from_facts = [a.taken.milliseconds for a in of], [a.from_facts.milliseconds for a in of]
         rows.append((
-            page, len(of), statistics.median(took), _p95(took), _p95([a.taken.core_milliseconds for a in of]), max(took),
-            _p95(from_facts), _p95(from_facts) / _p95(took),
+            page, len(of), statistics.median(took), _p95(took), _p95([a.taken.core_milliseconds for a in of]),
+            max(took), _p95(from_facts), _p95(from_facts) / _p95(took),
         ))  # fmt: skip
     states = ", ".join(dict.fromkeys(a.state for a in asked))
     return Table(
