@@ -299,7 +299,7 @@ def publish(
         building = settings.snapshots_dir / f".building-{version}"
         try:
             building.mkdir()
-            tables, made = _fill_marts(settings, warehouse, building / MARTS_FILE, difference)
+            tables, history = _fill_marts(settings, warehouse, building / MARTS_FILE, difference)
             manifest = json.loads(semantic_manifest_path.read_text(encoding="utf-8"))
             missing = _point_at_snapshot(manifest) - tables
             if missing:
@@ -316,7 +316,8 @@ def publish(
                 "version": version,
                 "published_at": snapshot.published_at.isoformat(),
                 "files": files,
-                **made,
+                "whole_bytes": files[MARTS_FILE],
+                **history,
                 "digest": digest(building / MARTS_FILE),
             }
             (building / REPORT_FILE).write_text(json.dumps(published, ensure_ascii=False, indent=1), encoding="utf-8")
@@ -418,7 +419,7 @@ def _newest_whole_before(settings: Settings, current_version: str | None) -> Sna
 def _fill_marts(
     settings: Settings, warehouse: Path | duckdb.DuckDBPyConnection, target: Path, difference: Difference | None
 ) -> tuple[set[str], dict[str, Any]]:
-    """Fill the marts file; return the names of its tables, and what the report says of how it was made."""
+    """Fill the marts file; return the names of its tables, and what the report says of the files it was patched from."""
     import duckdb
 
     if isinstance(warehouse, Path) and not warehouse.is_file():
@@ -437,7 +438,7 @@ def _fill_marts(
         tables = copy_marts(warehouse, target, settings.refresh_memory)
     except NoMartsError as error:
         raise PublishError("The warehouse has no tables in schema marts. Run `loupan refresh --full`.") from error
-    return tables, {"patches": 0, "whole_bytes": target.stat().st_size}
+    return tables, {"patches": 0}
 
 
 def _base(settings: Settings, difference: Difference) -> Snapshot | None:

@@ -134,10 +134,11 @@ def test_every_aggregate_answers(metrics: Metrics, told: list[dict[str, Any]], m
         ("records_entered", {"where": {"day": ["2026-01-05"]}}, "fct_entry"),
         # What was recorded by month is whole in any period.
         ("customer_months", {"start": "2025-06-11", "end": "2025-08-12"}, "aggregate_customer_month_1"),
-        ("leads", {"by": ["source"]}, "aggregate_lead_1"),
-        ("leads", {"by": ["source"], "where": {"gender": ["female"]}}, "aggregate_lead_2"),
+        ("leads", {"by": ["project"]}, "aggregate_lead_1"),
+        ("leads", {"by": ["source", "plan"]}, "aggregate_lead_2"),
+        ("leads", {"by": ["source"], "where": {"gender": ["female"]}}, "aggregate_lead_3"),
         # Its rows keep their days.
-        ("leads", {"by": ["week"], "start": "2025-06-11"}, "aggregate_lead_2"),
+        ("leads", {"by": ["week"], "start": "2025-06-11"}, "aggregate_lead_3"),
         ("leads", {"by": ["gender", "activity"]}, "fct_lead"),
         # A median cannot be added up.
         ("days_to_contract", {"by": ["source"]}, "fct_lead"),
