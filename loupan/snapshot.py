@@ -419,7 +419,7 @@ def _newest_whole_before(settings: Settings, current_version: str | None) -> Sna
 def _fill_marts(
     settings: Settings, warehouse: Path | duckdb.DuckDBPyConnection, target: Path, difference: Difference | None
 ) -> tuple[set[str], dict[str, Any]]:
-    """Fill the marts file; return the names of its tables, and what the report says of the files it was patched from."""
+    """Fill the marts file; return the names of its tables, and what the report says of those it was patched from."""
     import duckdb
 
     if isinstance(warehouse, Path) and not warehouse.is_file():
