@@ -279,6 +279,17 @@ class Metrics:
         start: date | str | None,
         end: date | str | None,
     ) -> Answer:
+        statement = self._statement(metrics, by, where, start, end)
+        return self._fetch(statement.sql, statement.parameters)
+
+    def _statement(
+        self,
+        metrics: Iterable[str],
+        by: tuple[str, ...],
+        where: Where | None,
+        start: date | str | None,
+        end: date | str | None,
+    ) -> Statement:
         from loupan.metrics.plan import Plan, Question
 
         asked = _names(metrics)
@@ -291,8 +302,7 @@ class Metrics:
         for name, _ in filters:
             self._catalogue.dimension(name)
         plan = Plan(self._catalogue, self._layer, self._resolved_dimensions, self._aggregates)
-        statement: Statement = plan.statement(asked, Question(by, filters), first, last, self.scope)
-        return self._fetch(statement.sql, statement.parameters)
+        return plan.statement(asked, Question(by, filters), first, last, self.scope)
 
     def _dimensions(self, by: Iterable[str]) -> tuple[str, ...]:
         names = _names(by)
