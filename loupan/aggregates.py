@@ -151,6 +151,8 @@ def _measures(model: Mapping[str, Any], distinct: str) -> Iterator[Mapping[str, 
     things = re.compile(rf"(case when .* then )?{re.escape(distinct)}( end)?")
     for measure in model["measures"]:
         is_of_date = measure["agg_time_dimension"] in (None, model["defaults"]["agg_time_dimension"])
+        if measure.get("non_additive_dimension"):
+            continue
         is_count = measure["agg"] == "count_distinct" and distinct and things.fullmatch(_sql(measure))
         if is_of_date and (measure["agg"] in _SUMS or is_count):
             yield measure
