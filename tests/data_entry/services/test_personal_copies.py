@@ -32,6 +32,9 @@ MARKS = {name: f"mk{name}zq" for name in ("name", "note", "phone", "occupation",
 CHANGED = {
     ("dim_customer", "occupation"), ("mart_conversion", "occupation"), ("fct_customer_feature", "feature_value"),
     ("fct_field_completeness", "filled_count"),
+    # What is added up of them.
+    ("aggregate_lead_3", "occupation"), ("aggregate_sales_posting_4", "occupation"),
+    ("aggregate_field_completeness_1", "total_fields_filled"),
 }  # fmt: skip
 
 
