@@ -5,7 +5,7 @@ from __future__ import annotations
 import dagster as dg
 from dagster._core.errors import DagsterAssetCheckFailedError
 
-from loupan.refresh_state import now, read_state, write_state
+from loupan.refresh_state import cancel_words, cancelled_by, now, read_state, write_state
 from loupan.settings import Settings
 from pipelines.publish import failed_checks, record_refusal
 from pipelines.warehouse import says_damage, set_aside
@@ -34,6 +34,12 @@ def build_failure_hook(settings: Settings) -> dg.HookDefinition:
         """
         state = read_state(settings)
         if state is None or state.refresh_id != context.run_id or state.outcome != "running":
+            return
+        by = cancelled_by(settings, context.run_id)
+        if by is not None:
+            # What was at work when the signal came may have made an error of its own of it.
+            state.outcome, state.finished_at, state.error = "cancelled", now(), cancel_words(by)
+            write_state(settings, state)
             return
         error = context.op_exception
         if isinstance(error, DagsterAssetCheckFailedError):

@@ -8,17 +8,19 @@ import dagster as dg
 import duckdb
 import pytest
 
-from loupan.refresh_state import RefreshState, now, read_state, write_state
+from loupan.refresh_state import RefreshState, note_cancel, now, read_state, write_state
 from loupan.settings import Settings
 from pipelines.failures import build_failure_hook
 
 
-def _fail(settings: Settings, error: Exception) -> RefreshState:
-    """Let the step of a refresh end with an error; return what is written down of it."""
+def _fail(settings: Settings, error: Exception, cancelled_by: str | None = None) -> RefreshState:
+    """Let the step of a refresh end with an error, after somebody cancelled it; return what is written down of it."""
 
     @dg.op
     def step(context: dg.OpExecutionContext) -> None:
         write_state(settings, RefreshState(context.run_id, now()))
+        if cancelled_by is not None:
+            note_cancel(settings, context.run_id, cancelled_by)
         raise error
 
     @dg.job(hooks={build_failure_hook(settings)})
@@ -28,7 +30,7 @@ def _fail(settings: Settings, error: Exception) -> RefreshState:
     job.execute_in_process(raise_on_error=False)
     state = read_state(settings)
     assert state is not None
-    assert state.outcome == "error"
+    assert state.outcome == ("error" if cancelled_by is None else "cancelled")
     return state
 
 
@@ -71,3 +73,9 @@ def test_a_lack_of_memory_is_said_in_words_of_the_operator(tmp_path: Path, error
     assert said.startswith("Memory ran out")
     assert "SET" not in said
     assert settings.warehouse_path.exists()
+
+
+def test_an_error_that_the_signal_of_who_cancelled_became_is_no_error(tmp_path: Path) -> None:
+    interrupted = duckdb.InterruptException("INTERRUPT Error: Interrupted!")
+    assert _fail(Settings(data_dir=tmp_path), interrupted, "E00001 Li").error == "cancelled by E00001 Li"
+    assert _fail(Settings(data_dir=tmp_path), interrupted).error == "INTERRUPT Error: Interrupted!"
