@@ -27,6 +27,8 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
+from loupan.marts_file import identifier
+
 if TYPE_CHECKING:
     import duckdb
 
@@ -110,8 +112,8 @@ def make(connection: duckdb.DuckDBPyConnection, manifest: Mapping[str, Any], cut
     models, metrics, told = [], [], []
     for aggregate in _declared(manifest):
         exact = _with_exact_measures(connection, aggregate)
-        connection.execute(f"create table {_name(exact.table)} as {_select(exact, manifest, cut)}")
-        ((rows,),) = connection.execute(f"select count(*) from {_name(exact.table)}").fetchall()
+        connection.execute(f"create table {identifier(exact.table)} as {_select(exact, manifest, cut)}")
+        ((rows,),) = connection.execute(f"select count(*) from {identifier(exact.table)}").fetchall()
         answered = _metrics(exact, manifest)
         models.append(_model(exact))
         metrics += [metric for made in answered.values() for metric in made]
@@ -200,22 +202,23 @@ def _select(aggregate: _Aggregate, manifest: Mapping[str, Any], cut: int | None)
     """Return the query of an aggregate's rows, in the order of their date and of what is kept."""
     keys = [aggregate.date, *(column.name for column in aggregate.columns)]
     rows = _rows(aggregate, manifest, cut)
-    listed = ", ".join(map(_name, keys))
-    sums = [f"{_added(measure)} as {_name(measure['name'])}" for measure in aggregate.sums]
+    listed = ", ".join(map(identifier, keys))
+    sums = [f"{_added(measure)} as {identifier(measure['name'])}" for measure in aggregate.sums]
     # What is asked of one period, or of one estate in it, lies together.
-    order = ", ".join(map(_name, keys[:2]))
+    order = ", ".join(map(identifier, keys[:2]))
     if aggregate.is_by_row:
-        parts = [f"{_name(m['name'])} as {_name(m['name'])}" for m in aggregate.sums]
+        parts = [f"{identifier(m['name'])} as {identifier(m['name'])}" for m in aggregate.sums]
         return f"select {', '.join([listed, *parts])} from ({rows})"
     if not aggregate.counts:
         return f"select {', '.join([listed, *sums])} from ({rows}) group by all order by {order}"
     # Who stands in one row is counted by adding; who stands in several, which are few, is told apart when asked.
-    things = ", ".join(map(_name, (*aggregate.within, "_thing")))
-    once = [f"count({_name(m['name'])}) as {_name(_once(m['name']))}" for m in aggregate.counts]
-    none = [f"null as {_name(_others(m['name']))}" for m in aggregate.counts]
-    others = [f"{_name(m['name'])} as {_name(_others(m['name']))}" for m in aggregate.counts]
+    things = ", ".join(map(identifier, (*aggregate.within, "_thing")))
+    once = [f"count({identifier(m['name'])}) as {identifier(_once(m['name']))}" for m in aggregate.counts]
+    none = [f"null as {identifier(_others(m['name']))}" for m in aggregate.counts]
+    others = [f"{identifier(m['name'])} as {identifier(_others(m['name']))}" for m in aggregate.counts]
     same = " and ".join(
-        f"row.{_name(name)} is not distinct from several.{_name(name)}" for name in (*aggregate.within, "_thing")
+        f"row.{identifier(name)} is not distinct from several.{identifier(name)}"
+        for name in (*aggregate.within, "_thing")
     )
     return f"""
         with row as not materialized ({rows}),
@@ -236,25 +239,27 @@ def _rows(aggregate: _Aggregate, manifest: Mapping[str, Any], cut: int | None) -
     model = aggregate.model
     (moment,) = (d for d in model["dimensions"] if d["name"] == aggregate.date)
     is_as_it_stands = aggregate.is_by_row or moment["type_params"]["time_granularity"] != "day"
-    columns = [f"{_sql(moment) if is_as_it_stands else _dated(_sql(moment), cut)} as {_name(aggregate.date)}"]
-    columns += [f"{column.sql} as {_name(column.name)}" for column in aggregate.columns if not column.join]
-    columns += [f"{_part(measure)} as {_name(measure['name'])}" for measure in aggregate.measures]
+    columns = [f"{_sql(moment) if is_as_it_stands else _dated(_sql(moment), cut)} as {identifier(aggregate.date)}"]
+    columns += [f"{column.sql} as {identifier(column.name)}" for column in aggregate.columns if not column.join]
+    columns += [f"{_part(measure)} as {identifier(measure['name'])}" for measure in aggregate.measures]
     columns += [f"{aggregate.distinct} as _thing"] if aggregate.counts else []
     joins, further = [], []
     for entity in dict.fromkeys(column.join for column in aggregate.columns if column.join):
         (foreign,) = (e for e in model["entities"] if e["name"] == entity)
         joined = _joined(entity, manifest)
         (primary,) = (e for e in joined["entities"] if e["type"] == "primary")
-        columns.append(f"{_sql(foreign)} as {_name(f'_{entity}')}")
+        columns.append(f"{_sql(foreign)} as {identifier(f'_{entity}')}")
         taken = [column for column in aggregate.columns if column.join == entity]
-        listed = ", ".join([f"{_sql(primary)} as _key", *(f"{column.sql} as {_name(column.name)}" for column in taken)])
-        joins.append(
-            f"left join (select {listed} from {joined['node_relation']['relation_name']}) as {_name(entity)} "
-            f"on fact.{_name(f'_{entity}')} = {_name(entity)}._key"
+        listed = ", ".join(
+            [f"{_sql(primary)} as _key", *(f"{column.sql} as {identifier(column.name)}" for column in taken)]
         )
-        further += [f"{_name(entity)}.{_name(column.name)}" for column in taken]
+        joins.append(
+            f"left join (select {listed} from {joined['node_relation']['relation_name']}) as {identifier(entity)} "
+            f"on fact.{identifier(f'_{entity}')} = {identifier(entity)}._key"
+        )
+        further += [f"{identifier(entity)}.{identifier(column.name)}" for column in taken]
     hidden = [f"_{column.join}" for column in aggregate.columns if column.join]
-    star = f"fact.* exclude ({', '.join(map(_name, dict.fromkeys(hidden)))})" if hidden else "fact.*"
+    star = f"fact.* exclude ({', '.join(map(identifier, dict.fromkeys(hidden)))})" if hidden else "fact.*"
     fact = f"(select {', '.join(columns)} from {model['node_relation']['relation_name']}) as fact"
     return f"select {', '.join([star, *further])} from {fact} {' '.join(joins)}"
 
@@ -272,7 +277,7 @@ def _part(measure: Mapping[str, Any]) -> str:
 
 def _added(measure: Mapping[str, Any]) -> str:
     """Return SQL of a measure's sum; what counts rows needs no more than 64 bits."""
-    summed = f"sum({_name(measure['name'])})"
+    summed = f"sum({identifier(measure['name'])})"
     counts_rows = measure["agg"] == "sum_boolean" or _sql(measure) == "1"
     return f"cast({summed} as bigint)" if counts_rows else summed
 
@@ -292,7 +297,9 @@ def _model(aggregate: _Aggregate) -> dict[str, Any]:
         "node_relation": {
             **relation,
             "alias": aggregate.table,
-            "relation_name": relation["relation_name"].replace(_name(relation["alias"]), _name(aggregate.table)),
+            "relation_name": relation["relation_name"].replace(
+                identifier(relation["alias"]), identifier(aggregate.table)
+            ),
         },
         "primary_entity": aggregate.table,
         "entities": [{**e, "expr": None} for e in model["entities"] if e["name"] in by_name],
@@ -300,7 +307,7 @@ def _model(aggregate: _Aggregate) -> dict[str, Any]:
             *({**d, "expr": None} for d in model["dimensions"] if d["name"] in by_name or d["name"] == aggregate.date),
             *(_categorical(name) for name in by_name if name not in own),
         ],
-        "measures": [{**m, "name": _of(aggregate, m["name"]), "expr": _name(m["name"])} for m in measures],
+        "measures": [{**m, "name": _of(aggregate, m["name"]), "expr": identifier(m["name"])} for m in measures],
     }  # fmt: skip
 
 
@@ -383,10 +390,6 @@ def _others(name: str) -> str:
 
 def _sql(element: Mapping[str, Any]) -> str:
     return str(element.get("expr") or element["name"])
-
-
-def _name(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 def tables_of(document: Mapping[str, Any]) -> Sequence[str]:

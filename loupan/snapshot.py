@@ -27,7 +27,7 @@ from loupan.erasures import published_until
 from loupan.errors import LoupanError
 from loupan.files import replace_text
 from loupan.kept_out import published_rows
-from loupan.marts_file import Difference, NoMartsError, copy_marts, digest, identifier, patch_marts
+from loupan.marts_file import Difference, NoMartsError, configuration, copy_marts, digest, identifier, patch_marts
 from loupan.project import fingerprint
 from loupan.settings import Settings
 
@@ -461,12 +461,8 @@ def _add_aggregates(building: Path, manifest: dict[str, Any], cut: int | None, m
     """Add to a snapshot that is being built the aggregate tables which its manifest declares."""
     import duckdb
 
-    config: dict[str, str | bool | int | float | list[str]] = {
-        "disabled_optimizers": "common_subexpressions",
-        "memory_limit": memory,
-        "temp_directory": f"{building}-spill",
-    }
-    with duckdb.connect(str(building / MARTS_FILE), config=config) as connection:
+    marts = building / MARTS_FILE
+    with duckdb.connect(str(marts), config=configuration(marts, memory)) as connection:
         made = aggregates.make(connection, manifest, cut)
     if made is not None:
         (building / AGGREGATES_FILE).write_text(json.dumps(made, ensure_ascii=False), encoding="utf-8")

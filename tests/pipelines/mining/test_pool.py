@@ -10,9 +10,8 @@ import pytest
 from loupan.mining.published import FAILED, OK
 from loupan.settings import Settings
 from pipelines.mining import pool
-from pipelines.mining.catalogue import ModelFile
-from pipelines.mining.run import run_models
 from tests.pipelines.mining.test_run import COUNT, HEAD, TABLE, settings
+from tests.support.own_models import run_own_models
 
 __all__ = ["settings"]
 
@@ -52,15 +51,10 @@ SPILLS = TABLE + (
 
 
 def run_all(settings: Settings, **files: str):
-    models = []
-    for name, text in files.items():
-        path = settings.models_dir / f"{name}.py"
-        path.write_text(text, encoding="utf-8")
-        models.append(ModelFile(name, path, True))
     ended: list[str] = []
-    runs = run_models(settings, models, ended.append)
-    assert ended == [run.name for run in runs] == [*files]
-    return {run.name: run for run in runs}
+    runs = run_own_models(settings, files, ended.append)
+    assert ended == [*runs] == [*files]
+    return runs
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from loupan.snapshot import publish
 from pipelines.mining.catalogue import ModelFile, UnusableModel, model_files
 from pipelines.mining.run import run_models
 from pipelines.mining.worker import Job, Model, main
+from tests.support.own_models import run_own_models
 
 HEAD = """
 from loupan.mining import Abstain, Card, Field, Marts, Output, Picture, Result
@@ -54,12 +55,7 @@ def settings(tmp_path: Path) -> Settings:
 
 
 def run_all(settings: Settings, **files: str):
-    models = []
-    for name, text in files.items():
-        path = settings.models_dir / f"{name}.py"
-        path.write_text(text, encoding="utf-8")
-        models.append(ModelFile(name, path, True))
-    return {run.name: run for run in run_models(settings, models, lambda name: None)}
+    return run_own_models(settings, files)
 
 
 def stored(settings: Settings, sql: str):
