@@ -19,7 +19,7 @@ import duckdb
 from pipelines import delta, sql
 from pipelines.contract import Contract, Table
 from pipelines.landing import TableLoad
-from pipelines.quarantine import Sorter, typed
+from pipelines.quarantine import Sorter, keyed_rows, typed
 from pipelines.warehouse import TableState
 
 # Of a table with more changes than this share and number, a whole sort is faster.
@@ -64,7 +64,11 @@ def sort_loaded(
 
 
 class _ChangeSorter(Sorter):
-    """Works through the changed rows. A table's changes lie in the temporary tables ``redone_*`` and ``before_*``."""
+    """Works through the changed rows. A table's changes lie in the temporary tables ``redone_*`` and ``before_*``.
+
+    Landed rows are found by reading nothing but their keys, and then by their place: a condition on the key alone would
+    read all columns of all rows.
+    """
 
     def are_too_many(self, table_name: str, state: TableState) -> bool:
         changes = self._one(f"select count(*) from landed_change where table_name = {sql.literal(table_name)}")
@@ -111,11 +115,21 @@ class _ChangeSorter(Sorter):
 
     def sort_rows(self, changed: set[str], whole: set[str]) -> None:
         """Sort the changed rows of these tables, and what follows from them in all tables but the ``whole`` ones."""
-        self._followed = followed = self._contract.with_descendants(changed) - whole
+        self._followed = self._contract.with_descendants(changed) - whole
+        # The tables that have changes, and those of them that lost rows others may refer to.
+        self._touched: set[str] = set()
+        self._lost: set[str] = set()
+        (waiting,) = self._connection.execute(
+            "select coalesce(list(distinct table_name), []) from quarantine.quarantine_row where rule = 'references'"
+        ).fetchall()[0]
         for component in self._contract.components:
-            tables = [table for table in component if table.name in followed]
+            tables = [table for table in component if table.name in self._followed]
+            names = {table.name for table in tables}
             for table in tables:
-                self._take(table, followed)
+                parents = {parent for _, parent in table.references} & (self._touched | names)
+                is_waiting = table.name in waiting and bool(parents & self._followed)
+                if is_waiting or table.name in changed:
+                    self._take(table, is_waiting=is_waiting)
             for table in tables:
                 self._note_gone(table)
             self._reject_orphans(tables)
@@ -123,50 +137,67 @@ class _ChangeSorter(Sorter):
                 self._note_gone(table)
         self._explain_orphans()
         for table in self._contract.tables:
-            if table.name in followed:
+            if table.name in self._touched:
                 self._list_redone(table)
                 self._note_delta(table)
 
-    def _take(self, table: Table, followed: set[str]) -> None:
+    def _touch(self, table: Table) -> None:
+        """Make the tables that hold the changes of one, empty, where they are not there yet."""
+        if table.name not in self._touched:
+            self._touched.add(table.name)
+            self._connection.execute(f"create or replace temp table {_redone(table)} (row_key varchar)")
+            self._connection.execute(
+                f"create or replace temp table {_before(table)} as from {sql.name('raw', table.name)} limit 0"
+            )
+
+    def _take(self, table: Table, *, is_waiting: bool) -> None:
         """Judge the rows of a table that changed, and those kept out for the want of a row that may have changed."""
         raw, key = sql.name("raw", table.name), table.by_name[table.key]
-        waiting = [parent for _, parent in table.references if parent in followed]
+        self._touch(table)
         redone, before = _redone(table), _before(table)
         self._connection.execute(
-            f"create or replace temp table {redone} as "
+            f"insert into {redone} "
             f"select row_key from landed_change where table_name = {sql.literal(table.name)} union "
             "select row_key from quarantine.quarantine_row "
-            f"where {bool(waiting)} and rule = 'references' and table_name = {sql.literal(table.name)}"
+            f"where {is_waiting} and rule = 'references' and table_name = {sql.literal(table.name)}"
         )
-        self._connection.execute(f"create or replace temp table {before} as from {raw} limit 0")
-        if not self._one(f"select exists (from {redone})"):
-            return
         taken = f"{sql.name(key.name)} in ({_redone_keys(table)})"
         self._connection.execute(f"insert into {before} from {raw} where {taken}")
         self._connection.execute(f"delete from {raw} where {taken}")
-        self._judge_alone(table, f"l.{sql.name(key.name)} in (from {redone})")
+        self._judge_alone(table, f"l.rowid in ({keyed_rows(table, f'from {redone}')})")
         self._connection.execute(
             f"insert into {raw} select * exclude (landing_row, is_deleted, is_broken) from typed where not is_broken"
         )
 
     def _note_gone(self, table: Table) -> None:
         """Note the keys of the rows that others could refer to before the load, and cannot any more."""
+        if table.name not in self._touched:
+            return
         key = sql.name(table.key)
-        live = f"where {sql.name(table.deleted_at)} is null" if table.deleted_at else ""
+        live = f" and {sql.name(table.deleted_at)} is null" if table.deleted_at else ""
+        before = _before(table)
         self._connection.execute(
-            f"create or replace temp table {_gone(table.name)} as select {key} as key from {_before(table)} {live} "
-            f"except select key from {self._live(table.name)}"
+            f"create or replace temp table {_gone(table.name)} as select {key} as key from {before} where true{live} "
+            f"except select {key} from {sql.name('raw', table.name)} where {key} in (select {key} from {before}){live}"
         )
+        if self._one(f"select exists (from {_gone(table.name)})"):
+            self._lost.add(table.name)
 
-    def _may_be_orphan(self, table: Table, column: str, parent: str) -> str:
+    def _suspects(self, table: Table, column: str, parent: str) -> list[str]:
         """Narrow the search: other rows refer to what they referred to before."""
-        taken = f"c.{sql.name(table.key)} in ({_redone_keys(table)})"
-        if parent not in self._followed:
-            return taken
-        return f"({taken} or c.{sql.name(column)} in (from {_gone(parent)}))"
+        suspects = []
+        taken = f"in ({_redone_keys(table)})"
+        if table.name in self._touched:
+            suspects.append(f"c.{sql.name(table.key)} {taken}")
+        if parent in self._lost:
+            # Two conditions joined by "or" would be looked up in every row.
+            others = f" and c.{sql.name(table.key)} not {taken}" if suspects else ""
+            suspects.append(f"c.{sql.name(column)} in (from {_gone(parent)}){others}")
+        return suspects
 
     def _remove(self, table: Table, condition: str) -> None:
         # Of a row that was taken, what was there before the load is known already.
+        self._touch(table)
         untaken = f"{sql.name(table.key)} not in ({_redone_keys(table)})"
         raw = sql.name("raw", table.name)
         self._connection.execute(f"insert into {_before(table)} from {raw} where ({condition}) and {untaken}")
@@ -189,7 +220,7 @@ class _ChangeSorter(Sorter):
         key, before = sql.name(table.key), _before(table)
         now = (
             f"from {sql.name('raw', table.name)} "
-            f"where {key} in ({_redone_keys(table)}) or {key} in (select {key} from {before})"
+            f"where {key} in ({_redone_keys(table)} union select {key} from {before})"
         )
         self._connection.execute(
             f"insert into {sql.name(delta.SCHEMA, table.name)} "
@@ -211,4 +242,8 @@ def _gone(table_name: str) -> str:
 
 
 def _redone_keys(table: Table) -> str:
-    return f"select {typed(table.by_name[table.key], 'row_key')} from {_redone(table)}"
+    # Without NULL, of which nothing can be said that it is not in a list.
+    return (
+        f"select key from (select {typed(table.by_name[table.key], 'row_key')} as key from {_redone(table)}) "
+        "where key is not null"
+    )

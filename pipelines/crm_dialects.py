@@ -44,13 +44,20 @@ class Dialect(Protocol):
             The connection, and what ends it if the server falls silent (None for a file).
         """
 
+    def connect_beside(self, version: str) -> Any | None:
+        """Open a second connection that sees what the first does, None where that cannot be had.
+
+        Args:
+            version: what :meth:`version` said before the first was opened, which has read something since.
+        """
+
     def explain(self, message: str) -> str | None:
         """Say what to do about a driver's message, None if nothing special is known."""
 
     columns_query: str  # rows of table, column, declared type
 
-    def cursor_filter(self, column: str, declared_type: str, since: dt.datetime) -> str:
-        """Return the SQL condition for :meth:`Crm.changed_since`."""
+    def cursor_filter(self, column: str, declared_type: str, since: dt.datetime) -> tuple[str, ...]:
+        """Return the SQL conditions for :meth:`Crm.changed_since`."""
 
     def milliseconds(self, column: str, declared_type: str) -> str | None:
         """Return the SQL expression of a cursor as whole milliseconds since 1970, rounded; None if there is none."""
@@ -99,6 +106,23 @@ class _Sqlite:
                 cursor.execute(statement)
         return connection, None
 
+    def connect_beside(self, version: str) -> Any | None:
+        if not version:
+            return None
+        connection, _ = self.connect(0)
+        try:
+            with connection.cursor() as cursor:
+                # The first thing read fixes the view.
+                cursor.execute("select count(*) from sqlite_master")
+                cursor.fetchall()
+            if self.version() == version:
+                return connection
+        except BaseException:
+            connection.close()
+            raise
+        connection.close()
+        return None
+
     def explain(self, message: str) -> str | None:
         if "not a database" in message or "malformed" in message:
             return (
@@ -111,11 +135,16 @@ class _Sqlite:
             return "The file or its folder cannot be opened. Check who may read them"
         return None
 
-    def cursor_filter(self, column: str, declared_type: str, since: dt.datetime) -> str:
-        # Text order is time order for ISO timestamps; numbers sort before all text. Each branch can use the index.
+    def cursor_filter(self, column: str, declared_type: str, since: dt.datetime) -> tuple[str, ...]:
+        # Text order is time order for ISO timestamps; numbers sort before all text. Joined by "or", SQLite would read
+        # the whole table where each alone is looked up in the index.
         floor = since.isoformat(sep=" ", timespec="microseconds")
         column = sql.name(column)
-        return f"({column} >= {sql.literal(floor)} or {column} < {sql.literal(_FIRST_TIMESTAMP)} or {column} is null)"
+        return (
+            f"{column} >= {sql.literal(floor)}",
+            f"{column} < {sql.literal(min(floor, _FIRST_TIMESTAMP))}",
+            f"{column} is null",
+        )
 
     def milliseconds(self, column: str, declared_type: str) -> str:
         return f"cast(round(unixepoch({sql.name(column)}, 'subsec') * 1000) as integer)"
@@ -192,6 +221,9 @@ class _Postgres:
                 raise
         return connection, silence
 
+    def connect_beside(self, version: str) -> None:
+        return None
+
     def explain(self, message: str) -> str | None:
         if "password authentication failed" in message or "no password supplied" in message:
             return f"The server refuses user or password. {_SETTING}"
@@ -205,13 +237,13 @@ class _Postgres:
             return "The server cannot be reached. Check that it runs, and host and port in LOUPAN_CRM_URL"
         return None
 
-    def cursor_filter(self, column: str, declared_type: str, since: dt.datetime) -> str:
+    def cursor_filter(self, column: str, declared_type: str, since: dt.datetime) -> tuple[str, ...]:
         floor = sql.literal(since.isoformat(sep=" ", timespec="microseconds"))
         column = sql.name(column)
         if declared_type.startswith("timestamp") or declared_type == "date":
-            return f"({column} >= {floor}::timestamp or {column} is null)"
+            return (f"({column} >= {floor}::timestamp or {column} is null)",)
         text = f'{column}::text collate "C"'
-        return f"({text} >= {floor} or {text} < {sql.literal(_FIRST_TIMESTAMP)} or {column} is null)"
+        return (f"({text} >= {floor} or {text} < {sql.literal(_FIRST_TIMESTAMP)} or {column} is null)",)
 
     def milliseconds(self, column: str, declared_type: str) -> str | None:
         if declared_type != "timestamp without time zone":

@@ -22,7 +22,7 @@ from pipelines.change_sorter import sort_loaded
 from pipelines.contract import Contract
 from pipelines.crm import ANSWER_TIMEOUT_S, Crm, open_crm
 from pipelines.errors import IngestError
-from pipelines.landing import Loader, TableLoad, require_columns
+from pipelines.landing import Loader, TableLoad, require_columns, why_full
 from pipelines.warehouse import DamagedWarehouse, TableState, forget_table, open_warehouse, read_states, set_aside
 
 log = logging.getLogger(__name__)
@@ -190,12 +190,22 @@ class _Load:
             self._messages.append(f"The warehouse held another CRM; {self._crm.where} was loaded in full.")
         for gone in states.keys() - self._contract.by_name.keys():
             forget_table(self._connection, gone)
-        loader = Loader(self._connection, self._crm, now=_naive_utc(dt.datetime.now(dt.UTC)), overlap=overlap)
+        asked = {
+            table.name: why or ("it was asked for again" if table.name in reload else "")
+            for table in self._contract.tables
+        }
+        incremental = [
+            table
+            for table in self._contract.tables
+            if not asked[table.name] and not why_full(table, states.get(table.name))
+        ]
+        now = _naive_utc(dt.datetime.now(dt.UTC))
         loads = {}
-        for table in self._contract.tables:
-            asked = "it was asked for again" if table.name in reload else ""
-            loads[table.name] = loader.load(table, states.get(table.name), why or asked)
-            self._progress(table.name)
+        with self._crm.adding_up(incremental) as checksum:
+            loader = Loader(self._connection, self._crm, checksum, now=now, overlap=overlap)
+            for table in self._contract.tables:
+                loads[table.name] = loader.load(table, states.get(table.name), asked[table.name])
+                self._progress(table.name)
         self._connection.execute("delete from ingest.source")
         self._connection.execute("insert into ingest.source values (?, ?)", [self._crm.identity, version])
         return loads

@@ -1,10 +1,12 @@
 """Bring the CRM's rows into ``landing.<table>``: every declared column as text, exactly as the CRM delivers it.
 
 A table is loaded in full, or incrementally: rows whose cursor moved since the last load (less an overlap) are merged by
-key; then keys and cursors of *all* rows are added up on both sides, and read and compared where the sums differ. Keys
-that are gone were hard-deleted. A row that is missing here, or has another cursor, was changed behind the cursor's back
-(a late commit, a restored backup): the table is then loaded in full. Only a change that leaves the cursor untouched,
-and lies before the overlap, stays unseen until the next full load; the CRM's own triggers do not allow one.
+key; then keys and cursors of *all* rows are added up in the CRM, and read and compared where the sums differ from those
+of what landed. These lie in the warehouse, are moved on by the rows that change, and made anew wherever they tell of a
+difference. Keys that are gone were hard-deleted. A row that is missing here, or has another cursor, was changed behind
+the cursor's back (a late commit, a restored backup): the table is then loaded in full. Only a change that leaves the
+cursor untouched, and lies before the overlap, stays unseen until the next full load; the CRM's own triggers do not
+allow one.
 """
 
 # ruff: noqa: S608 - names and values in the SQL are quoted by pipelines.sql
@@ -12,7 +14,7 @@ and lies before the overlap, stays unseen until the next full load; the CRM's ow
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,7 +24,8 @@ from pipelines import sql
 from pipelines.contract import Contract, Table
 from pipelines.crm import Crm, checksum_of
 from pipelines.errors import IngestError
-from pipelines.warehouse import TableState, write_state
+from pipelines.quarantine import keyed_rows
+from pipelines.warehouse import Sums, TableState, write_state
 
 # All rows of a table this small are read and compared each time: it costs nothing, and shows even what left the cursor
 # untouched, e.g. another company's master data of the same day in the same file.
@@ -42,6 +45,16 @@ class TableLoad:
     deleted: int
     changed: bool  # whether any row may differ from before
     by_row: bool = False  # whether the changed rows are known, in `landed_change`
+
+
+@dataclass(frozen=True)
+class _Merged:
+    """What became of the rows that an incremental load read."""
+
+    inserted: int
+    updated: int
+    sums: Sums  # of what landed, then
+    last_cursor: dt.datetime | None  # the greatest of the changed rows
 
 
 def require_columns(crm: Crm, contract: Contract) -> None:
@@ -66,14 +79,43 @@ def require_columns(crm: Crm, contract: Contract) -> None:
         )
 
 
+def why_full(table: Table, state: TableState | None) -> str:
+    """Say why a table can only be loaded in full; '' where the rows that changed can be loaded alone."""
+    if state is None:
+        return "it was never loaded before"
+    if state.fingerprint != table.fingerprint:
+        return "its contract changed"
+    if table.cursor is None:
+        return "it has no cursor"
+    if state.last_cursor is None:
+        return "no row had a cursor at the last load"
+    if not state.keys_unique:
+        return "several of its rows share a key"
+    return ""
+
+
 class Loader:
     """Loads tables from one CRM view into one open warehouse transaction."""
 
     def __init__(
-        self, connection: duckdb.DuckDBPyConnection, crm: Crm, *, now: dt.datetime, overlap: dt.timedelta
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        crm: Crm,
+        checksum: Callable[[Table], tuple[int, ...] | None],
+        *,
+        now: dt.datetime,
+        overlap: dt.timedelta,
     ) -> None:
-        """``now`` is the present moment (naive UTC)."""
-        self._connection, self._crm = connection, crm
+        """Begin.
+
+        Args:
+            connection: open on the warehouse, in a transaction.
+            crm: what is loaded.
+            checksum: what :meth:`Crm.checksum` gives of a table.
+            now: the present moment (naive UTC).
+            overlap: how far before its greatest cursor a table is read again.
+        """
+        self._connection, self._crm, self._checksum = connection, crm, checksum
         self._now, self._overlap = now, overlap
         # The landed rows that changed, of those tables where they are known. Deleted ones are not new.
         connection.execute(
@@ -82,7 +124,7 @@ class Loader:
 
     def load(self, table: Table, state: TableState | None, full_because: str) -> TableLoad:
         """Load one table; ``full_because`` says why in full, empty to load incrementally where that is possible."""
-        why = full_because or self._why_full(table, state)
+        why = full_because or why_full(table, state)
         if why or state is None:
             known = state is not None and state.fingerprint == table.fingerprint and not full_because
             return self._load_full(table, state, why, known=known)
@@ -93,22 +135,9 @@ class Loader:
             return self._load_full(table, state, why, known=False)
         return load
 
-    def _why_full(self, table: Table, state: TableState | None) -> str:
-        if state is None:
-            return "it was never loaded before"
-        if state.fingerprint != table.fingerprint:
-            return "its contract changed"
-        if table.cursor is None:
-            return "it has no cursor"
-        if state.last_cursor is None:
-            return "no row had a cursor at the last load"
-        if not state.keys_unique:
-            return "several of its rows share a key"
-        return ""
-
-    def _copy(self, target: str, table: Table, columns: Sequence[str], condition: str = "true") -> None:
+    def _copy(self, target: str, table: Table, columns: Sequence[str], conditions: Sequence[str] = ("true",)) -> None:
         """Copy rows of the CRM; ``target`` is a table with how to create it, e.g. "temp table stage"."""
-        with self._crm.rows(table.name, columns, condition) as reader:
+        with self._crm.rows(table.name, columns, conditions) as reader:
             self._connection.register("crm_rows", reader)
             try:
                 self._connection.execute(f"create or replace {target} as select * from crm_rows")
@@ -140,18 +169,21 @@ class Loader:
             self._connection.execute(f"create or replace table {landing} as select * from stage")
         else:
             self._copy(f"table {landing}", table, names)
-        rows = self._one(f"select count(*) from {landing}")
+        last_cursor, sums = self._add_up(table, landing)
+        rows = sums.rows
         self._connection.execute("delete from ingest.unchecked_row where table_name = ?", [table.name])
         write_state(
             self._connection,
             table.name,
             TableState(
                 fingerprint=table.fingerprint,
-                last_cursor=self._last_cursor(table, landing),
+                last_cursor=last_cursor,
                 keys_unique=self._keys_unique(landing, table),
                 row_count=rows,
                 checked_row_count=state.checked_row_count if state else None,
                 all_unchecked=True,
+                key_sum=sums.keys,
+                cursor_sum=sums.cursors,
             ),
         )
         return TableLoad(
@@ -163,47 +195,87 @@ class Loader:
         if table.cursor is None or state.last_cursor is None:
             return None
         names = [column.name for column in table.columns]
-        landing, key = sql.name("landing", table.name), sql.name(table.key)
-        moved = "true"
+        moved: Sequence[str] = ("true",)
         if state.row_count > SMALL_TABLE_ROWS:
             moved = self._crm.changed_since(table.name, table.cursor, state.last_cursor - self._overlap)
         self._copy("temp table stage", table, names, moved)
         if not self._keys_unique("stage", table):
             return None
+        merged = self._merge(table, state, names)
+
+        sums, deleted = merged.sums, 0
+        if self._checksum(table) != sums:
+            gone = self._reconcile(table, table.cursor)
+            if gone is None:
+                return None
+            deleted, (_, sums) = gone, self._add_up(table, sql.name("landing", table.name))
+        changed = bool(merged.inserted or merged.updated or deleted)
+        if changed or sums != state.sums:
+            # Rows that are gone leave the cursor where it was: it only has to be no later than what comes next.
+            last_cursor = max(state.last_cursor, merged.last_cursor or state.last_cursor)
+            write_state(
+                self._connection,
+                table.name,
+                replace(
+                    state,
+                    last_cursor=last_cursor,
+                    row_count=sums.rows,
+                    key_sum=sums.keys,
+                    cursor_sum=sums.cursors,
+                ),
+            )
+        return TableLoad(
+            table.name, False, "", sums.rows, merged.inserted, merged.updated, deleted, changed, by_row=True
+        )
+
+    def _merge(self, table: Table, state: TableState, names: Sequence[str]) -> _Merged:
+        """Bring the rows of ``stage`` that are new, or other than what landed of them, into the landing table."""
+        landing, key = sql.name("landing", table.name), sql.name(table.key)
+        sums = state.sums
+        if sums is None or sums.rows != self._one(f"select count(*) from {landing}"):
+            # A warehouse of an earlier version does not know them.
+            _, sums = self._add_up(table, landing)
+        if not self._one("select exists (from stage)"):
+            # Nothing else is read of the table: what was cut off or damaged is noticed here.
+            self._one(f"select sum(strlen({key})) from {landing}")
+            return _Merged(0, 0, sums, None)
+        # Found by the key alone: a join would read all columns of all rows.
         self._connection.execute(
-            f"create or replace temp table changed as select s.*, l.{key} is null as is_new "
-            f"from stage s left join {landing} l on l.{key} = s.{key} where l.{key} is null or {_differs(names)}"
+            f"create or replace temp table landed as select rowid as landed_row, * from {landing} "
+            f"where rowid in ({keyed_rows(table, f'select {key} from stage')})"
+        )
+        self._connection.execute(
+            "create or replace temp table changed as select s.*, l.landed_row from stage s "
+            f"left join landed l on l.{key} = s.{key} where l.{key} is null or {_differs(names)}"
         )
         inserted, updated = self._connection.execute(
-            "select count(*) filter (is_new), count(*) filter (not is_new) from changed"
+            "select count(*) filter (landed_row is null), count(landed_row) from changed"
         ).fetchall()[0]
-        if inserted or updated:
-            # A MERGE would read all columns of all rows.
-            listed = ", ".join(map(sql.name, names))
-            self._connection.execute(f"delete from {landing} where {key} in (select {key} from changed)")
-            self._connection.execute(f"insert into {landing} ({listed}) select {listed} from changed")
-            self._connection.execute(f"insert into ingest.unchecked_row select ?, {key} from changed", [table.name])
-            self._connection.execute(f"insert into landed_change select ?, {key}, is_new from changed", [table.name])
+        if not inserted and not updated:
+            return _Merged(0, 0, sums, None)
+        _, before = self._add_up(table, "landed semi join changed using (landed_row)")
+        last_cursor, after = self._add_up(table, "changed")
+        # A MERGE would read all columns of all rows.
+        listed = ", ".join(map(sql.name, names))
+        self._connection.execute(f"delete from {landing} where rowid in (select landed_row from changed)")
+        self._connection.execute(f"insert into {landing} ({listed}) select {listed} from changed")
+        self._connection.execute(f"insert into ingest.unchecked_row select ?, {key} from changed", [table.name])
+        self._connection.execute(
+            f"insert into landed_change select ?, {key}, landed_row is null from changed", [table.name]
+        )
+        return _Merged(inserted, updated, sums.exchanged(before, after), last_cursor)
 
-        is_same = self._crm.checksum(table) == self._checksum(table)
-        deleted = 0 if is_same else self._reconcile(table, table.cursor)
-        if deleted is None:
-            return None
-        changed = bool(inserted or updated or deleted)
-        rows = self._one(f"select count(*) from {landing}")
-        load = TableLoad(table.name, False, "", rows, inserted, updated, deleted, changed, by_row=True)
-        if load.changed:
-            # Rows that are gone leave it where it was: it only has to be no later than what comes next.
-            last_cursor = max(state.last_cursor, self._last_cursor(table, "changed") or state.last_cursor)
-            write_state(self._connection, table.name, replace(state, last_cursor=last_cursor, row_count=rows))
-        return load
-
-    def _checksum(self, table: Table) -> tuple[int, ...]:
-        """Return the numbers of what landed that :meth:`Crm.checksum` gives of the CRM's rows."""
-        key = f"try_cast({sql.name(table.key)} as bigint)"
-        milliseconds = f"(epoch_us(try_cast({sql.name(table.cursor or '')} as timestamp)) + 500) // 1000"
-        numbers = checksum_of(key, milliseconds)
-        return self._connection.execute(f"select {numbers} from {sql.name('landing', table.name)}").fetchall()[0]
+    def _add_up(self, table: Table, relation: str) -> tuple[dt.datetime | None, Sums]:
+        """Return the greatest cursor of landed rows, and of them what :meth:`Crm.checksum` gives of the CRM's rows."""
+        cursor = sql.moment(sql.name(table.cursor)) if table.cursor else "null::timestamp"
+        # A cursor in the future, written by a wrong clock, must not hide the changes until then.
+        last_cursor, *sums = self._connection.execute(
+            f"select max(cursor) filter (where cursor between timestamp '1900-01-01' and ?), "
+            f"{checksum_of('key', '(epoch_us(cursor) + 500) // 1000')} "
+            f"from (select try_cast({sql.name(table.key)} as bigint) as key, {cursor} as cursor from {relation})",
+            [self._now],
+        ).fetchall()[0]
+        return last_cursor, Sums(*sums)
 
     def _reconcile(self, table: Table, cursor_column: str) -> int | None:
         """Compare key and cursor of every row, and delete the rows that are gone from the CRM.
@@ -239,16 +311,6 @@ class Loader:
         """Tell whether every row has a key of its own; typed, because that is faster and says no less."""
         key = f"try_cast({sql.name(table.key)} as {table.by_name[table.key].data_type})"
         return self._one(f"select count(*) = count(distinct {key}) from {relation}")
-
-    def _last_cursor(self, table: Table, relation: str) -> dt.datetime | None:
-        if table.cursor is None:
-            return None
-        # A cursor in the future, written by a wrong clock, must not hide the changes until then.
-        return self._one(
-            "select max(cursor) filter (where cursor between timestamp '1900-01-01' and ?) "
-            f"from (select {sql.moment(sql.name(table.cursor))} as cursor from {relation})",
-            self._now,
-        )
 
     def _one(self, query: str, *values: object) -> Any:
         return self._connection.execute(query, values).fetchall()[0][0]

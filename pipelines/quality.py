@@ -25,7 +25,7 @@ from pipelines.data_docs import write_data_docs
 from pipelines.expectations import Expected, expected_rows
 from pipelines.gx import great_expectations
 from pipelines.ingest import IngestReport
-from pipelines.quarantine import typed_rows
+from pipelines.quarantine import keyed_rows, typed_rows
 from pipelines.warehouse import TableState, open_warehouse, read_states
 
 if TYPE_CHECKING:
@@ -157,10 +157,8 @@ class _Checks:
         conditions = [f"{sql.name(table.deleted_at)} is null"] if table.deleted_at else []
         rows = typed_rows(table)
         if not state.all_unchecked:
-            rows += (
-                f" where l.{sql.name(table.key)} in "
-                f"(select row_key from ingest.unchecked_row where table_name = {sql.literal(table.name)})"
-            )
+            keys = f"select row_key from ingest.unchecked_row where table_name = {sql.literal(table.name)}"
+            rows += f" where l.rowid in ({keyed_rows(table, keys)})"
         if unchecked > SAMPLE_ROWS:
             conditions.append(f"hash({sql.name(table.key)}) % 1000000 < {SAMPLE_ROWS * 1_000_000 // unchecked}")
         where = f"where {' and '.join(conditions)}" if conditions else ""

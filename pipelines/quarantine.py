@@ -61,6 +61,11 @@ def typed_rows(table: Table) -> str:
     )
 
 
+def keyed_rows(table: Table, keys: str) -> str:
+    """Return the query of the places ("rowid") of the landed rows whose key, as text, a query of keys gives."""
+    return f"select rowid from {sql.name('landing', table.name)} where {sql.name(table.key)} in ({keys})"
+
+
 def text_of(column: str) -> str:
     """Return the SQL name of a column's landed text in :func:`typed_rows`."""
     return sql.name(f"{column}~text")
@@ -246,10 +251,11 @@ class Sorter:
                 (
                     column,
                     parent,
-                    f"{self._may_be_orphan(table, column, parent)} "
-                    f"and not exists (select 1 from {self._live(parent)} p where p.key = c.{sql.name(column)})",
+                    f"{suspect} and not exists "
+                    f"(select 1 from {self._live(parent)} p where p.key = c.{sql.name(column)})",
                 )
                 for column, parent in table.references
+                for suspect in self._suspects(table, column, parent)
             ]
             self._reject(table, conditions, generation)
         # Within the component a row may have lost its parent after its own turn: follow those only.
@@ -281,10 +287,10 @@ class Sorter:
         table = self._contract.by_name[table_name]
         return table.by_name[table.key].data_type
 
-    def _may_be_orphan(self, table: Table, column: str, parent: str) -> str:
-        """Return the SQL condition of the rows ("c") that are looked at: here all."""
+    def _suspects(self, table: Table, column: str, parent: str) -> list[str]:
+        """Return SQL conditions of the rows ("c") that are looked at, none of them at two: here all."""
         del table, column, parent
-        return "true"
+        return ["true"]
 
     def _reject(self, table: Table, conditions: list[tuple[str, str, str]], generation: int) -> None:
         """Note and remove the live rows for which one of (column, parent, SQL condition) holds."""
@@ -353,6 +359,8 @@ class Sorter:
         for table_name, parent_name in pairs:
             table, parent = self._contract.by_name[table_name], self._contract.by_name[parent_name]
             key = typed(table.by_name[table.key], f"l.{sql.name(table.key)}")
+            orphan_key = f"try_cast(o.row_key as {self._key_type(table_name)})"
+            orphan_parent = f"try_cast(o.parent_key as {self._key_type(parent_name)})"
             parent_key = typed(parent.by_name[parent.key], f"p.{sql.name(parent.key)}")
             is_deleted = "false"
             if parent.deleted_at:
@@ -362,14 +370,14 @@ class Sorter:
             # Rows judged before share no key with an orphan but as its older duplicates.
             self._connection.execute(
                 f"insert into violation "
-                f"with parent as (select {parent_key}::varchar as key, bool_or({is_deleted}) as is_deleted "
-                f"from {sql.name('landing', parent_name)} p where {parent_key}::varchar in "
-                f"(select parent_key from orphan where parent = {sql.literal(parent_name)}) group by 1) "
+                f"with parent as (select {parent_key} as key, bool_or({is_deleted}) as is_deleted "
+                f"from {sql.name('landing', parent_name)} p where {parent_key} in "
+                f"(select {orphan_parent} from orphan o where o.parent = {sql.literal(parent_name)}) group by 1) "
                 f"select {sql.literal(table_name)}, l.rowid, false, o.column_name, 'references', o.parent_key, "
                 f"concat('refers to a row of {parent_name} that ', case when p.key is null then 'does not exist' "
                 f"when p.is_deleted then 'is deleted' else 'is in quarantine itself' end) "
-                f"from orphan o join {sql.name('landing', table_name)} l on {key}::varchar = o.row_key "
-                f"left join parent p on p.key = o.parent_key "
+                f"from orphan o join {sql.name('landing', table_name)} l on {key} = {orphan_key} "
+                f"left join parent p on p.key = {orphan_parent} "
                 f"where o.table_name = {sql.literal(table_name)} and o.parent = {sql.literal(parent_name)} "
                 f"and not exists (select 1 from violation v where v.table_name = {sql.literal(table_name)} "
                 f"and v.landing_row = l.rowid and v.rule <> 'references')"

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import duckdb
 
@@ -22,6 +23,18 @@ class DamagedWarehouse(Exception):
     """The warehouse file is not readable; it holds nothing that cannot be built again."""
 
 
+class Sums(NamedTuple):
+    """What the rows of a table come to, see :func:`pipelines.crm.checksum_of`; equal to what the CRM tells of them."""
+
+    rows: int
+    keys: int
+    cursors: int
+
+    def exchanged(self, old: Sums, new: Sums) -> Sums:
+        """Return what they come to once some rows are others."""
+        return Sums(*(before - gone + come for before, gone, come in zip(self, old, new, strict=True)))
+
+
 @dataclass(frozen=True)
 class TableState:
     """What the warehouse knows about a table from the loads before."""
@@ -32,6 +45,15 @@ class TableState:
     row_count: int
     checked_row_count: int | None  # rows not deleted when the checks last passed
     all_unchecked: bool  # loaded in full since the checks last passed
+    key_sum: int | None = None  # of what landed, see `Sums`; None if it is not known
+    cursor_sum: int | None = None
+
+    @property
+    def sums(self) -> Sums | None:
+        """What the landed rows come to, None if it is not known."""
+        if self.key_sum is None or self.cursor_sum is None:
+            return None
+        return Sums(self.row_count, self.key_sum, self.cursor_sum)
 
 
 def _explain(error: duckdb.Error, path: Path) -> Exception | None:
@@ -130,6 +152,8 @@ def _create(connection: duckdb.DuckDBPyConnection) -> None:
         "column_name varchar, rule varchar, value varchar, reason varchar)"
     )
     # A warehouse of an earlier version has the tables without them.
+    for column in ("key_sum", "cursor_sum"):
+        connection.execute(f"alter table ingest.table_state add column if not exists {column} hugeint")
     connection.execute("alter table ingest.source add column if not exists version varchar")
     connection.execute("alter table quarantine.quarantine_row add column if not exists since timestamp")
 
@@ -158,8 +182,8 @@ def set_aside(path: Path) -> Path:
 def read_states(connection: duckdb.DuckDBPyConnection) -> dict[str, TableState]:
     """Return the state of every table that was loaded before."""
     rows = connection.execute(
-        "select table_name, fingerprint, last_cursor, keys_unique, row_count, checked_row_count, all_unchecked "
-        "from ingest.table_state"
+        "select table_name, fingerprint, last_cursor, keys_unique, row_count, checked_row_count, all_unchecked, "
+        "key_sum, cursor_sum from ingest.table_state"
     ).fetchall()
     return {name: TableState(*state) for name, *state in rows}
 
@@ -167,7 +191,7 @@ def read_states(connection: duckdb.DuckDBPyConnection) -> dict[str, TableState]:
 def write_state(connection: duckdb.DuckDBPyConnection, table: str, state: TableState) -> None:
     """Store the state of a table; part of the caller's transaction."""
     connection.execute(
-        "insert or replace into ingest.table_state values (?, ?, ?, ?, ?, ?, ?)",
+        "insert or replace into ingest.table_state values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
             table,
             state.fingerprint,
@@ -176,6 +200,8 @@ def write_state(connection: duckdb.DuckDBPyConnection, table: str, state: TableS
             state.row_count,
             state.checked_row_count,
             state.all_unchecked,
+            state.key_sum,
+            state.cursor_sum,
         ],
     )
 

@@ -357,7 +357,7 @@ def test_what_ends_a_copy_is_told_and_not_what_follows_from_it(sqlite_url: str, 
     with duckdb.connect() as connection, open_crm(sqlite_url) as source:
         connection.execute("set memory_limit = '6MB'; set temp_directory = ''; set threads = 1; create schema landing")
         connection.execute("begin")
-        loader = Loader(connection, source, now=AS_OF, overlap=dt.timedelta(0))
+        loader = Loader(connection, source, source.checksum, now=AS_OF, overlap=dt.timedelta(0))
         with pytest.raises(duckdb.OutOfMemoryException):
             loader.load(CONTRACT.by_name["payment"], None, "")
 
