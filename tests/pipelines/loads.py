@@ -70,14 +70,18 @@ GOOD: dict[str, dict[str, Any]] = {
 
 
 class LooseCrm:
-    """A CRM whose tables hold any text and keep no rule."""
+    """A CRM whose tables hold any text and keep no rule; keys may be declared as numbers, as in our own."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, keys: type[sa.types.TypeEngine[Any]] = sa.Text) -> None:
         self.url = url
         self.engine = sa.create_engine(url)
         self.metadata = sa.MetaData()
         for described in CONTRACT.tables:
-            sa.Table(described.name, self.metadata, *(sa.Column(c.name, sa.Text) for c in described.columns))
+            sa.Table(
+                described.name,
+                self.metadata,
+                *(sa.Column(c.name, keys if c.name == "id" else sa.Text) for c in described.columns),
+            )
         self.metadata.create_all(self.engine)
         if self.engine.dialect.name == "sqlite":
             with self.engine.connect() as connection:
@@ -138,6 +142,11 @@ def contents(warehouse: Path, contract: Contract = CONTRACT) -> dict[str, Counte
         for name in ("raw.refresh", "quarantine.quarantine_row"):
             found[name] = Counter(connection.execute(f"select * from {name}").fetchall())
     return found
+
+
+def sums(warehouse: Path) -> set[tuple[Any, ...]]:
+    """What is kept of all that landed: table, and numbers of rows, of keys, and of keys and cursors."""
+    return set(rows(warehouse, "select table_name, row_count, key_sum, cursor_sum from ingest.table_state"))
 
 
 def broken_rules(warehouse: Path) -> set[tuple[str, str, str, str]]:

@@ -11,6 +11,7 @@ import sys
 import textwrap
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from pipelines.crm import open_crm
 from pipelines.errors import IngestError, SourceUnavailable
 from pipelines.landing import Loader
 from pipelines.warehouse import set_aside
-from tests.pipelines.loads import AS_OF, CONTRACT, LooseCrm, accepted, contents, load, rows
+from tests.pipelines.loads import AS_OF, CONTRACT, LooseCrm, accepted, contents, load, rows, sums
 
 
 @pytest.fixture(autouse=True)
@@ -111,6 +112,86 @@ def test_a_row_committed_behind_the_cursor_is_found(loose: LooseCrm, warehouse: 
     assert report.tables["payment"].load.full
     assert "cursor does not show" in report.tables["payment"].load.why
     assert accepted(warehouse, "payment") == {1, 2}
+
+
+@pytest.fixture
+def numbered(sqlite_url: str) -> Iterator[LooseCrm]:
+    """A CRM with keys that can be added up, and three payments."""
+    crm = LooseCrm(sqlite_url, sa.BigInteger)
+    for table in ("customer", "employee", "lead"):
+        crm.insert(table, 1)
+    for key, day in ((1, "2020-01-01 00:00:00.000000"), (2, "2020-01-01 12:00:00"), (3, "2024-05-01 00:00:00")):
+        crm.insert("payment", key, at=day)
+    yield crm
+    crm.engine.dispose()
+
+
+def test_where_the_sums_agree_keys_and_cursors_are_not_read(
+    numbered: LooseCrm, warehouse: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load(numbered.url, warehouse)
+    monkeypatch.delattr("pipelines.landing.Loader._reconcile")
+    numbered.insert("payment", 4, at="2024-05-02 00:00:00.123456")
+    numbered.update("payment", 2, at="2024-05-02 00:00:00", amount="5")
+    payment = load(numbered.url, warehouse).tables["payment"].load
+    assert (payment.full, payment.inserted, payment.updated) == (False, 1, 1)
+    numbered.delete("payment", 1)
+    with pytest.raises(AttributeError):
+        load(numbered.url, warehouse)
+
+
+@pytest.mark.parametrize(
+    "cursor", ["2019-12-31 23:59:59.999", "2020-01-01 00:16:40.003", "2020-01-01 00:33:20.006000", "2021-06-01"]
+)
+def test_a_cursor_that_moved_before_the_overlap_shows_in_the_sums(
+    numbered: LooseCrm, warehouse: Path, cursor: str
+) -> None:
+    load(numbered.url, warehouse)
+    numbered.update("payment", 1, at=cursor, amount="5")
+    payment = load(numbered.url, warehouse).tables["payment"].load
+    assert payment.full
+    assert "cursor does not show" in payment.why
+    assert (5,) in rows(warehouse, "select amount from raw.payment")
+
+
+def test_rows_exchanged_behind_the_cursor_are_found(numbered: LooseCrm, warehouse: Path) -> None:
+    load(numbered.url, warehouse)
+    # As many rows, and the same sum of keys.
+    numbered.delete("payment", 1)
+    numbered.delete("payment", 3)
+    numbered.insert("payment", 0, at="2020-01-01 00:00:00")
+    numbered.insert("payment", 4, at="2020-01-01 00:00:00")
+    load(numbered.url, warehouse)
+    assert accepted(warehouse, "payment") == {0, 2, 4}
+
+
+def test_sums_that_went_astray_are_made_anew(numbered: LooseCrm, warehouse: Path) -> None:
+    load(numbered.url, warehouse)
+    kept = sums(warehouse)
+    for astray in ("key_sum = null", "cursor_sum = cursor_sum + 1", "row_count = row_count + 1"):
+        rows(warehouse, f"update ingest.table_state set {astray}")
+        numbered.update("employee", 1, at="2024-05-01 00:00:00", name=astray)
+        assert load(numbered.url, warehouse).changed_tables == ["employee"]
+        assert sums(warehouse) == kept
+
+
+def test_sums_made_beside_the_load_are_of_the_same_moment(numbered: LooseCrm) -> None:
+    payment = CONTRACT.by_name["payment"]
+    _settle(numbered.url)
+    with open_crm(numbered.url) as crm:
+        crm.columns()
+        expected = crm.checksum(payment)
+        with crm.adding_up([payment]) as beside:
+            assert beside is not crm.checksum
+            assert beside(payment) == expected
+        # Whatever is committed now, the view that is open does not show.
+        numbered.insert("payment", 4)
+        with crm.adding_up([payment]) as beside:
+            assert beside == crm.checksum
+            assert beside(payment) == expected
+        _settle(numbered.url)
+        with crm.adding_up([payment]) as beside:
+            assert beside(payment) == expected
 
 
 def test_a_small_table_is_compared_as_a_whole(

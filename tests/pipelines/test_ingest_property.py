@@ -10,11 +10,12 @@ from typing import Any
 
 import duckdb
 import pytest
+import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipelines import delta
-from tests.pipelines.loads import AS_OF, CONTRACT, GOOD, LooseCrm, contents, load
+from tests.pipelines.loads import AS_OF, CONTRACT, GOOD, LooseCrm, contents, load, sums
 
 START = dt.datetime(2024, 5, 1)
 
@@ -90,8 +91,13 @@ def check_delta(warehouse: Path, before: dict[str, Counter[Any]], after: dict[st
         delta.note_built(connection, CONTRACT, delta.Built(AS_OF, ""))
 
 
-def check(url: str, steps: list[tuple[int, list[tuple[Any, ...]]]], folder: Path) -> None:
-    crm = LooseCrm(url)
+def check(
+    url: str,
+    steps: list[tuple[int, list[tuple[Any, ...]]]],
+    folder: Path,
+    keys: type[sa.types.TypeEngine[Any]] = sa.Text,
+) -> None:
+    crm = LooseCrm(url, keys)
     try:
         for table in GOOD:
             crm.insert(table, 1, at=START.isoformat(sep=" "))
@@ -111,6 +117,7 @@ def check(url: str, steps: list[tuple[int, list[tuple[Any, ...]]]], folder: Path
             load(url, full, full=True)
             after = contents(incremental)
             assert after == contents(full)
+            assert sums(incremental) == sums(full)
             check_delta(incremental, before, after)
     finally:
         crm.metadata.drop_all(crm.engine)
@@ -132,6 +139,14 @@ OPTIONS: dict[str, Any] = {
 def test_incremental_equals_full_on_sqlite(steps: list[tuple[int, list[tuple[Any, ...]]]]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         check(f"sqlite:///{folder}/crm.sqlite", steps, Path(folder))
+
+
+@pytest.mark.slow
+@settings(max_examples=12, **OPTIONS)
+@given(steps=STEPS)
+def test_incremental_equals_full_where_sums_tell_of_changes(steps: list[tuple[int, list[tuple[Any, ...]]]]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        check(f"sqlite:///{folder}/crm.sqlite", steps, Path(folder), sa.BigInteger)
 
 
 @pytest.mark.slow
