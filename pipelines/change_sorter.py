@@ -59,7 +59,8 @@ def sort_loaded(
     if changed - whole:
         changes.sort_rows(changed - whole, whole)
     if whole:
-        Sorter(connection, contract, as_of).sort(whole)
+        unique = {name for name, load in loads.items() if load.full and load.changed and states[name].keys_unique}
+        Sorter(connection, contract, as_of).sort(whole, unique)
         delta.mark_whole(connection, whole)
 
 

@@ -11,7 +11,8 @@ import datetime as dt
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from queue import SimpleQueue
 from typing import Any
 
 import pyarrow as pa
@@ -34,6 +35,8 @@ _PASSING = (
 )  # fmt: skip
 
 
+# How many add up tables at the same time.
+_READERS = 4
 # Primes. The product of two remainders fits a whole number of 64 bits on every engine, whatever key and cursor are; so
 # does the sum of 250 million remainders of the last. A cursor that moved by less than that many milliseconds, 397 days,
 # changes it.
@@ -149,29 +152,40 @@ class Crm:
 
     @contextmanager
     def adding_up(self, tables: Sequence[Table]) -> Iterator[Callable[[Table], tuple[int, ...] | None]]:
-        """Give :meth:`checksum`, made of these tables in the background where the engine lets two look at one view.
+        """Give :meth:`checksum`, made of these tables in the background where the engine lets others look at one view.
 
-        It reads an entry of an index for every row of the company, while what changed is loaded.
+        An entry of an index is read for every row of the company, from all over the file: several readers wait for the
+        disk together, while what changed is loaded.
         """
         columns = self.columns()
-        try:
-            connection = self._dialect.connect_beside(self._version) if tables else None
-        except (DriverError, OSError) as error:
-            raise self.error("Opening", error) from error
-        if connection is None:
-            yield self.checksum
-            return
-        other = Crm(self._dialect, connection, None)
-        other._columns = columns
-        try:
-            with ThreadPoolExecutor(1) as beside:
-                coming = {table.name: beside.submit(other.checksum, table) for table in tables}
+        others: SimpleQueue[Crm] = SimpleQueue()
+        with ExitStack() as opened:
+            for _ in range(min(_READERS, len(tables))):
+                try:
+                    connection = self._dialect.connect_beside(self._version)
+                except (DriverError, OSError) as error:
+                    raise self.error("Opening", error) from error
+                if connection is None:
+                    yield self.checksum
+                    return
+                opened.callback(connection.close)
+                other = Crm(self._dialect, connection, None)
+                other._columns = columns
+                others.put(other)
+
+            def add_up(table: Table) -> tuple[int, ...] | None:
+                other = others.get()
+                try:
+                    return other.checksum(table)
+                finally:
+                    others.put(other)
+
+            with ThreadPoolExecutor(_READERS) as readers:
+                coming = {table.name: readers.submit(add_up, table) for table in tables}
                 try:
                     yield lambda table: coming[table.name].result()
                 finally:
-                    beside.shutdown(cancel_futures=True)
-        finally:
-            connection.close()
+                    readers.shutdown(cancel_futures=True)
 
     def _ask(self, query: str, what: str) -> list[tuple[Any, ...]]:
         try:

@@ -199,13 +199,22 @@ class _Load:
             for table in self._contract.tables
             if not asked[table.name] and not why_full(table, states.get(table.name))
         ]
+        # The largest first: they take longest.
+        incremental.sort(key=lambda table: -states[table.name].row_count)
         now = _naive_utc(dt.datetime.now(dt.UTC))
-        loads = {}
+        begun, loads = {}, {}
         with self._crm.adding_up(incremental) as checksum:
             loader = Loader(self._connection, self._crm, checksum, now=now, overlap=overlap)
             for table in self._contract.tables:
-                loads[table.name] = loader.load(table, states.get(table.name), asked[table.name])
-                self._progress(table.name)
+                begun[table.name] = loader.load(table, states.get(table.name), asked[table.name])
+                if isinstance(begun[table.name], TableLoad):
+                    self._progress(table.name)
+            for name, load in begun.items():
+                if isinstance(load, TableLoad):
+                    loads[name] = load
+                else:
+                    loads[name] = load()
+                    self._progress(name)
         self._connection.execute("delete from ingest.source")
         self._connection.execute("insert into ingest.source values (?, ?)", [self._crm.identity, version])
         return loads

@@ -16,6 +16,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import duckdb
@@ -24,12 +25,14 @@ from pipelines import sql
 from pipelines.contract import Contract, Table
 from pipelines.crm import Crm, checksum_of
 from pipelines.errors import IngestError
-from pipelines.quarantine import keyed_rows
+from pipelines.quarantine import keyed_rows, typed
 from pipelines.warehouse import Sums, TableState, write_state
 
 # All rows of a table this small are read and compared each time: it costs nothing, and shows even what left the cursor
 # untouched, e.g. another company's master data of the same day in the same file.
 SMALL_TABLE_ROWS = 1000
+# Up to how many bits it is worth to tell keys apart by marking each: a list of them takes 64 each, and is searched.
+BITS_PER_KEY, MOST_BITS = 64, 1 << 30
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,16 @@ class TableLoad:
     deleted: int
     changed: bool  # whether any row may differ from before
     by_row: bool = False  # whether the changed rows are known, in `landed_change`
+
+
+@dataclass(frozen=True)
+class _Landed:
+    """What key and cursor of landed rows come to."""
+
+    sums: Sums  # what :meth:`Crm.checksum` gives of the same rows of the CRM
+    last_cursor: dt.datetime | None  # the greatest that does not lie in the future
+    lowest: int | None  # key
+    highest: int | None
 
 
 @dataclass(frozen=True)
@@ -122,13 +135,28 @@ class Loader:
             "create or replace temp table landed_change (table_name varchar, row_key varchar, is_new boolean)"
         )
 
-    def load(self, table: Table, state: TableState | None, full_because: str) -> TableLoad:
-        """Load one table; ``full_because`` says why in full, empty to load incrementally where that is possible."""
+    def load(self, table: Table, state: TableState | None, full_because: str) -> TableLoad | Callable[[], TableLoad]:
+        """Load one table.
+
+        Args:
+            table: which.
+            state: how the last load left it.
+            full_because: why in full, empty to load incrementally where that is possible.
+
+        Returns:
+            What was done, or what ends the load: it compares the table with the CRM's sums, which come while the
+            changes of other tables are merged.
+        """
         why = full_because or why_full(table, state)
         if why or state is None:
             known = state is not None and state.fingerprint == table.fingerprint and not full_because
             return self._load_full(table, state, why, known=known)
-        load = self._load_increment(table, state)
+        merged = self._load_increment(table, state)
+        return partial(self._finish, table, state, merged)
+
+    def _finish(self, table: Table, state: TableState, merged: _Merged | None) -> TableLoad:
+        """End an incremental load, with a full one where something is left that the cursor does not show."""
+        load = self._compare(table, state, merged) if merged else None
         if load is None:
             self._connection.execute("delete from landed_change where table_name = ?", [table.name])
             why = "its keys and cursors differ from the CRM's in a way that the cursor does not show"
@@ -169,29 +197,29 @@ class Loader:
             self._connection.execute(f"create or replace table {landing} as select * from stage")
         else:
             self._copy(f"table {landing}", table, names)
-        last_cursor, sums = self._add_up(table, landing)
-        rows = sums.rows
+        landed = self._add_up(table, landing)
+        rows = landed.sums.rows
         self._connection.execute("delete from ingest.unchecked_row where table_name = ?", [table.name])
         write_state(
             self._connection,
             table.name,
             TableState(
                 fingerprint=table.fingerprint,
-                last_cursor=last_cursor,
-                keys_unique=self._keys_unique(landing, table),
+                last_cursor=landed.last_cursor,
+                keys_unique=self._all_keys_unique(table, landed),
                 row_count=rows,
                 checked_row_count=state.checked_row_count if state else None,
                 all_unchecked=True,
-                key_sum=sums.keys,
-                cursor_sum=sums.cursors,
+                key_sum=landed.sums.keys,
+                cursor_sum=landed.sums.cursors,
             ),
         )
         return TableLoad(
             table.name, True, why, rows, max(rows - before, 0), 0, max(before - rows, 0), changed=True, by_row=by_row
         )
 
-    def _load_increment(self, table: Table, state: TableState) -> TableLoad | None:
-        """Merge what changed; None if the result would differ from a full load."""
+    def _load_increment(self, table: Table, state: TableState) -> _Merged | None:
+        """Merge what changed; None where that cannot be done."""
         if table.cursor is None or state.last_cursor is None:
             return None
         names = [column.name for column in table.columns]
@@ -201,14 +229,18 @@ class Loader:
         self._copy("temp table stage", table, names, moved)
         if not self._keys_unique("stage", table):
             return None
-        merged = self._merge(table, state, names)
+        return self._merge(table, state, names)
 
+    def _compare(self, table: Table, state: TableState, merged: _Merged) -> TableLoad | None:
+        """Delete what is gone from the CRM and note the new state; None if the result would differ from a full load."""
+        if table.cursor is None or state.last_cursor is None:
+            return None
         sums, deleted = merged.sums, 0
         if self._checksum(table) != sums:
             gone = self._reconcile(table, table.cursor)
             if gone is None:
                 return None
-            deleted, (_, sums) = gone, self._add_up(table, sql.name("landing", table.name))
+            deleted, sums = gone, self._add_up(table, sql.name("landing", table.name)).sums
         changed = bool(merged.inserted or merged.updated or deleted)
         if changed or sums != state.sums:
             # Rows that are gone leave the cursor where it was: it only has to be no later than what comes next.
@@ -234,7 +266,7 @@ class Loader:
         sums = state.sums
         if sums is None or sums.rows != self._one(f"select count(*) from {landing}"):
             # A warehouse of an earlier version does not know them.
-            _, sums = self._add_up(table, landing)
+            sums = self._add_up(table, landing).sums
         if not self._one("select exists (from stage)"):
             # Nothing else is read of the table: what was cut off or damaged is noticed here.
             self._one(f"select sum(strlen({key})) from {landing}")
@@ -244,17 +276,14 @@ class Loader:
             f"create or replace temp table landed as select rowid as landed_row, * from {landing} "
             f"where rowid in ({keyed_rows(table, f'select {key} from stage')})"
         )
-        self._connection.execute(
+        rows = self._one(
             "create or replace temp table changed as select s.*, l.landed_row from stage s "
             f"left join landed l on l.{key} = s.{key} where l.{key} is null or {_differs(names)}"
         )
-        inserted, updated = self._connection.execute(
-            "select count(*) filter (landed_row is null), count(landed_row) from changed"
-        ).fetchall()[0]
-        if not inserted and not updated:
+        if not rows:
             return _Merged(0, 0, sums, None)
-        _, before = self._add_up(table, "landed semi join changed using (landed_row)")
-        last_cursor, after = self._add_up(table, "changed")
+        before = self._add_up(table, "landed semi join changed using (landed_row)").sums
+        after = self._add_up(table, "changed")
         # A MERGE would read all columns of all rows.
         listed = ", ".join(map(sql.name, names))
         self._connection.execute(f"delete from {landing} where rowid in (select landed_row from changed)")
@@ -263,19 +292,19 @@ class Loader:
         self._connection.execute(
             f"insert into landed_change select ?, {key}, landed_row is null from changed", [table.name]
         )
-        return _Merged(inserted, updated, sums.exchanged(before, after), last_cursor)
+        return _Merged(rows - before.rows, before.rows, sums.exchanged(before, after.sums), after.last_cursor)
 
-    def _add_up(self, table: Table, relation: str) -> tuple[dt.datetime | None, Sums]:
-        """Return the greatest cursor of landed rows, and of them what :meth:`Crm.checksum` gives of the CRM's rows."""
+    def _add_up(self, table: Table, relation: str) -> _Landed:
+        """Look once at key and cursor of landed rows."""
         cursor = sql.moment(sql.name(table.cursor)) if table.cursor else "null::timestamp"
         # A cursor in the future, written by a wrong clock, must not hide the changes until then.
-        last_cursor, *sums = self._connection.execute(
-            f"select max(cursor) filter (where cursor between timestamp '1900-01-01' and ?), "
+        last_cursor, lowest, highest, *sums = self._connection.execute(
+            f"select max(cursor) filter (where cursor between timestamp '1900-01-01' and ?), min(key), max(key), "
             f"{checksum_of('key', '(epoch_us(cursor) + 500) // 1000')} "
             f"from (select try_cast({sql.name(table.key)} as bigint) as key, {cursor} as cursor from {relation})",
             [self._now],
         ).fetchall()[0]
-        return last_cursor, Sums(*sums)
+        return _Landed(Sums(*sums), last_cursor, lowest, highest)
 
     def _reconcile(self, table: Table, cursor_column: str) -> int | None:
         """Compare key and cursor of every row, and delete the rows that are gone from the CRM.
@@ -309,8 +338,19 @@ class Loader:
 
     def _keys_unique(self, relation: str, table: Table) -> bool:
         """Tell whether every row has a key of its own; typed, because that is faster and says no less."""
-        key = f"try_cast({sql.name(table.key)} as {table.by_name[table.key].data_type})"
+        key = typed(table.by_name[table.key], sql.name(table.key))
         return self._one(f"select count(*) = count(distinct {key}) from {relation}")
+
+    def _all_keys_unique(self, table: Table, landed: _Landed) -> bool:
+        """Tell the same of all landed rows; where keys are numbers that lie close, by marking each one's bit."""
+        relation, rows = sql.name("landing", table.name), landed.sums.rows
+        if table.by_name[table.key].data_type != "BIGINT" or landed.lowest is None or landed.highest is None:
+            return self._keys_unique(relation, table)
+        if landed.highest - landed.lowest >= min(BITS_PER_KEY * rows, MOST_BITS):
+            return self._keys_unique(relation, table)
+        key = f"try_cast({sql.name(table.key)} as bigint)"
+        marked = f"bitstring_agg({key}, {landed.lowest}, {landed.highest})"
+        return self._one(f"select bit_count({marked}) = {rows} from {relation}")
 
     def _one(self, query: str, *values: object) -> Any:
         return self._connection.execute(query, values).fetchall()[0][0]

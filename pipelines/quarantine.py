@@ -24,7 +24,7 @@ rules of their own values, so that staging can drop them by their mark; the othe
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -161,23 +161,29 @@ class Sorter:
             "parent varchar, parent_key varchar, generation integer)"
         )
 
-    def sort(self, changed: Iterable[str]) -> None:
-        """Make ``raw`` and ``quarantine`` of the changed tables, and of all that refer to them, anew."""
+    def sort(self, changed: Iterable[str], unique: Container[str] = ()) -> None:
+        """Make ``raw`` and ``quarantine`` of the changed tables, and of all that refer to them, anew.
+
+        Args:
+            changed: the tables.
+            unique: tables of which it is known that no two landed rows share a key.
+        """
         affected = self._contract.with_descendants(set(changed))
         for component in self._contract.components:
             tables = [table for table in component if table.name in affected]
             for table in tables:
-                self._judge(table)
+                self._judge(table, keys_unique=table.name in unique)
                 self._fill_raw(table)
             self._reject_orphans(tables)
         self._fill_quarantine([table for table in self._contract.tables if table.name in affected])
 
-    def _judge(self, table: Table) -> None:
+    def _judge(self, table: Table, *, keys_unique: bool) -> None:
         """Type a table's rows into ``typed``, and note every rule that a row breaks, but for its references."""
         self._judge_alone(table)
         # The last term only makes the choice among rows of one cursor the same in every load.
         latest = f"t.{sql.name(table.cursor)} desc nulls last, " if table.cursor else ""
-        self._judge_repeated(table, table.key, "duplicate_key", "true", f"{latest}l::varchar desc")
+        if not keys_unique:
+            self._judge_repeated(table, table.key, "duplicate_key", "true", f"{latest}l::varchar desc")
         for column in table.columns:
             if column.unique and column.name != table.key:
                 fit = "not is_deleted and not is_broken"
