@@ -9,7 +9,6 @@ build nearly all rows are those of the snapshot before, and copying its file tak
 from __future__ import annotations
 
 import hashlib
-import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -23,14 +22,17 @@ if TYPE_CHECKING:
 NO_ROW = "false"
 """Condition of a table in which nothing changed."""
 _WAREHOUSE, _PUBLISHED = "warehouse", "published"
+_BLOCK = 1 << 20
 
 
 @dataclass(frozen=True)
 class Difference:
-    """In what the warehouse's marts may differ from those of a snapshot.
+    """In what the warehouse's marts may differ from those of a snapshot, or of a file that was begun ahead.
 
     Attributes:
-        base: version of the snapshot.
+        base: version of the snapshot; empty if there is none.
+        is_begun: whether the next marts file was begun while models were made, as a copy of ``base``, or with the marts
+            that are named in ``replaced``.
         replaced: by the name of a mart, the condition (SQL over its columns) of its rows that may differ, before and
             after; `NO_ROW` where none does. ``{warehouse}`` stands for the warehouse, whose tables it may read. All
             rows of a mart that is not named may differ.
@@ -38,6 +40,7 @@ class Difference:
 
     base: str
     replaced: Mapping[str, str]
+    is_begun: bool = False
 
 
 class NoMartsError(Exception):
@@ -62,6 +65,20 @@ def configuration(target: Path, memory: str) -> dict[str, str | bool | int | flo
         "memory_limit": memory,
         "temp_directory": f"{target.parent}-spill",
     }
+
+
+def copy_with_digest(source: Path, target: Path) -> str:
+    """Copy a file to a new one, and return its SHA-256 as hexadecimal text.
+
+    Raises:
+        OSError: if it cannot be read, or not be written.
+    """
+    sha256 = hashlib.sha256()
+    with source.open("rb", buffering=0) as read, target.open("wb", buffering=0) as written:
+        while block := read.read(_BLOCK):
+            sha256.update(block)
+            written.write(block)
+    return sha256.hexdigest()
 
 
 def digest(path: Path) -> str:
@@ -94,28 +111,25 @@ def copy_marts(warehouse: Path | duckdb.DuckDBPyConnection, target: Path, memory
 
 
 def patch_marts(
-    warehouse: Path | duckdb.DuckDBPyConnection, base: Path, target: Path, memory: str, difference: Difference
+    warehouse: Path | duckdb.DuckDBPyConnection, target: Path, memory: str, replaced: Mapping[str, str]
 ) -> set[str]:
-    """Copy the marts file of a snapshot to a new one, and replace in it what differs in the warehouse.
+    """Replace in a marts file what differs in the warehouse.
 
     Args:
         warehouse: its file, or an open connection to it.
-        base: marts file of the snapshot that the difference is to.
-        target: the new file.
+        target: the file, a copy of a snapshot's or one that was begun ahead.
         memory: what DuckDB may take at most, as ``"4096MB"``.
-        difference: what is replaced. Of the schema ``mining`` and of the rows in quarantine it is everything.
+        replaced: as in `Difference`. Of the schema ``mining`` and of the rows in quarantine everything is replaced.
 
     Returns:
         The names of the tables in the file.
 
     Raises:
         NoMartsError: if the warehouse has no marts.
-        duckdb.Error: if one of them cannot be read, or the new file cannot be written.
-        OSError: likewise.
+        duckdb.Error: if one of them cannot be read, or the file cannot be written.
     """
-    shutil.copyfile(base, target)
     with _opened(warehouse, target, memory) as (connection, catalogue):
-        return _fill(connection, catalogue, target, difference.replaced)
+        return _fill(connection, catalogue, target, replaced)
 
 
 @contextmanager

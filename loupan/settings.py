@@ -273,6 +273,11 @@ class Settings(BaseSettings):
         return self.data_dir / "snapshots"
 
     @property
+    def begun_marts_path(self) -> Path:
+        """Marts of the next snapshot, as far as they are there before it is published."""
+        return self.snapshots_dir / ".begun_marts.duckdb"
+
+    @property
     def attachments_dir(self) -> Path:
         """Folder of the files attached to records, by their SHA-256."""
         return self.data_dir / "attachments"

@@ -27,7 +27,16 @@ from loupan.erasures import published_until
 from loupan.errors import LoupanError
 from loupan.files import replace_text
 from loupan.kept_out import published_rows
-from loupan.marts_file import Difference, NoMartsError, configuration, copy_marts, digest, identifier, patch_marts
+from loupan.marts_file import (
+    Difference,
+    NoMartsError,
+    configuration,
+    copy_marts,
+    copy_with_digest,
+    digest,
+    identifier,
+    patch_marts,
+)
 from loupan.project import fingerprint
 from loupan.settings import Settings
 
@@ -425,36 +434,67 @@ def _fill_marts(
     if isinstance(warehouse, Path) and not warehouse.is_file():
         raise PublishError(f"There is no warehouse at {warehouse}. Run `loupan refresh`.")
     try:
-        if difference and isinstance(warehouse, Path) and (base := _base(settings, difference)):
-            report = base.report
+        if difference and isinstance(warehouse, Path) and (history := _begin(settings, difference, target)):
             try:
-                tables = patch_marts(warehouse, base.marts_path, target, settings.refresh_memory, difference)
+                return patch_marts(warehouse, target, settings.refresh_memory, difference.replaced), history
             except duckdb.Error:
                 # Its file may be damaged in a way that the sum of its bytes does not tell.
-                LOG.warning("Snapshot %s cannot be patched; the marts are copied", base.version, exc_info=True)
+                begun = f"Snapshot {difference.base} cannot be patched" if difference.base else "What was begun is lost"
+                LOG.warning("%s; the marts are copied", begun, exc_info=True)
                 target.unlink(missing_ok=True)
-            else:
-                return tables, {"patches": report["patches"] + 1, "whole_bytes": report["whole_bytes"]}
         tables = copy_marts(warehouse, target, settings.refresh_memory)
     except NoMartsError as error:
         raise PublishError("The warehouse has no tables in schema marts. Run `loupan refresh --full`.") from error
     return tables, {"patches": 0}
 
 
-def _base(settings: Settings, difference: Difference) -> Snapshot | None:
-    """Return the snapshot that a difference is to, if it is there, whole, and not made of too many pieces."""
+def _begin(settings: Settings, difference: Difference, target: Path) -> dict[str, Any] | None:
+    """Put in place the file that a difference is to; return what the report says of its history, None without one."""
+    if difference.is_begun:
+        try:
+            history = _history(settings, difference.base)
+            settings.begun_marts_path.replace(target)
+        except (SnapshotError, OSError, KeyError, TypeError) as error:
+            LOG.info("What was begun ahead cannot be used: %s", error)
+        else:
+            return history
+    if difference.base and copy_base(settings, difference.base, target):
+        return _history(settings, difference.base)
+    return None
+
+
+def copy_base(settings: Settings, version: str, target: Path) -> bool:
+    """Copy the marts file of a snapshot that the next one may be made of.
+
+    Args:
+        settings: where snapshots lie.
+        version: of the snapshot.
+        target: the new file.
+
+    Returns:
+        Whether it is there, whole, and not made of too many pieces; there is no new file if not.
+    """
     try:
-        base = find(settings, difference.base)
+        base = find(settings, version)
         report = base.report
         if (
             report["patches"] < _MOST_PATCHES
             and base.marts_path.stat().st_size <= _MOST_GROWTH * report["whole_bytes"]
-            and digest(base.marts_path) == report["digest"]
+            and copy_with_digest(base.marts_path, target) == report["digest"]
         ):
-            return base
+            return True
     except (SnapshotError, OSError, KeyError, TypeError) as error:
-        LOG.info("Snapshot %s cannot be patched (%s); the marts are copied", difference.base, error)
-    return None
+        LOG.info("Snapshot %s cannot be patched (%s); the marts are copied", version, error)
+    target.unlink(missing_ok=True)
+    return False
+
+
+def _history(settings: Settings, base: str) -> dict[str, Any]:
+    """Return what a report says of the files that a marts file was made of, one after the other."""
+    if not base:
+        return {"patches": 0}
+    report = find(settings, base).report
+    return {"patches": report["patches"] + 1, "whole_bytes": report["whole_bytes"]}
 
 
 def _add_aggregates(building: Path, manifest: dict[str, Any], cut: int | None, memory: str) -> None:

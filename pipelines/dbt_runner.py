@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -21,7 +21,7 @@ from filelock import FileLock
 
 from loupan.errors import LoupanError
 from loupan.settings import Settings
-from pipelines import delta, difference, increment, recipe
+from pipelines import ahead, delta, difference, increment, recipe
 from pipelines.contract import read_contract
 from pipelines.increment import Increment
 from pipelines.warehouse import open_warehouse
@@ -208,6 +208,9 @@ def build(settings: Settings, on_node: Callable[[str], None]) -> Built:
     def on_event(message: Any) -> None:
         if message.info.name in RESULTS:
             results.append(MessageToDict(message, preserving_proto_field_name=True))
+            node = message.data.node_info
+            if (message.data.status, node.materialized, node.node_relation.schema) == ("success", "table", "marts"):
+                begun.add(node.node_relation.alias)
         elif message.info.name == "NodeFinished":
             on_node(message.data.node_info.node_name)
 
@@ -215,7 +218,7 @@ def build(settings: Settings, on_node: Callable[[str], None]) -> Built:
     published = forget_published(settings)
     planned = plan_increment(settings, parsed.artifact)
     variables = {"increment": planned.as_variable()} if planned else {}
-    with _artifacts(settings):
+    with _artifacts(settings), ahead.begin(settings, published if planned else None) as begun:
         # The results are returned: nothing to write.
         done = _invoke(
             settings,
@@ -224,10 +227,10 @@ def build(settings: Settings, on_node: Callable[[str], None]) -> Built:
             on_event=on_event,
             variables=variables,
         )
+        # What failed a test is looked at again by the next build: it begins from the same state.
+        if all(result.status in ("success", "pass", "warn") for result in done.results):
+            note_built(settings, parsed.artifact, planned, published, begun.finish())
     broken = [f"{r.node.name}: {(r.message or '').strip()}" for r in done.results if r.status == "error"]
-    # What failed a test is looked at again by the next build: it begins from the same state.
-    if all(result.status in ("success", "pass", "warn") for result in done.results):
-        note_built(settings, parsed.artifact, planned, published)
     return Built(results, broken)
 
 
@@ -252,12 +255,26 @@ def forget_published(settings: Settings) -> str | None:
 
 
 def note_built(
-    settings: Settings, manifest: Mapping[str, Any], planned: Increment | None, published: str | None
+    settings: Settings,
+    manifest: Mapping[str, Any],
+    planned: Increment | None,
+    published: str | None,
+    begun: Collection[str] = (),
 ) -> None:
-    """Note that the models follow from the rows that are loaded, and in what they differ from a snapshot."""
+    """Note that the models follow from the rows that are loaded, and in what they differ from a snapshot.
+
+    Args:
+        settings: where the warehouse lies.
+        manifest: dbt's, as a dictionary.
+        planned: which part of the models was made; None if all.
+        published: version of the snapshot that held the marts before, if any did.
+        begun: what was copied ahead: that snapshot, or marts.
+    """
     with open_warehouse(settings.warehouse_path, settings.refresh_memory) as connection:
         if planned and published:
-            difference.note(connection, planned, published)
+            difference.note(connection, planned, published, is_begun=published in begun)
+        elif begun:
+            difference.note_begun(connection, begun)
         (as_of,) = connection.execute("select as_of from raw.refresh").fetchall()[0]
         delta.note_built(connection, read_contract(manifest), delta.Built(as_of, recipe.of_models(settings)))
         # Not before: without twins, sums that hold the changes already would pass for those of the build before.

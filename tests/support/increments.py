@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import random
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,7 +87,8 @@ class IncrementalWarehouse(Warehouse):
         differing, number = difference.read(self.con), len(list(folder.iterdir()))
         target = folder / f"{number}.duckdb"
         if differing:
-            patch_marts(self.con, folder / differing.base, target, "1GB", differing)
+            shutil.copy(folder / differing.base, target)
+            patch_marts(self.con, target, "1GB", differing.replaced)
         else:
             copy_marts(self.con, target, "1GB")
         difference.note_published(self.con, target.name)

@@ -1,0 +1,124 @@
+"""Begin the marts file of the next snapshot while models are made, for which one core is often idle.
+
+After a build of everything every mart is written to that file once more, which takes about as long as making it. A mart
+is done when its model is, so it is copied while others are made. After an incremental build the file is that of the
+last snapshot with what changed, and can be copied before anything has. Whether what was begun is used is decided by
+:mod:`pipelines.difference` and :mod:`loupan.snapshot`: only if the build it belongs to has succeeded.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+
+from loupan.marts_file import identifier
+from loupan.settings import Settings
+from loupan.snapshot import copy_base
+from pipelines import sql
+
+LOG = logging.getLogger(__name__)
+_BEGUN = "begun_marts"
+# Beside dbt's own two; one leaves a core idle for part of its time.
+_COPIERS = 2
+
+
+class Ahead:
+    """A marts file that is being begun.
+
+    Attributes:
+        is_finished: whether all of it is on the disk.
+    """
+
+    def __init__(self, settings: Settings, base: str | None) -> None:
+        self._settings, self._base = settings, base
+        self._pool = ThreadPoolExecutor(1 if base else _COPIERS, thread_name_prefix="ahead")
+        self._connection: duckdb.DuckDBPyConnection | None = None
+        self._opening = threading.Lock()
+        self._copied: dict[str, Future[bool]] = {}
+        self.is_finished = False
+        if base:
+            self._copied[base] = self._pool.submit(self._copy_base, base)
+
+    def add(self, mart: str) -> None:
+        """Copy a mart that is done; in an incremental build it is not needed.
+
+        Args:
+            mart: name of a table in the schema ``marts`` of the warehouse, which is open in this process.
+        """
+        if not self._base:
+            self._copied[mart] = self._pool.submit(self._copy, mart)
+
+    def finish(self) -> frozenset[str]:
+        """Wait for all copies, close the file, and return the names of what is in it: of marts, or of the base."""
+        names = frozenset(name for name, copied in self._copied.items() if copied.result())
+        if self._connection is not None:
+            self._connection.execute(f"checkpoint {_BEGUN}")
+        self.close()
+        self.is_finished = True
+        return names
+
+    def close(self) -> None:
+        """Let what is being copied come to its end, and nothing else begin."""
+        self._pool.shutdown(cancel_futures=True)
+        if self._connection is not None:
+            self._connection.execute(f"detach {_BEGUN}")
+            self._connection.close()
+            self._connection = None
+
+    def _copy_base(self, version: str) -> bool:
+        target = self._settings.begun_marts_path
+        if not copy_base(self._settings, version, target):
+            return False
+        # Publishing flushes the file; most of it is on the disk by then.
+        with target.open("rb") as file:
+            os.fsync(file.fileno())
+        return True
+
+    def _copy(self, mart: str) -> bool:
+        try:
+            with self._opened().cursor() as connection:
+                connection.execute(f"create table {_BEGUN}.main.{identifier(mart)} as from {sql.name('marts', mart)}")
+        except duckdb.Error:
+            LOG.warning("The mart %s cannot be copied ahead", mart, exc_info=True)
+            return False
+        return True
+
+    def _opened(self) -> duckdb.DuckDBPyConnection:
+        with self._opening:
+            if self._connection is None:
+                # dbt has it open: this is one more connection to the same database, whose settings are the same.
+                self._connection = duckdb.connect(str(self._settings.warehouse_path))
+                path = sql.literal(str(self._settings.begun_marts_path))
+                self._connection.execute(f"attach {path} as {_BEGUN}")
+            return self._connection
+
+
+@contextmanager
+def begin(settings: Settings, base: str | None) -> Iterator[Ahead]:
+    """Begin the marts file of the next snapshot, and leave none behind that was not finished.
+
+    Args:
+        settings: where warehouse and snapshots lie.
+        base: version of the snapshot that is patched; None if there is none.
+    """
+    _remove(settings.begun_marts_path)
+    settings.snapshots_dir.mkdir(parents=True, exist_ok=True)
+    ahead = Ahead(settings, base)
+    try:
+        yield ahead
+    finally:
+        if not ahead.is_finished:
+            ahead.close()
+            _remove(settings.begun_marts_path)
+
+
+def _remove(path: Path) -> None:
+    for file in (path, path.with_name(f"{path.name}.wal")):
+        file.unlink(missing_ok=True)
