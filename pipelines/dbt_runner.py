@@ -209,7 +209,7 @@ def build(settings: Settings, on_node: Callable[[str], None]) -> Built:
         if message.info.name in RESULTS:
             results.append(MessageToDict(message, preserving_proto_field_name=True))
             node = message.data.node_info
-            if (message.data.status, node.materialized, node.node_relation.schema) == ("success", "table", "marts"):
+            if (message.data.status, node.materialized, node.node_relation.schema) == ("OK", "table", "marts"):
                 begun.add(node.node_relation.alias)
         elif message.info.name == "NodeFinished":
             on_node(message.data.node_info.node_name)

@@ -9,9 +9,9 @@ import duckdb
 import pytest
 
 from loupan import snapshot as module
-from loupan.marts_file import NO_ROW, Difference
+from loupan.marts_file import NO_ROW, Difference, copy_with_digest
 from loupan.settings import Settings
-from loupan.snapshot import PublishError, Snapshot, publish
+from loupan.snapshot import PublishError, Snapshot, copy_base, publish
 from tests.loupan.conftest import Built
 from tests.support.same_rows import assert_same_rows
 
@@ -39,9 +39,11 @@ def base(mini: Built, settings: Settings, warehouse: Path) -> Snapshot:
     return first
 
 
-def published_again(mini: Built, settings: Settings, warehouse: Path, base: Snapshot) -> Snapshot:
+def published_again(
+    mini: Built, settings: Settings, warehouse: Path, base: Snapshot | None, *, is_begun: bool = False
+) -> Snapshot:
     """Publish with the difference, and check that every table holds what the warehouse does."""
-    difference = Difference(base.version, CHANGED.replaced)
+    difference = Difference(base.version if base else "", CHANGED.replaced, is_begun)
     new = publish(settings, warehouse, mini.semantic_manifest_path, {}, difference)
     with duckdb.connect() as connection:
         connection.execute(f"attach '{warehouse}' as warehouse (read_only)")
@@ -107,6 +109,41 @@ def test_a_difference_that_cannot_be_written_is_copied_and_told(
         connection.execute("drop schema changed cascade")
     assert published_again(mini, settings, warehouse, base).report["patches"] == 0
     assert f"Snapshot {base.version} cannot be patched; the marts are copied" in caplog.text
+
+
+def test_a_base_that_was_copied_ahead_is_patched_in_its_place(
+    mini: Built, settings: Settings, warehouse: Path, base: Snapshot
+) -> None:
+    assert copy_base(settings, base.version, settings.begun_marts_path)
+    begun = settings.begun_marts_path.stat().st_ino
+    new = published_again(mini, settings, warehouse, base, is_begun=True)
+    assert (new.report["patches"], new.marts_path.stat().st_ino) == (1, begun)
+    assert not settings.begun_marts_path.exists()
+
+
+def test_marts_that_were_copied_ahead_are_not_copied_again(
+    mini: Built, settings: Settings, warehouse: Path, base: Snapshot
+) -> None:
+    """The rows of the difference aside, which here stand for marts that were not copied."""
+    copy_with_digest(base.marts_path, settings.begun_marts_path)
+    begun = settings.begun_marts_path.stat().st_ino
+    new = published_again(mini, settings, warehouse, None, is_begun=True)
+    assert (new.report["patches"], new.marts_path.stat().st_ino) == (0, begun)
+    assert new.report["whole_bytes"] == new.report["files"]["marts.duckdb"]
+
+
+@pytest.mark.parametrize("fault", ["gone", "damaged", "its base is gone"])
+def test_what_was_begun_ahead_and_cannot_be_used_is_made_anew(
+    mini: Built, settings: Settings, warehouse: Path, base: Snapshot, fault: str
+) -> None:
+    if fault == "damaged":
+        settings.begun_marts_path.write_bytes(b"no database")
+    elif fault == "its base is gone":
+        settings.begun_marts_path.write_bytes(base.marts_path.read_bytes())
+        base = Snapshot("20200101T000000000000Z", base.path)
+    # What is gone was copied from a base that is still there.
+    patches = 1 if fault == "gone" else 0
+    assert published_again(mini, settings, warehouse, base, is_begun=True).report["patches"] == patches
 
 
 def test_no_warehouse_and_no_marts_are_told(mini: Built, settings: Settings, tmp_path: Path) -> None:

@@ -70,3 +70,19 @@ def test_publishing_forgets_the_difference(warehouse: duckdb.DuckDBPyConnection)
     difference.note_published(warehouse, "20260102T000000000000Z")
     assert difference.read(warehouse) is None
     assert difference.forget_published(warehouse) == "20260102T000000000000Z"
+
+
+def test_marts_that_were_copied_ahead_are_known(warehouse: duckdb.DuckDBPyConnection) -> None:
+    difference.note_begun(warehouse, {"fct_lead", "dim_source"})
+    assert difference.read(warehouse) == Difference("", {"fct_lead": NO_ROW, "dim_source": NO_ROW}, is_begun=True)
+    # Another build has changed them.
+    assert difference.forget_published(warehouse) is None
+    assert difference.read(warehouse) is None
+
+
+def test_of_an_incremental_build_the_base_was_copied_ahead(warehouse: duckdb.DuckDBPyConnection) -> None:
+    difference.note(warehouse, BUILT, "20260101T000000000000Z", is_begun=True)
+    known = difference.read(warehouse)
+    assert known is not None
+    assert (known.base, known.is_begun) == ("20260101T000000000000Z", True)
+    assert known.replaced["dim_source"] == NO_ROW

@@ -70,7 +70,9 @@ def load(company: Settings, as_of: dt.datetime, *changes: str) -> None:
 
 def publish(company: Settings) -> Snapshot:
     """Publish the marts, and check that what is published is what the warehouse holds."""
+    begun = company.begun_marts_path.stat().st_ino
     snapshot = publish_marts(company, dbt_runner.target_path(company) / "semantic_manifest.json", {})
+    assert (snapshot.marts_path.stat().st_ino, company.begun_marts_path.exists()) == (begun, False)
     with duckdb.connect() as connection:
         connection.execute(f"attach '{company.warehouse_path}' as ours (read_only)")
         connection.execute(f"attach '{snapshot.marts_path}' as published (read_only)")
