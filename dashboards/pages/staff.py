@@ -155,7 +155,8 @@ def _how_it_is_made_fair(view: View, metric: str, unit: str) -> None:
         )
         found = compared(view, metric, unit)
         if found is None:
-            layout.no_data(view, (metric,))
+            said = _why_not_compared(view, metric, unit)
+            ui.message(said) if said else layout.no_data(view, (metric,))
             return
         ui.table(inputs_taken_out(view, found), t("How the comparison is made fair"), is_words=True)
         if MEASURES[metric].left_in:
@@ -198,33 +199,37 @@ def inputs_taken_out(view: View, found: FairComparison) -> pd.DataFrame:
 def like_for_like(view: View, metric: str, unit: str) -> Drawing:
     """Observed ÷ expected of every unit, with the limits of chance."""
     found = compared(view, metric, unit)
-    return fair_funnel(view, found) if found else _too_little(view, metric, unit)
+    return fair_funnel(view, found) if found else _not_compared(view, metric, unit)
 
 
 @remembered()
 def rates(view: View, metric: str, unit: str) -> Drawing:
     """Rates as counted, adjusted for mix, and pulled together, by name."""
     found = compared(view, metric, unit)
-    return fair_rates(view, found) if found else _too_little(view, metric, unit)
+    return fair_rates(view, found) if found else _not_compared(view, metric, unit)
 
 
 @remembered()
 def trusted(view: View, metric: str, unit: str) -> Drawing:
     """What was expected against what happened."""
     found = checked(view, metric, unit)
-    return calibration_plot(view, metric, found) if found else _too_little(view, metric, unit)
+    return calibration_plot(view, metric, found) if found else _not_compared(view, metric, unit)
 
 
-def _too_little(view: View, metric: str, unit: str) -> Drawing:
-    """Say that there is too little to compare, where there is anything at all."""
+def _not_compared(view: View, metric: str, unit: str) -> Drawing:
+    """Say why nothing is compared, where there is anything at all."""
+    said = _why_not_compared(view, metric, unit)
+    return Drawing(None, table=pd.DataFrame({view.title(unit): [said]})) if said else NOTHING
+
+
+def _why_not_compared(view: View, metric: str, unit: str) -> str:
+    """Return whether there is too little to compare, or too much; empty if there is nothing at all."""
     frame = view.ask(metric, by=(unit,))
     if frame.empty or metric not in frame or not frame[metric].notna().any():
-        return NOTHING
+        return ""
     if is_too_large(view, metric, unit):
-        said = view.t("Too many cases to compare like for like at once; choose an estate, or a shorter period.")
-    else:
-        said = view.t("Too few cases in this period to compare like for like; choose a longer one.")
-    return Drawing(None, table=pd.DataFrame({view.title(unit): [said]}))
+        return view.t("Too many cases to compare like for like at once; choose an estate, or a shorter period.")
+    return view.t("Too few cases in this period to compare like for like; choose a longer one.")
 
 
 @remembered()

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from dashboards import fair_comparison, findings, simpson_notice
 from dashboards.comparison_inputs import EMPLOYEE, MEASURES, PROJECT, SALES, SOURCE, UNITS, measures_of
@@ -22,6 +23,11 @@ from tests.support.installation import empty_installation, sample_installation
 from tests.support.pages import run_page
 
 pytestmark = pytest.mark.slow
+FAIR_CARD = """
+from dashboards.pages import staff
+from tests.dashboards.test_fair_comparison import EMPLOYEE, view_of
+staff._how_it_is_made_fair(view_of(months=30), "conversion_rate", EMPLOYEE)
+"""
 
 
 def view_of(language="en", months=36):
@@ -73,6 +79,11 @@ def test_more_than_can_be_compared_at_once_is_said_and_not_asked(use, monkeypatc
     assert checked(whole, "conversion_rate", EMPLOYEE) is None
     (said,) = staff.like_for_like(whole, "conversion_rate", EMPLOYEE).table.iloc[:, 0]
     assert "choose an estate" in said
+    card = AppTest.from_string(FAIR_CARD, default_timeout=120).run()
+    assert not card.exception
+    texts = "\n".join(element.value for kind in ("html", "markdown") for element in card.get(kind))
+    assert "choose an estate" in texts
+    assert "No data" not in texts
     # Whoever chooses less is answered.
     monkeypatch.setattr(fair_comparison, "_MOST", 100_000_000)
     assert compared(replace(whole, where=(("project", (project,)),)), "conversion_rate", EMPLOYEE) is not None
