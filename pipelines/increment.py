@@ -40,7 +40,7 @@ FEATURE_VALUE, ENTITY = "feature_value", "entity_id"
 MOST_CUSTOMERS = 0.3
 
 # What a model is in one build.
-ANEW, KEPT, PART, SUM, TWIN = "anew", "kept", "part", "sum", "twin"
+ANEW, KEPT, PART, SUM, FOLLOWING, TWIN = "anew", "kept", "part", "sum", "following", "twin"
 
 
 class IncrementError(LoupanError):
@@ -52,7 +52,8 @@ class Step:
     """What is done with one relation that is not made anew.
 
     Attributes:
-        script: SQL in which ``{after}`` and ``{before}`` stand for the model's own SQL; nothing is done without one.
+        script: SQL in which ``{after}``, ``{before}`` and ``{whole}`` stand for the model's own SQL, the last one as it is
+            without any increment; nothing is done without one.
         after: relations that the model reads, and their twins.
         before: the same, and their twins as they were.
         made: relation of the rows that the build may have changed, for tests; empty where all are to be tested.
@@ -115,6 +116,21 @@ class Node:
     def is_sum(self) -> bool:
         """Whether its rows are sums over rows of customers."""
         return "sum" in self.says
+
+    @property
+    def key(self) -> list[str]:
+        """Columns that tell the rows of a sum apart; the others that are no sums follow from them."""
+        return list(self.says.get("key") or (column for column in self.columns if column not in self.says["sum"]))
+
+    @property
+    def shared(self) -> str:
+        """Condition of the rows that follow from the rows of all customers; empty if there are none."""
+        return str(self.says.get("shared", ""))
+
+    @property
+    def follows(self) -> str:
+        """Name of the sum from whose rows its own follow one by one; empty if they do not."""
+        return str(self.says.get("follows", ""))
 
 
 def read_nodes(manifest: Mapping[str, Any]) -> dict[str, Node]:
@@ -242,8 +258,10 @@ class _Planner:
                 continue
             if node.is_view or not self._is_touched(node):
                 kinds[node.unique_id] = KEPT
-            elif (node.is_by_customer and not node.says.get("always")) or (node.is_sum and not self._is_repeated):
-                kind = SUM if node.is_sum else PART
+            elif (node.is_by_customer and not self._is_late(node)) or (
+                (node.is_sum or node.follows) and not self._is_repeated
+            ):
+                kind = SUM if node.is_sum else FOLLOWING if node.follows else PART
                 kinds[node.unique_id] = ANEW if self._moves_everybody(node, kinds) else kind
             else:
                 kinds[node.unique_id] = ANEW
@@ -257,6 +275,10 @@ class _Planner:
         tables = self._tables_read([node], through=True)
         return bool(tables & self._changed) or "refresh" in tables
 
+    def _is_late(self, node: Node) -> bool:
+        """Say whether so much time has passed that most rows of the model move with it."""
+        return "late_if" in node.says and bool(self._one(self._fill(node.says["late_if"])))
+
     def _moves_everybody(self, node: Node, kinds: Mapping[str, str]) -> bool:
         """Say whether something changed of which it cannot be told whose rows it changes."""
         unit = node.says.get("anew_each")
@@ -267,7 +289,12 @@ class _Planner:
         shared = self._told_by_staging("joined_by_key")
         known = self._owned | {"refresh"} | self._told_by_staging("whole")
         # A sum wants to know what it read as it was, and of shared tables there is no twin.
-        waiting = [(self._nodes[parent], known if node.is_sum else known | shared) for parent in node.parents]
+        is_joined = not (node.is_sum or node.follows)
+        waiting = [
+            (self._nodes[parent], known | shared if is_joined else known)
+            for parent in node.parents
+            if self._nodes[parent].name not in node.says.get("shared_reads", ())
+        ]
         while waiting:
             parent, known = waiting.pop()
             if parent.is_source:
@@ -532,6 +559,8 @@ class _Planner:
                 steps[key] = self._replace(node, after, is_remembered=is_remembered)
             elif kind == SUM:
                 steps[key] = self._add(node, after, before)
+            elif kind == FOLLOWING:
+                steps[key] = self._follow(node)
         return steps
 
     def _parents(self, node: Node) -> list[Node]:
@@ -563,8 +592,16 @@ class _Planner:
             )
         mine = _mine(node, keys)
         if is_remembered:
-            script += f"create table {sql.name(BEFORE, node.name)} as from {node.relation} where {mine};"
-        script += f"delete from {node.relation} where {mine};insert into {node.relation} by name {{after}};"
+            # Like the twin, without whom the model reaches.
+            script += f"create table {sql.name(BEFORE, node.name)} as from {node.relation} where {_mine(node)};"
+        script += f"delete from {node.relation} where {mine};insert into {node.relation} by name "
+        if node.shared:
+            script += (
+                f"select * from ({{after}}) where not ({node.shared}) "
+                f"union all select * from ({{whole}}) where {node.shared};"
+            )
+        else:
+            script += "{after};"
         return Step(
             script,
             after,
@@ -596,12 +633,28 @@ class _Planner:
             raise IncrementError(f"{node.name} reaches further customers, of whom there is no twin of {parent.name}.")
         return f"(from {parent.relation} where {_mine(parent, keys)})"
 
+    def _follow(self, node: Node) -> Step:
+        """Replace the rows that follow from sums that changed."""
+        summed = next(parent for parent in self._parents(node) if parent.name == node.follows)
+        changed = _changed_sums(summed)
+        count = sql.name(summed.says["sum"][0])
+        columns = ", ".join(sql.name(column) for column in summed.columns)
+        replaced = self._same_key(_changed(summed), node.name, summed.key)
+        mine = f"exists (from {{keys}}.{sql.name(_changed(summed))} where {replaced})"
+        here = mine.format(keys=SCHEMA)
+        return Step(
+            f"delete from {node.relation} where {here};insert into {node.relation} by name {{after}};",
+            {summed.relation: f"(select {columns} from {changed} where {count} <> 0)"},
+            made=f"(from {node.relation} where {here}) as made",
+            replaced=mine,
+        )
+
     def _add(self, node: Node, after: Mapping[str, str], before: Mapping[str, str]) -> Step:
         """Add to the sums what the customers' rows come to now, less what they came to."""
         measures = [sql.name(measure) for measure in node.says["sum"]]
         keys = [sql.name(column) for column in node.columns if sql.name(column) not in measures]
         changed = _changed_sums(node)
-        same = " and ".join(f"changed.{key} is not distinct from summed.{key}" for key in keys)
+        same = self._same_key("changed", "summed", node.key)
         now = ", ".join(f"{measure} as {measure}" for measure in measures)
         less = ", ".join(f"-{measure} as {measure}" for measure in measures)
         sums = ", ".join(f"sum({measure}) as {measure}" for measure in measures)
@@ -622,13 +675,19 @@ class _Planner:
             # The first measure counts rows: without any there is none.
             f"insert into {node.relation} by name select {columns} from {changed} where {measures[0]} <> 0;"
         )
-        replaced = " and ".join(f"changed.{key} is not distinct from {sql.name(node.name)}.{key}" for key in keys)
+        replaced = self._same_key("changed", node.name, node.key)
         kept = sql.name(_changed(node))
         return Step(
             script, after, before, made=changed, replaced=f"exists (from {{keys}}.{kept} as changed where {replaced})"
         )
 
     # SQL.
+
+    def _same_key(self, one: str, other: str, columns: Iterable[str]) -> str:
+        """Return the condition that two rows have the same values, or none, in columns."""
+        return " and ".join(
+            f"{sql.name(one, column)} is not distinct from {sql.name(other, column)}" for column in columns
+        )
 
     def _one(self, query: str) -> Any:
         return self._connection.execute(query).fetchall()[0][0]
@@ -674,4 +733,5 @@ def _mine(node: Node, keys: str = "", schema: str = SCHEMA) -> str:
     by = sql.name(node.says["by"])
     if "of_table_in" in node.says:
         return f"({sql.name(node.says['of_table_in'])}, {by}) in (select (table_name, id) from {schema}.{KEY}of_all)"
-    return f"{by} in (select id from {schema}.{keys or sql.name(f'{KEY}{node.key_table}')})"
+    mine = f"{by} in (select id from {schema}.{keys or sql.name(f'{KEY}{node.key_table}')})"
+    return f"({mine} or {node.shared})" if node.shared else mine

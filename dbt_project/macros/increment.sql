@@ -27,6 +27,7 @@
                 step.script
                 | replace('{after}', read_instead(step.after))
                 | replace('{before}', read_instead(step.before))
+                | replace('{whole}', compiled_code)
             }}
         {%- endcall %}
         {{ adapter.commit() }}

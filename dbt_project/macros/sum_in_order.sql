@@ -19,5 +19,14 @@
     sum in any order, at the cost of a plain sum. `decimals` are those of the result, at most 12.
 -#}
 {% macro sum_of_decimals(amount, decimals) -%}
-    cast(round(sum(cast({{ amount }} as decimal(38, {{ decimals + 6 }}))), {{ decimals }}) as double)
+    {{ number_of_sum(sum_to_add_up(amount, decimals), decimals) }}
+{%- endmacro %}
+
+{#- The same in two steps: a sum that can be added to others, and the number that comes of it. -#}
+{% macro sum_to_add_up(amount, decimals) -%}
+    sum(cast({{ amount }} as decimal(38, {{ decimals + 6 }})))
+{%- endmacro %}
+
+{% macro number_of_sum(amount, decimals) -%}
+    cast(round({{ amount }}, {{ decimals }}) as double)
 {%- endmacro %}

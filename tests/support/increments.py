@@ -107,7 +107,7 @@ class IncrementalWarehouse(Warehouse):
         script = step.then_anew
         if not is_anew:
             script = step.script.replace("{after}", _read_instead(model.sql, step.after))
-            script = script.replace("{before}", _read_instead(model.sql, step.before))
+            script = script.replace("{before}", _read_instead(model.sql, step.before)).replace("{whole}", model.sql)
         self.con.execute("begin")
         self.con.execute(script)
         self.con.execute("commit")

@@ -1,3 +1,12 @@
+{#- By the removal of channels, each chain's credits follow from the paths of all customers. -#}
+{{- config(
+    meta={'increment': {
+        'by': 'deal_chain_id',
+        'of': 'deal',
+        'shared': "attribution_model = 'markov'",
+        'shared_reads': ['int_channel_removal'],
+    }}
+) -}}
 with chains as (
 
     select * from {{ ref('int_deal_chain') }}

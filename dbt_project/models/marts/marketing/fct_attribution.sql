@@ -1,3 +1,4 @@
+{{- config(meta={'increment': {'by': 'customer_id', 'shared': "attribution_model = 'markov'"}}) -}}
 with credits as (
 
     select * from {{ ref('int_attribution') }}

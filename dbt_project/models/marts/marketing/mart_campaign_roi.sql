@@ -1,18 +1,7 @@
-with attributions as (
+{{- config(meta={'increment': {'follows': 'int_campaign'}}) -}}
+with sums as (
 
-    select * from {{ ref('fct_attribution') }}
-
-),
-
-expenses as (
-
-    select * from {{ ref('fct_expense_by_model') }}
-
-),
-
-leads as (
-
-    select * from {{ ref('fct_lead') }}
+    select * from {{ ref('int_campaign') }}
 
 ),
 
@@ -40,90 +29,6 @@ activities as (
 
 ),
 
-attribution_models as (
-
-    {{ attribution_model_rows() }}
-
-),
-
-lead_counts as (
-
-    select
-        cast({{ dbt.date_trunc('month', 'opened_on') }} as date) as month_on,
-        project_id,
-        source_id,
-        plan_id,
-        activity_id,
-        count(*) as leads
-    from leads
-    group by 1, 2, 3, 4, 5
-
-),
-
-attributed as (
-
-    select
-        attribution_model,
-        cast({{ dbt.date_trunc('month', 'first_contract_on') }} as date) as month_on,
-        project_id,
-        source_id,
-        plan_id,
-        activity_id,
-        {{ sum_of_decimals('credit', 12) }} as attributed_contracts,
-        {{ sum_of_decimals('amount', 4) }} as attributed_amount,
-        -- A sum passes over what is missing; a margin with a hole in it is no margin.
-        case when count(*) = count(margin) then {{ sum_of_decimals('margin', 4) }} end as attributed_margin
-    from attributions
-    group by 1, 2, 3, 4, 5, 6
-
-),
-
-contributions as (
-
-    select
-        attribution_models.attribution_model,
-        lead_counts.*,
-        0 as marketing_expense,
-        0 as attributed_contracts,
-        0 as attributed_amount,
-        0 as attributed_margin
-    from lead_counts
-    cross join attribution_models
-
-    union all
-
-    select
-        attribution_model,
-        cast({{ dbt.date_trunc('month', 'incurred_on') }} as date) as month_on,
-        project_id,
-        source_id,
-        plan_id,
-        activity_id,
-        0 as leads,
-        amount as marketing_expense,
-        0 as attributed_contracts,
-        0 as attributed_amount,
-        0 as attributed_margin
-    from expenses
-
-    union all
-
-    select
-        attribution_model,
-        month_on,
-        project_id,
-        source_id,
-        plan_id,
-        activity_id,
-        0 as leads,
-        0 as marketing_expense,
-        attributed_contracts,
-        attributed_amount,
-        attributed_margin
-    from attributed
-
-),
-
 campaigns as (
 
     select
@@ -133,13 +38,13 @@ campaigns as (
         source_id,
         plan_id,
         activity_id,
-        sum(leads) as leads,
-        sum(marketing_expense) as marketing_expense,
-        sum(attributed_contracts) as attributed_contracts,
-        sum(attributed_amount) as attributed_amount,
-        case when count(*) = count(attributed_margin) then sum(attributed_margin) end as attributed_margin
-    from contributions
-    group by 1, 2, 3, 4, 5, 6
+        leads,
+        marketing_expense,
+        {{ number_of_sum('attributed_contracts', 12) }} as attributed_contracts,
+        {{ number_of_sum('attributed_amount', 4) }} as attributed_amount,
+        -- A sum passes over what is missing; a margin with a hole in it is no margin.
+        case when missing_margins = 0 then {{ number_of_sum('attributed_margin', 4) }} end as attributed_margin
+    from sums
 
 ),
 
@@ -159,9 +64,9 @@ campaign_returns as (
         activities.activity_name as activity,
         cast(campaigns.leads as bigint) as leads,
         cast(campaigns.marketing_expense as decimal(18, 2)) as marketing_expense,
-        cast(campaigns.attributed_contracts as double) as attributed_contracts,
-        cast(campaigns.attributed_amount as double) as attributed_amount,
-        cast(campaigns.attributed_margin as double) as attributed_margin,
+        campaigns.attributed_contracts,
+        campaigns.attributed_amount,
+        campaigns.attributed_margin,
         cast(campaigns.attributed_amount / nullif(campaigns.marketing_expense, 0) as double) as return_on_expense,
         cast(
             (campaigns.attributed_margin - campaigns.marketing_expense) / nullif(campaigns.marketing_expense, 0)

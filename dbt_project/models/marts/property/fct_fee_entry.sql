@@ -1,3 +1,4 @@
+{{- config(meta={'increment': {'by': 'customer_id', 'anew_each': 'day'}}) -}}
 with refresh as (
 
     select * from {{ ref('stg_refresh') }}

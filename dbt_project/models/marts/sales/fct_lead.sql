@@ -1,5 +1,18 @@
-{{- config(meta={'increment': {'by': 'customer_id', 'always': true}}) -}}
 {%- set windows = [30, 90, 180] -%}
+{#- Whose leads that are undecided have run for another day, or whose leads came of age. -#}
+{%- set reached -%}
+    select customer_id from intermediate.int_lead_journey
+    where
+        coalesce(first_contract_at, lost_at) is null
+        and ceil(datediff('microsecond', opened_at, {before}) / 86400e6)
+        <> ceil(datediff('microsecond', opened_at, {now}) / 86400e6)
+        {% for days in windows -%}
+        or opened_at > {before} - interval {{ days }} day and opened_at <= {now} - interval {{ days }} day
+        {% endfor -%}
+{%- endset -%}
+{#- After half a day, half of the undecided have: making all anew costs no more. -#}
+{%- set late_if = "select {now} - {before} > interval 12 hour" -%}
+{{- config(meta={'increment': {'by': 'customer_id', 'reached': reached, 'late_if': late_if}}) -}}
 -- noqa: disable=LT02
 with journey as (
 
