@@ -218,11 +218,17 @@ def build(settings: Settings, on_node: Callable[[str], None]) -> Built:
     published = forget_published(settings)
     planned = plan_increment(settings, parsed.artifact)
     variables = {"increment": planned.as_variable()} if planned else {}
+    kept = [parsed.artifact["nodes"][unique_id] for unique_id in sorted(planned.kept)] if planned else []
+    # Of what is named, and not of all tests that look at it as well.
+    left_out = ["--indirect-selection", "empty", "--exclude", *(node["name"] for node in kept)] if kept else []
+    for node in kept:
+        results.append(_kept_result(node))
+        on_node(node["name"])
     with _artifacts(settings), ahead.begin(settings, published if planned else None) as begun:
         # The results are returned: nothing to write.
         done = _invoke(
             settings,
-            [*BUILD, "--no-write-json"],
+            [*BUILD, "--no-write-json", *left_out],
             manifest=parsed.manifest,
             on_event=on_event,
             variables=variables,
@@ -230,8 +236,31 @@ def build(settings: Settings, on_node: Callable[[str], None]) -> Built:
         # What failed a test is looked at again by the next build: it begins from the same state.
         if all(result.status in ("success", "pass", "warn") for result in done.results):
             note_built(settings, parsed.artifact, planned, published, begun.finish())
+    # Dagster wants to hear of models after those that they are made of.
+    places = {unique_id: place for place, unique_id in enumerate(increment.read_nodes(parsed.artifact))}
+    results.sort(key=lambda result: places.get(result["data"]["node_info"]["unique_id"], len(places)))
     broken = [f"{r.node.name}: {(r.message or '').strip()}" for r in done.results if r.status == "error"]
     return Built(results, broken)
+
+
+def _kept_result(node: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the result of a model or test that an increment leaves out, in the form of dbt's events.
+
+    The model stands as it is, which dbt calls a no-op; what its test found before holds on.
+    """
+    is_test = node["resource_type"] == "test"
+    return {
+        "info": {"name": "LogTestResult" if is_test else "LogModelResult", "invocation_id": ""},
+        "data": {
+            "node_info": {
+                "unique_id": node["unique_id"],
+                "node_name": node["name"],
+                "resource_type": node["resource_type"],
+                "materialized": node["config"]["materialized"],
+                "node_status": "pass" if is_test else "no-op",
+            },
+        },
+    }
 
 
 def plan_increment(settings: Settings, manifest: Mapping[str, Any]) -> Increment | None:

@@ -74,14 +74,16 @@ class Step:
 
 @dataclass(frozen=True)
 class Increment:
-    """The steps of an incremental build by the name of their relation, and how many customers it is about."""
+    """What an incremental build does: the steps by the name of their relation, and how many customers it is about."""
 
     steps: Mapping[str, Step]
     customers: int
+    # Unique ids of models that stay as they are, and of the tests that have nothing else to look at.
+    kept: frozenset[str] = frozenset()
 
     def as_variable(self) -> dict[str, dict[str, Any]]:
         """Return the value of dbt's variable ``increment``."""
-        return {name: asdict(step) for name, step in self.steps.items()}
+        return {name: asdict(step) for name, step in self.steps.items() if step.script}
 
 
 @dataclass(frozen=True)
@@ -164,6 +166,15 @@ def read_nodes(manifest: Mapping[str, Any]) -> dict[str, Node]:
     return found
 
 
+def _read_tests(manifest: Mapping[str, Any]) -> dict[str, frozenset[str]]:
+    """Return the unique ids of what the data tests look at, by that of the test."""
+    return {
+        unique_id: frozenset(node["depends_on"]["nodes"])
+        for unique_id, node in manifest["nodes"].items()
+        if node["resource_type"] == "test"
+    }
+
+
 def plan(
     connection: duckdb.DuckDBPyConnection,
     contract: Contract,
@@ -185,7 +196,7 @@ def plan(
         The increment, None if everything has to be made anew. The warehouse then notes that nothing is known of its
         models until :func:`pipelines.delta.note_built`.
     """
-    increment = _Planner(connection, contract, read_nodes(manifest), time_zone).plan(recipe)
+    increment = _Planner(connection, contract, read_nodes(manifest), _read_tests(manifest), time_zone).plan(recipe)
     if increment is None:
         # In this order: a process may be killed in between.
         delta.forget_built(connection)
@@ -207,9 +218,11 @@ class _Planner:
         connection: duckdb.DuckDBPyConnection,
         contract: Contract,
         nodes: dict[str, Node],
+        tests: Mapping[str, frozenset[str]],
         time_zone: str,
     ) -> None:
-        self._connection, self._contract, self._nodes, self._time_zone = connection, contract, nodes, time_zone
+        self._connection, self._contract, self._time_zone = connection, contract, time_zone
+        self._nodes, self._tests = nodes, tests
         self._owned = contract.with_descendants({CUSTOMER}) | {FEATURE_VALUE}
 
     # What is made how.
@@ -241,7 +254,16 @@ class _Planner:
         if customers is None:
             return None
         self._make_twins()
-        return Increment({self._nodes[key].name: step for key, step in self._steps().items()}, customers)
+        return Increment(
+            {self._nodes[key].name: step for key, step in self._steps().items()}, customers, frozenset(self._kept())
+        )
+
+    def _kept(self) -> set[str]:
+        """Return the models that stay as they are, and the tests of these alone: those passed, or nothing was noted."""
+        kept = {node.unique_id for node in self._nodes_of(KEPT)}
+        # The rows of a view may differ though it stays.
+        tables = {key for key in kept if not self._nodes[key].is_view}
+        return kept | {test for test, looked_at in self._tests.items() if looked_at <= tables}
 
     def _are_there(self) -> bool:
         """Say whether the warehouse has every model."""

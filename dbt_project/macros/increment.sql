@@ -1,6 +1,7 @@
 {#-
     Incremental builds. What is done with each relation is decided, and written down as SQL, by pipelines/increment.py:
-    the variable `increment` holds a step for each relation that is not made anew. Without the variable every relation is.
+    the variable `increment` holds a step for each relation that is made in part; those that stay are no part of the build.
+    A relation without a step is made anew.
 -#}
 {% macro increment_step(relation) -%}
     {{ return(var('increment', {}).get(relation.identifier)) }}
@@ -21,18 +22,14 @@
 {%- endmacro %}
 
 {% macro take_step(target, step) %}
-    {% if step.script %}
-        {% call statement('main') -%}
-            {{
-                step.script
-                | replace('{after}', read_instead(step.after))
-                | replace('{before}', read_instead(step.before))
-                | replace('{whole}', compiled_code)
-            }}
-        {%- endcall %}
-        {{ adapter.commit() }}
-    {% else %}
-        {% call noop_statement('main', 'KEPT') -%}{%- endcall %}
-    {% endif %}
+    {% call statement('main') -%}
+        {{
+            step.script
+            | replace('{after}', read_instead(step.after))
+            | replace('{before}', read_instead(step.before))
+            | replace('{whole}', compiled_code)
+        }}
+    {%- endcall %}
+    {{ adapter.commit() }}
     {{ return({'relations': [target]}) }}
 {% endmacro %}
