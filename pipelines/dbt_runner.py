@@ -56,9 +56,11 @@ def _artifacts(settings: Settings) -> Iterator[Path]:
 
 
 @contextmanager
-def _environment(warehouse: Path, memory: str) -> Iterator[None]:
+def _environment(warehouse: Path, memory: str, *, vacuum: bool) -> Iterator[None]:
     """Set what profiles.yml reads, and switch telemetry off, for the time of one invocation."""
     wanted = {"LOUPAN_WAREHOUSE_PATH": str(warehouse), "LOUPAN_WAREHOUSE_MEMORY": memory, "DO_NOT_TRACK": "1"}
+    if not vacuum:
+        wanted["LOUPAN_WAREHOUSE_VACUUM_TASKS"] = "0"
     before = {name: os.environ.get(name) for name in wanted}
     os.environ.update(wanted)
     try:
@@ -78,6 +80,7 @@ def _invoke(
     manifest: Manifest | None = None,
     on_event: Callable[[Any], None] | None = None,
     variables: Mapping[str, Any] | None = None,
+    vacuum: bool = True,
 ) -> Any:
     from dbt.adapters.duckdb.connections import DuckDBConnectionManager
     from dbt.cli.main import dbtRunner
@@ -99,7 +102,7 @@ def _invoke(
         # Parsing opens no warehouse, and for another path dbt would parse the whole project anew: its name will do.
         is_opened = command[0] != "parse"
         warehouse = settings.warehouse_path if is_opened else Path(settings.warehouse_path.name)
-        with _environment(warehouse, settings.refresh_memory):
+        with _environment(warehouse, settings.refresh_memory, vacuum=vacuum):
             result = dbtRunner(manifest=manifest, callbacks=[on_event] if on_event else []).invoke(arguments)
     finally:
         # dbt-duckdb keeps the warehouse open until the process ends; publishing has to attach it.
@@ -232,6 +235,7 @@ def build(settings: Settings, on_node: Callable[[str], None]) -> Built:
             manifest=parsed.manifest,
             on_event=on_event,
             variables=variables,
+            vacuum=planned is None or not planned.is_within_day,
         )
         # What failed a test is looked at again by the next build: it begins from the same state.
         if all(result.status in ("success", "pass", "warn") for result in done.results):

@@ -80,6 +80,8 @@ class Increment:
     customers: int
     # Unique ids of models that stay as they are, and of the tests that have nothing else to look at.
     kept: frozenset[str] = frozenset()
+    # Whether the as-of is of the same day, in the company's time zone, as that of the build before.
+    is_within_day: bool = False
 
     def as_variable(self) -> dict[str, dict[str, Any]]:
         """Return the value of dbt's variable ``increment``."""
@@ -121,8 +123,8 @@ class Node:
 
     @property
     def key(self) -> list[str]:
-        """Columns that tell the rows of a sum apart; the others that are no sums follow from them."""
-        return list(self.says.get("key") or (column for column in self.columns if column not in self.says["sum"]))
+        """Columns that tell the rows of a sum apart."""
+        return [column for column in self.columns if column not in self.says["sum"]]
 
     @property
     def shared(self) -> str:
@@ -255,7 +257,10 @@ class _Planner:
             return None
         self._make_twins()
         return Increment(
-            {self._nodes[key].name: step for key, step in self._steps().items()}, customers, frozenset(self._kept())
+            steps={self._nodes[key].name: step for key, step in self._steps().items()},
+            customers=customers,
+            kept=frozenset(self._kept()),
+            is_within_day=not self._comes_into_another("day"),
         )
 
     def _kept(self) -> set[str]:
@@ -297,17 +302,19 @@ class _Planner:
         tables = self._tables_read([node], through=True)
         return bool(tables & self._changed) or "refresh" in tables
 
+    def _comes_into_another(self, unit: str) -> bool:
+        """Say whether the as-of has come into another day or month of the company."""
+        moments = (f"date_trunc({sql.literal(unit)}, {self._day(m)})" for m in (self._before, self._now))
+        return bool(self._one("select {} <> {}".format(*moments)))
+
     def _is_late(self, node: Node) -> bool:
         """Say whether so much time has passed that most rows of the model move with it."""
         return "late_if" in node.says and bool(self._one(self._fill(node.says["late_if"])))
 
     def _moves_everybody(self, node: Node, kinds: Mapping[str, str]) -> bool:
         """Say whether something changed of which it cannot be told whose rows it changes."""
-        unit = node.says.get("anew_each")
-        if unit is not None:
-            moments = (f"date_trunc({sql.literal(unit)}, {self._day(m)})" for m in (self._before, self._now))
-            if self._one("select {} <> {}".format(*moments)):
-                return True
+        if "anew_each" in node.says and self._comes_into_another(node.says["anew_each"]):
+            return True
         shared = self._told_by_staging("joined_by_key")
         known = self._owned | {"refresh"} | self._told_by_staging("whole")
         # A sum wants to know what it read as it was, and of shared tables there is no twin.
@@ -322,7 +329,7 @@ class _Planner:
             if parent.is_source:
                 if parent.name in self._changed - known or parent.name in self._whole:
                     return True
-            elif (parent.is_by_customer and not parent.says.get("always")) or parent.is_sum:
+            elif (parent.is_by_customer and not self._is_late(parent)) or parent.is_sum:
                 if kinds[parent.unique_id] == ANEW:
                     return True
             else:
@@ -674,7 +681,7 @@ class _Planner:
     def _add(self, node: Node, after: Mapping[str, str], before: Mapping[str, str]) -> Step:
         """Add to the sums what the customers' rows come to now, less what they came to."""
         measures = [sql.name(measure) for measure in node.says["sum"]]
-        keys = [sql.name(column) for column in node.columns if sql.name(column) not in measures]
+        keys = [sql.name(column) for column in node.key]
         changed = _changed_sums(node)
         same = self._same_key("changed", "summed", node.key)
         now = ", ".join(f"{measure} as {measure}" for measure in measures)

@@ -122,6 +122,8 @@ def open_warehouse(path: Path, memory: str = "") -> Iterator[duckdb.DuckDBPyConn
         connection.execute("set disabled_optimizers = 'common_subexpressions'")
         connection.execute("set TimeZone = 'UTC'")
         connection.execute("set preserve_insertion_order = false")
+        # Row groups that lost rows are put together by builds, once a day: each time costs as much as the changes.
+        connection.execute("set max_vacuum_tasks = 0")
         if memory:
             connection.execute(f"set memory_limit = '{memory}'")
         _create(connection)
