@@ -87,6 +87,85 @@ def test_nothing_changed_leaves_all_tables_that_know_no_time(warehouse: Incremen
     assert "fct_unit" not in planned.steps
 
 
+def test_of_what_stays_the_tests_are_left_out_too_but_not_those_that_look_at_more(
+    warehouse: IncrementalWarehouse,
+) -> None:
+    artifact = copy.deepcopy(warehouse.artifact)
+    nodes = artifact["nodes"]
+    tests = {
+        node["depends_on"]["nodes"][0]: unique_id
+        for unique_id, node in nodes.items()
+        if node["resource_type"] == "test"
+    }
+    nodes[tests["model.loupan.dim_source"]]["depends_on"]["nodes"].append("model.loupan.fct_lead")
+    nodes[tests["model.loupan.dim_employee"]]["depends_on"]["nodes"].append("model.loupan.stg_employee")
+    planned = increment.plan(
+        warehouse.con, warehouse.contract, artifact, recipe=RECIPE, time_zone=warehouse.time_zone
+    )
+    assert planned is not None
+    kept = {f"model.loupan.{name}" for name in ("dim_project", "dim_source", "dim_employee", "stg_employee")}
+    assert kept | {tests["model.loupan.dim_project"]} <= planned.kept
+    # A test of a view has to be made again: its rows may differ though the view stays.
+    assert not {tests[f"model.loupan.{name}"] for name in ("dim_source", "dim_employee", "fct_lead")} & planned.kept
+    assert not {f"model.loupan.{name}" for name in ("fct_lead", "fct_unit", "stg_lead")} & planned.kept
+
+
+def test_undecided_leads_are_made_anew_when_half_a_day_has_passed(warehouse: IncrementalWarehouse) -> None:
+    note(warehouse, "lead")
+    for passed, is_part in ((dt.timedelta(hours=12), True), (dt.timedelta(hours=12, microseconds=1), False)):
+        warehouse.con.execute("update raw.refresh set as_of = ?", [COMPANY.as_of + passed])
+        increment.drop_twins(warehouse.con)
+        planned = plan(warehouse)
+        assert planned is not None
+        assert ("fct_lead" in planned.steps) == is_part
+        # What reads its twin does not read what moved with time.
+        assert {"fct_lead_feature", "mart_conversion", "int_campaign", "mart_campaign_roi"} <= planned.steps.keys()
+
+
+def test_fees_are_made_anew_each_day_of_the_company(warehouse: IncrementalWarehouse) -> None:
+    (midnight,) = warehouse.rows(
+        f"select timezone('UTC', timezone('{warehouse.time_zone}', date_trunc('day', "
+        f"timezone('{warehouse.time_zone}', timezone('UTC', timestamp '{COMPANY.as_of}'))) + interval 1 day))"
+    )[0]
+    for as_of, is_within_day in ((midnight - dt.timedelta(seconds=1), True), (midnight, False)):
+        warehouse.con.execute("update raw.refresh set as_of = ?", [as_of])
+        planned = plan(warehouse)
+        assert planned is not None
+        assert planned.is_within_day == is_within_day
+        assert ("fct_fee_entry" in planned.steps) == is_within_day
+
+
+def test_only_credits_that_follow_from_all_customers_are_read_from_all(warehouse: IncrementalWarehouse) -> None:
+    note(warehouse, "touchpoint")
+    planned = plan(warehouse)
+    assert planned is not None
+    assert "int_channel_removal" not in planned.steps
+    for name in ("int_attribution", "fct_attribution"):
+        script = planned.steps[name].script
+        assert script.endswith(
+            "select * from ({after}) where not (attribution_model = 'markov') "
+            "union all select * from ({whole}) where attribution_model = 'markov';"
+        )
+        assert "or attribution_model = 'markov')" in planned.steps[name].replaced
+
+
+def test_what_follows_from_a_sum_is_made_anew_with_it_and_with_the_names_it_adds(
+    warehouse: IncrementalWarehouse,
+) -> None:
+    note(warehouse, "lead")
+    planned = plan(warehouse)
+    assert planned is not None
+    assert planned.steps["mart_campaign_roi"].after.keys() == {'"memory"."intermediate"."int_campaign"'}
+    # The second time sums are made anew.
+    assert not {"int_campaign", "mart_campaign_roi"} & plan(warehouse).steps.keys()
+    increment.drop_twins(warehouse.con)
+    note(warehouse, "plan")
+    planned = plan(warehouse)
+    assert planned is not None
+    assert "int_campaign" in planned.steps
+    assert "mart_campaign_roi" not in planned.steps
+
+
 def test_what_makes_everything_anew(warehouse: IncrementalWarehouse) -> None:
     assert plan(warehouse, "another recipe") is None
     assert delta.read_built(warehouse.con) is None

@@ -117,6 +117,22 @@ def test_a_morning_is_built_in_part(company: Settings, tmp_path: Path) -> None:
     said = {result["data"]["node_info"]["unique_id"] for result in built.results}
     nodes = dbt_runner.read_manifest(company)["nodes"].values()
     assert said == {node["unique_id"] for node in nodes if node["resource_type"] in ("model", "test")}
+    infos = [result["data"]["node_info"] for result in built.results]
+    statuses = {info["unique_id"].split(".")[-1]: info["node_status"] for info in infos}
+    assert (statuses["dim_project"], statuses["stg_project"], statuses["fct_lead_event"]) == (
+        "no-op",
+        "no-op",
+        "success",
+    )
+    # Dagster takes a model only after those that it is made of.
+    places = {info["unique_id"]: place for place, info in enumerate(infos)}
+    made_of = {node["unique_id"]: node["depends_on"]["nodes"] for node in nodes if node["unique_id"] in places}
+    assert all(
+        places[parent] < places[unique_id]
+        for unique_id, parents in made_of.items()
+        for parent in parents
+        if parent in places
+    )
     with duckdb.connect(str(company.warehouse_path), read_only=True) as warehouse:
         schemas = {name for (name,) in warehouse.execute("select schema_name from duckdb_schemas()").fetchall()}
         assert not schemas & {"increment", "before"}
