@@ -455,7 +455,9 @@ class _Planner:
                 if parent in by_key
             ]
             if conditions:
-                rows = f"(from {sql.name('raw', name)} where {' or '.join(conditions)})"
+                # One by one: of rows in the order of a moment, most are then passed over unread.
+                found = (f"from {sql.name('raw', name)} where {condition}" for condition in conditions)
+                rows = f"({' union all '.join(found)})"
                 yield f"select id from ({self._owner(table, rows)})"
         yield "select null::bigint as id where false"
 

@@ -17,6 +17,9 @@ from pipelines.errors import IngestError
 
 SCHEMAS = ("landing", "raw", "quarantine", "ingest")
 DAMAGED_SUFFIX = ".damaged"
+# Builds put together row groups that lost rows, once a day. DuckDB would do so whenever a file with changes is closed, in
+# all of its tables, which costs more than writing the changes; so whoever else writes to the warehouse begins with this.
+WITHOUT_VACUUM = "set max_vacuum_tasks = 0"
 
 
 class DamagedWarehouse(Exception):
@@ -122,8 +125,7 @@ def open_warehouse(path: Path, memory: str = "") -> Iterator[duckdb.DuckDBPyConn
         connection.execute("set disabled_optimizers = 'common_subexpressions'")
         connection.execute("set TimeZone = 'UTC'")
         connection.execute("set preserve_insertion_order = false")
-        # Row groups that lost rows are put together by builds, once a day: each time costs as much as the changes.
-        connection.execute("set max_vacuum_tasks = 0")
+        connection.execute(WITHOUT_VACUUM)
         if memory:
             connection.execute(f"set memory_limit = '{memory}'")
         _create(connection)

@@ -25,6 +25,7 @@ from pipelines.mining import kept_results
 from pipelines.mining.catalogue import ModelFile, UnusableModel
 from pipelines.mining.pool import Bounds, run_in_workers
 from pipelines.mining.worker import Job, Model
+from pipelines.warehouse import WITHOUT_VACUUM
 
 LOG = logging.getLogger(__name__)
 _FOLDER = ".models-"
@@ -76,6 +77,7 @@ def _warehouse(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open the warehouse; while models run it is closed, so that they can read it and its memory is free."""
     with duckdb.connect(str(settings.warehouse_path)) as warehouse:
         warehouse.execute(f"set memory_limit = '{settings.refresh_memory}'")
+        warehouse.execute(WITHOUT_VACUUM)
         yield warehouse
 
 

@@ -99,9 +99,7 @@ def test_of_what_stays_the_tests_are_left_out_too_but_not_those_that_look_at_mor
     }
     nodes[tests["model.loupan.dim_source"]]["depends_on"]["nodes"].append("model.loupan.fct_lead")
     nodes[tests["model.loupan.dim_employee"]]["depends_on"]["nodes"].append("model.loupan.stg_employee")
-    planned = increment.plan(
-        warehouse.con, warehouse.contract, artifact, recipe=RECIPE, time_zone=warehouse.time_zone
-    )
+    planned = increment.plan(warehouse.con, warehouse.contract, artifact, recipe=RECIPE, time_zone=warehouse.time_zone)
     assert planned is not None
     kept = {f"model.loupan.{name}" for name in ("dim_project", "dim_source", "dim_employee", "stg_employee")}
     assert kept | {tests["model.loupan.dim_project"]} <= planned.kept

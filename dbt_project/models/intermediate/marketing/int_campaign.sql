@@ -80,20 +80,30 @@ attributed as (
 
 contributions as (
 
-    {% for relation in ['lead_counts', 'expense_sums'] -%}
     select
         attribution_models.attribution_model,
-        {{ relation }}.*,
+        lead_counts.*,
         0 as attributed_contracts,
         0 as attributed_amount,
         0 as attributed_margin,
         0 as missing_margins
-    from {{ relation }}
+    from lead_counts
     cross join attribution_models
 
     union all
 
-    {% endfor -%}
+    select
+        attribution_models.attribution_model,
+        expense_sums.*,
+        0 as attributed_contracts,
+        0 as attributed_amount,
+        0 as attributed_margin,
+        0 as missing_margins
+    from expense_sums
+    cross join attribution_models
+
+    union all
+
     select
         attribution_model,
         month_on,

@@ -6,9 +6,9 @@
         coalesce(first_contract_at, lost_at) is null
         and ceil(datediff('microsecond', opened_at, {before}) / 86400e6)
         <> ceil(datediff('microsecond', opened_at, {now}) / 86400e6)
-        {% for days in windows -%}
-        or opened_at > {before} - interval {{ days }} day and opened_at <= {now} - interval {{ days }} day
-        {% endfor -%}
+        or opened_at > {before} - interval 30 day and opened_at <= {now} - interval 30 day
+        or opened_at > {before} - interval 90 day and opened_at <= {now} - interval 90 day
+        or opened_at > {before} - interval 180 day and opened_at <= {now} - interval 180 day
 {%- endset -%}
 {#- After half a day, half of the undecided have: making all anew costs no more. -#}
 {%- set late_if = "select {now} - {before} > interval 12 hour" -%}
