@@ -52,8 +52,8 @@ class Step:
     """What is done with one relation that is not made anew.
 
     Attributes:
-        script: SQL in which ``{after}``, ``{before}`` and ``{whole}`` stand for the model's own SQL, the last one as it is
-            without any increment; nothing is done without one.
+        script: SQL in which ``{after}``, ``{before}`` and ``{whole}`` stand for the model's own SQL, the last one as it
+            is without any increment; nothing is done without one.
         after: relations that the model reads, and their twins.
         before: the same, and their twins as they were.
         made: relation of the rows that the build may have changed, for tests; empty where all are to be tested.

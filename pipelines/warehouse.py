@@ -17,8 +17,8 @@ from pipelines.errors import IngestError
 
 SCHEMAS = ("landing", "raw", "quarantine", "ingest")
 DAMAGED_SUFFIX = ".damaged"
-# Builds put together row groups that lost rows, once a day. DuckDB would do so whenever a file with changes is closed, in
-# all of its tables, which costs more than writing the changes; so whoever else writes to the warehouse begins with this.
+# Builds put together row groups that lost rows, once a day. DuckDB would do so whenever a file with changes is closed,
+# in all of its tables, which costs more than writing the changes. Whoever else writes here begins with this setting.
 WITHOUT_VACUUM = "set max_vacuum_tasks = 0"
 
 
