@@ -80,7 +80,7 @@ def _invoke(
     manifest: Manifest | None = None,
     on_event: Callable[[Any], None] | None = None,
     variables: Mapping[str, Any] | None = None,
-    vacuum: bool = True,
+    vacuum: bool = False,
 ) -> Any:
     from dbt.adapters.duckdb.connections import DuckDBConnectionManager
     from dbt.cli.main import dbtRunner
