@@ -118,6 +118,8 @@ def test_a_morning_is_built_in_part(company: Settings, tmp_path: Path) -> None:
     nodes = dbt_runner.read_manifest(company)["nodes"].values()
     assert said == {node["unique_id"] for node in nodes if node["resource_type"] in ("model", "test")}
     infos = [result["data"]["node_info"] for result in built.results]
+    # What is left out is told once, and dbt was not asked.
+    assert len(infos) == len(said)
     statuses = {info["unique_id"].split(".")[-1]: info["node_status"] for info in infos}
     assert (statuses["dim_project"], statuses["stg_project"], statuses["fct_lead_event"]) == (
         "no-op",
