@@ -155,7 +155,9 @@ def test_what_follows_from_a_sum_is_made_anew_with_it_and_with_the_names_it_adds
     assert planned is not None
     assert planned.steps["mart_campaign_roi"].after.keys() == {'"memory"."intermediate"."int_campaign"'}
     # The second time sums are made anew.
-    assert not {"int_campaign", "mart_campaign_roi"} & plan(warehouse).steps.keys()
+    planned = plan(warehouse)
+    assert planned is not None
+    assert not {"int_campaign", "mart_campaign_roi"} & planned.steps.keys()
     increment.drop_twins(warehouse.con)
     note(warehouse, "plan")
     planned = plan(warehouse)
