@@ -17,7 +17,7 @@ from loupan.settings import Settings
 from pipelines import dbt_runner, difference, recipe
 from pipelines.progress import Reporter
 from pipelines.transform import OWNERS
-from pipelines.warehouse import open_warehouse
+from pipelines.warehouse import WITHOUT_VACUUM, open_warehouse
 from pipelines.warehouse_lock import WarehouseLock
 
 # No postponed annotations here: Dagster reads those of the functions inside functions.
@@ -106,6 +106,7 @@ def record_refusal(settings: Settings, state: RefreshState, failed: list[str]) -
     write_state(settings, state)
     try:
         with duckdb.connect(str(settings.warehouse_path)) as warehouse:
+            warehouse.execute(WITHOUT_VACUUM)
             keep_refused_rows(settings, warehouse)
     except (OSError, duckdb.Error):
         # What became of the refresh is known; that its rows cannot be listed must not hide it.
