@@ -52,6 +52,11 @@ def identifier(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+def in_catalogue(replaced: Mapping[str, str], warehouse: str) -> dict[str, str]:
+    """Return the conditions of a `Difference` for a connection to which the warehouse is attached by a name."""
+    return {name: condition.replace("{warehouse}", identifier(warehouse)) for name, condition in replaced.items()}
+
+
 def configuration(target: Path, memory: str) -> dict[str, str | bool | int | float | list[str]]:
     """Return how DuckDB is configured while it fills a marts file.
 
@@ -168,10 +173,7 @@ def _fill(connection: duckdb.DuckDBPyConnection, catalogue: str, target: Path, r
     connection.execute(f"attach {_literal(target)} as {_PUBLISHED}")
     try:
         # What stays needs no copy. What is copied makes room first, else the file grows by as much.
-        staying = {
-            ("marts", name): condition.replace("{warehouse}", identifier(catalogue))
-            for name, condition in replaced.items()
-        }
+        staying = {("marts", name): condition for name, condition in in_catalogue(replaced, catalogue).items()}
         _drop_all_but(connection, {name for _, name in set(relations) & staying.keys()})
 
         def copy(relation: tuple[str, str]) -> None:
@@ -193,7 +195,10 @@ def _fill(connection: duckdb.DuckDBPyConnection, catalogue: str, target: Path, r
 
 
 def _drop_all_but(connection: duckdb.DuckDBPyConnection, names: set[str]) -> None:
-    present = connection.execute("select table_name from duckdb_tables() where database_name = ?", [_PUBLISHED])
+    # What has a comment was made in the file itself, by `loupan.aggregates`, which decides on it.
+    present = connection.execute(
+        "select table_name from duckdb_tables() where database_name = ? and comment is null", [_PUBLISHED]
+    )
     gone = [name for (name,) in present.fetchall() if name not in names]
     for name in gone:
         connection.execute(f"drop table {_PUBLISHED}.main.{identifier(name)}")

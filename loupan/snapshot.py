@@ -316,7 +316,9 @@ def publish(
             manifest_json = json.dumps(manifest, ensure_ascii=False)
             _check_metrics(settings, manifest_json)
             (building / SEMANTIC_MANIFEST_FILE).write_text(manifest_json, encoding="utf-8")
-            _add_aggregates(building, manifest, _cut(report), settings.refresh_memory)
+            # A patched file holds the aggregates of what it was patched from.
+            patched = difference if history["patches"] else None
+            _add_aggregates(settings, building, warehouse, manifest, _cut(report), patched)
             files = {file.name: file.stat().st_size for file in building.iterdir()}
             snapshot = Snapshot(version, settings.snapshots_dir / version)
             published = {
@@ -497,13 +499,25 @@ def _history(settings: Settings, base: str) -> dict[str, Any]:
     return {"patches": report["patches"] + 1, "whole_bytes": report["whole_bytes"]}
 
 
-def _add_aggregates(building: Path, manifest: dict[str, Any], cut: int | None, memory: str) -> None:
-    """Add to a snapshot that is being built the aggregate tables which its manifest declares."""
+def _add_aggregates(
+    settings: Settings,
+    building: Path,
+    warehouse: Path | duckdb.DuckDBPyConnection,
+    manifest: dict[str, Any],
+    cut: int | None,
+    patched: Difference | None,
+) -> None:
+    """Add to a snapshot that is being built, or ``patched``, the aggregate tables which its manifest declares."""
     import duckdb
 
     marts = building / MARTS_FILE
-    with duckdb.connect(str(marts), config=configuration(marts, memory)) as connection:
-        made = aggregates.make(connection, manifest, cut)
+    with duckdb.connect(str(marts), config=configuration(marts, settings.refresh_memory)) as connection:
+        before = None
+        if patched:
+            connection.execute("attach ? as before (read_only)", [str(find(settings, patched.base).marts_path)])
+            connection.execute("attach ? as warehouse (read_only)", [str(warehouse)])
+            before = aggregates.Before.of(patched, "before", "warehouse")
+        made = aggregates.make(connection, manifest, cut, before)
     if made is not None:
         (building / AGGREGATES_FILE).write_text(json.dumps(made, ensure_ascii=False), encoding="utf-8")
 

@@ -18,7 +18,7 @@ from tests.support.shared import begin_run
 
 def main(companies: int, first: int = 0) -> int:
     """Return how many companies ended in other tables."""
-    differ = increments = patches = 0
+    differ = increments = patches = aggregates = 0
     for seed in range(first, first + companies):
         rng = random.Random(-seed)
         days = [
@@ -33,10 +33,14 @@ def main(companies: int, first: int = 0) -> int:
             with tempfile.TemporaryDirectory() as folder:
                 life = live_through(seed, days, Path(folder))
             increments, patches = increments + life.increments, patches + life.patches
+            aggregates += life.aggregates
         except AssertionError as difference:
             differ += 1
             print(f"company {seed}, {days}: {difference}")
-    print(f"{companies} companies, {increments} increments, {patches} patched snapshots, {differ} that differ")
+    print(
+        f"{companies} companies, {increments} increments, {patches} patched snapshots, "
+        f"{aggregates} aggregates brought up to date, {differ} that differ"
+    )
     return differ
 
 

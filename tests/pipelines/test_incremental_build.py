@@ -15,12 +15,14 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from loupan import aggregate_patch
 from loupan.settings import Settings
 from loupan.snapshot import Snapshot
 from pipelines import dbt_runner, delta
 from pipelines.contract import read_contract
 from pipelines.ingest import ingest
 from pipelines.publish import publish_marts
+from tests.support.aggregates import assert_aggregates_as_made_anew
 from tests.support.installation import AS_OF, copy_crm, crm_installation
 from tests.support.same_rows import assert_same_rows
 
@@ -45,6 +47,11 @@ from loupan.settings import Settings
 from pipelines import dbt_runner
 dbt_runner.build(Settings(), lambda node: os._exit(9) if node == "fct_lead_event" else None)
 """
+
+
+@pytest.fixture(autouse=True)
+def _aggregates_of_any_size_are_patched(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(aggregate_patch, "_LARGE", 0)
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +88,7 @@ def publish(company: Settings) -> Snapshot:
         ).fetchall()
         for (table,) in tables:
             assert_same_rows(connection, f"ours.marts.{table}", f"published.main.{table}")
+    assert_aggregates_as_made_anew(snapshot)
     return snapshot
 
 

@@ -14,6 +14,8 @@ from unittest import mock
 import duckdb
 import pandas as pd
 
+from loupan import aggregate_patch, aggregates
+from loupan.aggregate_tables import Aggregate
 from loupan.marts_file import copy_marts, patch_marts
 from pipelines import delta, difference, increment
 from pipelines.contract import Contract, read_contract
@@ -43,6 +45,7 @@ class IncrementalWarehouse(Warehouse):
         self.artifact = json.loads(manifest().manifest_json)
         self.contract: Contract = read_contract(self.artifact)
         delta.create_tables(self.con, self.contract)
+        self.aggregates_patched = 0
 
     def change(self, tables: Mapping[str, pd.DataFrame], as_of: dt.datetime) -> None:
         """Replace the raw rows, and note which differ."""
@@ -91,12 +94,49 @@ class IncrementalWarehouse(Warehouse):
             patch_marts(self.con, target, "1GB", differing.replaced)
         else:
             copy_marts(self.con, target, "1GB")
-        difference.note_published(self.con, target.name)
-        self.con.execute(f"attach '{target}' as published (read_only)")
+        self.con.execute(f"attach '{target}' as published")
         for (mart,) in self.rows("select table_name from information_schema.tables where table_schema = 'marts'"):
             assert_same_rows(self.con, f"marts.{mart}", f"published.{mart}")
-        self.con.execute("detach published")
+        before = None
+        if differing:
+            self.con.execute(f"attach '{folder / differing.base}' as before (read_only)")
+            before = aggregates.Before.of(differing, "before", "memory")
+        self._add_aggregates(before)
+        difference.note_published(self.con, target.name)
+        for catalogue in ("published", *(["before"] if differing else [])):
+            self.con.execute(f"detach {catalogue}")
         return differing is not None
+
+    def _add_aggregates(self, before: aggregates.Before | None) -> None:
+        """Add the aggregates to what is published, and compare them with such as are made anew."""
+        patch = aggregate_patch.Patcher.patch
+
+        def noted(patcher: aggregate_patch.Patcher, aggregate: Aggregate, cut: int | None) -> None:
+            try:
+                patch(patcher, aggregate, cut)
+            except duckdb.Error as error:
+                raise AssertionError(f"{aggregate.table} cannot be brought up to date: {error}") from error
+            self.aggregates_patched += 1
+
+        semantic = json.loads(manifest(self.time_zone).semantic_json)
+        (last_day,) = self.rows(f"select timezone('{self.time_zone}', timezone('UTC', as_of))::date from raw.refresh")[
+            0
+        ]
+        cut = aggregates.cut_of(last_day)
+        with (
+            mock.patch.multiple(aggregate_patch, _LARGE=0, _MOST_ROWS=1.0),
+            mock.patch.object(aggregate_patch.Patcher, "patch", noted),
+            self.con.cursor() as connection,
+        ):
+            connection.execute("use published")
+            made = aggregates.make(connection, semantic, cut, before)
+            connection.execute("attach ':memory:' as anew")
+            connection.execute("use anew")
+            assert made == aggregates.make(connection, semantic, cut)
+            for table in aggregates.tables_of(made):
+                assert_same_rows(connection, f"published.{table}", f"anew.{table}")
+            connection.execute("use memory")
+            connection.execute("detach anew")
 
     def _take(self, model: Model, step: Step | None) -> None:
         is_anew = step is None or (step.anew_if and self.rows(step.anew_if)[0][0])
@@ -158,10 +198,12 @@ class Life:
     Attributes:
         increments: days that were built by increments.
         patches: days that were published by patching what was published before.
+        aggregates: tables of aggregates that were brought up to date.
     """
 
     increments: int = 0
     patches: int = 0
+    aggregates: int = 0
 
 
 def live_through(
@@ -199,4 +241,5 @@ def live_through(
             found = differences(warehouse, anew)
             assert not found, "; ".join(found)
             life.patches += warehouse.publish(folder)
+    life.aggregates = warehouse.aggregates_patched
     return life
