@@ -250,7 +250,12 @@ class Settings(BaseSettings):
     @property
     def refresh_memory(self) -> str:
         """Memory for a refresh's tables, as DuckDB reads it; on a small machine less than what was asked for."""
-        return f"{_at_most_half(self.refresh_megabytes)}MiB"
+        return f"{self.refresh_memory_bytes >> 20}MiB"
+
+    @property
+    def refresh_memory_bytes(self) -> int:
+        """The same in bytes."""
+        return _at_most_half(self.refresh_megabytes) << 20
 
     @property
     def model_memory(self) -> int:

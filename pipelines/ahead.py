@@ -25,8 +25,6 @@ from pipelines import sql
 
 LOG = logging.getLogger(__name__)
 _BEGUN = "begun_marts"
-# Beside dbt's own two; one leaves a core idle for part of its time.
-_COPIERS = 2
 
 
 class Ahead:
@@ -38,7 +36,8 @@ class Ahead:
 
     def __init__(self, settings: Settings, base: str | None) -> None:
         self._settings, self._base = settings, base
-        self._pool = ThreadPoolExecutor(1 if base else _COPIERS, thread_name_prefix="ahead")
+        # One at a time: all share the memory with the models that are being made.
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="ahead")
         self._connection: duckdb.DuckDBPyConnection | None = None
         self._opening = threading.Lock()
         self._copied: dict[str, Future[bool]] = {}

@@ -231,7 +231,7 @@ def build(settings: Settings, on_node: Callable[[str], None]) -> Built:
         # The results are returned: nothing to write.
         done = _invoke(
             settings,
-            [*BUILD, "--no-write-json", *left_out],
+            [*BUILD, "--no-write-json", "--threads", str(_models_at_once(settings)), *left_out],
             manifest=parsed.manifest,
             on_event=on_event,
             variables=variables,
@@ -245,6 +245,16 @@ def build(settings: Settings, on_node: Callable[[str], None]) -> Built:
     results.sort(key=lambda result: places.get(result["data"]["node_info"]["unique_id"], len(places)))
     broken = [f"{r.node.name}: {(r.message or '').strip()}" for r in done.results if r.status == "error"]
     return Built(results, broken)
+
+
+def _models_at_once(settings: Settings) -> int:
+    """Return how many models are made at the same time; of a large company any two may need more than the memory."""
+    try:
+        is_large = settings.warehouse_path.stat().st_size > settings.refresh_memory_bytes
+    except OSError:
+        # dbt says what is wrong with it.
+        return 1
+    return 1 if is_large else 2
 
 
 def _kept_result(node: Mapping[str, Any]) -> Mapping[str, Any]:
