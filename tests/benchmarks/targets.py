@@ -105,15 +105,15 @@ class Finding:
 TARGETS: tuple[Target, ...] = (
     Target("A full refresh by its floor, without models of statistics", "refresh", "full_without_models_to_floor",
            1.3, "×", 100,
-           "Publishing writes the marts a second time and adds up the aggregates; the rest are typing by rules, checks,"
-           " tests and, at small scales, start-up."),
+           "Marts are written a second time, for the snapshot; the rest are typing by rules, checks, tests, aggregates"
+           " and, at small scales, start-up. The floor takes twice the memory that a refresh is allowed."),
     Target("Peak memory of any refresh", "refresh", "most_gib", 6, "GiB", 100),
     Growth("Seconds of a full refresh by rows, from scale 10 to 300", "refresh", "full_without_models_seconds",
            1, "×", 300),
     Target("An incremental refresh after 0.1 % changed rows by a full one", "refresh", "incremental_to_full",
            0.2, "×", 100,
-           "Publishing copies the file of the last snapshot and adds up the aggregates anew, attribution is made anew,"
-           " and dbt takes its time for each model."),
+           "Publishing reads and writes the whole file of the last snapshot, a few models are read as a whole, and dbt"
+           " takes its time for each model."),
     Target("A refresh with nothing changed", "refresh", "unchanged_seconds", 5, "s", 100),
     Target("95th percentile of the slowest page's queries, uncached", "reading", "slowest_page_p95_ms",
            150, "ms", 300),

@@ -71,3 +71,13 @@ def test_what_dbt_remembers_holds_wherever_the_installation_lies(settings: Setti
     parse(elsewhere)
     # dbt writes it where it has parsed anything.
     assert copied.stat().st_mtime_ns == before
+
+
+def test_models_that_may_need_more_than_the_memory_are_made_one_at_a_time(settings: Settings) -> None:
+    small = settings.model_copy(update={"refresh_megabytes": 256})
+    small.data_dir.mkdir()
+    with small.warehouse_path.open("wb") as warehouse:
+        warehouse.truncate(200 << 20)
+        assert dbt_runner.models_at_once(small) == 2
+        warehouse.truncate(300 << 20)
+        assert dbt_runner.models_at_once(small) == 1
