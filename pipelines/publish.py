@@ -180,9 +180,9 @@ def build_snapshot_asset(
         semantic_manifest.write_text(dbt_runner.parse(settings).semantic_manifest, encoding="utf-8")
         new = publish_marts(settings, semantic_manifest, report)
         forget_refused_rows(settings)
-        state.outcome, state.version = "published", new.version
-        write_state(settings, state)
         step.finish()
+        state.outcome, state.version, state.finished_at = "published", new.version, now()
+        write_state(settings, state)
         return dg.MaterializeResult(
             metadata={"version": new.version, "as_of": loaded["as_of"], "bytes": new.size, "checks": len(recorded)}
         )
