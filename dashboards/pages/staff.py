@@ -155,8 +155,10 @@ def _how_it_is_made_fair(view: View, metric: str, unit: str) -> None:
         )
         found = compared(view, metric, unit)
         if found is None:
-            said = _why_not_compared(view, metric, unit)
-            ui.message(said) if said else layout.no_data(view, (metric,))
+            if said := _why_not_compared(view, metric, unit):
+                ui.message(said)
+            else:
+                layout.no_data(view, (metric,))
             return
         ui.table(inputs_taken_out(view, found), t("How the comparison is made fair"), is_words=True)
         if MEASURES[metric].left_in:

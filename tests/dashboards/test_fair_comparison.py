@@ -19,15 +19,11 @@ from loupan.metrics import EVERYTHING
 from loupan.statistics.casemix import adjust
 from loupan.statistics.shrinkage import beta_binomial
 from loupan.statistics.simpson import reversals
+from tests.dashboards import page_script
 from tests.support.installation import empty_installation, sample_installation
 from tests.support.pages import run_page
 
 pytestmark = pytest.mark.slow
-FAIR_CARD = """
-from dashboards.pages import staff
-from tests.dashboards.test_fair_comparison import EMPLOYEE, view_of
-staff._how_it_is_made_fair(view_of(months=30), "conversion_rate", EMPLOYEE)
-"""
 
 
 def view_of(language="en", months=36):
@@ -79,9 +75,11 @@ def test_more_than_can_be_compared_at_once_is_said_and_not_asked(use, monkeypatc
     assert checked(whole, "conversion_rate", EMPLOYEE) is None
     (said,) = staff.like_for_like(whole, "conversion_rate", EMPLOYEE).table.iloc[:, 0]
     assert "choose an estate" in said
-    card = AppTest.from_string(FAIR_CARD, default_timeout=120).run()
-    assert not card.exception
-    texts = "\n".join(element.value for kind in ("html", "markdown") for element in card.get(kind))
+    page = AppTest.from_file(page_script.__file__, default_timeout=120)
+    page.query_params["page"], page.query_params["lang"] = "staff", "en"
+    page.run()
+    assert not page.exception
+    texts = "\n".join(element.value for kind in ("html", "markdown") for element in page.get(kind))
     assert "choose an estate" in texts
     assert "No data" not in texts
     # Whoever chooses less is answered.
