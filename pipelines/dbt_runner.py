@@ -21,7 +21,7 @@ from filelock import FileLock
 
 from loupan.errors import LoupanError
 from loupan.settings import Settings
-from pipelines import ahead, delta, difference, increment, recipe
+from pipelines import begun_marts, delta, difference, increment, recipe
 from pipelines.contract import read_contract
 from pipelines.increment import Increment
 from pipelines.warehouse import open_warehouse
@@ -227,7 +227,7 @@ def build(settings: Settings, on_node: Callable[[str], None]) -> Built:
     for node in kept:
         results.append(_kept_result(node))
         on_node(node["name"])
-    with _artifacts(settings), ahead.begin(settings, published if planned else None) as begun:
+    with _artifacts(settings), begun_marts.begin(settings, published if planned else None) as begun:
         # The results are returned: nothing to write.
         done = _invoke(
             settings,

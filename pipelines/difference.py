@@ -7,7 +7,7 @@ The schema ``difference`` of the warehouse holds either of two things, or nothin
 - ``base``, ``mart`` and the keys they refer to: what one incremental build has changed since that snapshot.
 
 ``begun`` stands beside the latter, or alone with the names of marts, if the next marts file was begun while models were
-made (:mod:`pipelines.ahead`).
+made (:mod:`pipelines.begun_marts`).
 """
 
 # ruff: noqa: S608 - names and values in the SQL are quoted by pipelines.sql

@@ -94,7 +94,7 @@ def _loaded(settings: Settings) -> dict[str, Any]:
 
 def _note_loaded(settings: Settings, state: RefreshState) -> dict[str, Any]:
     loaded = _loaded(settings)
-    state.finished_at, state.as_of = now(), loaded["as_of"]
+    state.as_of = loaded["as_of"]
     state.rows, state.quarantined = loaded["rows"], loaded["quarantined"]
     return loaded
 
@@ -102,7 +102,7 @@ def _note_loaded(settings: Settings, state: RefreshState) -> dict[str, Any]:
 def record_refusal(settings: Settings, state: RefreshState, failed: list[str]) -> None:
     """Write down that a refresh loaded its rows but is not published, because the checks ``failed``."""
     _note_loaded(settings, state)
-    state.outcome, state.failed_checks = "refused", failed
+    state.outcome, state.failed_checks, state.finished_at = "refused", failed, now()
     write_state(settings, state)
     try:
         with duckdb.connect(str(settings.warehouse_path)) as warehouse:

@@ -6,7 +6,6 @@ import datetime as dt
 import json
 import os
 import signal
-import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -293,18 +292,6 @@ def test_a_day_without_a_refresh(settings: Settings, hook: Webhook, mini: Built)
         "Over: Published data is fresh again",
     ]
     assert "Readers see data as of 1 Jul 2026, 21:00." in hook.posts[2]["message"]
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)]
-    if subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("mounting a small tmpfs is not allowed here")
-    yield disk
-    # A lock of this process may still be open there.
-    subprocess.run(["umount", "--lazy", str(disk)], check=True)
 
 
 def test_a_full_disk_is_told_of_once(hook: Webhook, small_disk: Path) -> None:

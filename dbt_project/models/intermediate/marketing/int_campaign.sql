@@ -78,28 +78,25 @@ attributed as (
 
 ),
 
+-- The same under every attribution model.
+spread as (
+
+    select * from lead_counts
+    union all
+    select * from expense_sums
+
+),
+
 contributions as (
 
     select
         attribution_models.attribution_model,
-        lead_counts.*,
+        spread.*,
         0 as attributed_contracts,
         0 as attributed_amount,
         0 as attributed_margin,
         0 as missing_margins
-    from lead_counts
-    cross join attribution_models
-
-    union all
-
-    select
-        attribution_models.attribution_model,
-        expense_sums.*,
-        0 as attributed_contracts,
-        0 as attributed_amount,
-        0 as attributed_margin,
-        0 as missing_margins
-    from expense_sums
+    from spread
     cross join attribution_models
 
     union all

@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import logging
 import os
-import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,23 +26,22 @@ LOG = logging.getLogger(__name__)
 _BEGUN = "begun_marts"
 
 
-class Ahead:
+class BegunMarts:
     """A marts file that is being begun.
 
     Attributes:
-        is_finished: whether all of it is on the disk.
+        is_finished: whether publishing may take the file.
     """
 
     def __init__(self, settings: Settings, base: str | None) -> None:
         self._settings, self._base = settings, base
         # One at a time: all share the memory with the models that are being made.
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="ahead")
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="begun")
         self._connection: duckdb.DuckDBPyConnection | None = None
-        self._opening = threading.Lock()
         self._copied: dict[str, Future[bool]] = {}
         self.is_finished = False
         if base:
-            self._copied[base] = self._pool.submit(self._copy_base, base)
+            self._copied[base] = self._pool.submit(self._ahead, base, self._copy_base)
 
     def add(self, mart: str) -> None:
         """Copy a mart that is done; in an incremental build it is not needed.
@@ -52,24 +50,37 @@ class Ahead:
             mart: name of a table in the schema ``marts`` of the warehouse, which is open in this process.
         """
         if not self._base:
-            self._copied[mart] = self._pool.submit(self._copy, mart)
+            self._copied[mart] = self._pool.submit(self._ahead, mart, self._copy_mart)
 
     def finish(self) -> frozenset[str]:
         """Wait for all copies, close the file, and return the names of what is in it: of marts, or of the base."""
         names = frozenset(name for name, copied in self._copied.items() if copied.result())
-        if self._connection is not None:
-            self._connection.execute(f"checkpoint {_BEGUN}")
-        self.close()
-        self.is_finished = True
+        try:
+            if self._connection is not None:
+                self._connection.execute(f"checkpoint {_BEGUN}")
+            self.close()
+        except duckdb.Error:
+            LOG.warning("What was copied ahead cannot be kept", exc_info=True)
+            return frozenset()
+        self.is_finished = bool(names)
         return names
 
     def close(self) -> None:
         """Let what is being copied come to its end, and nothing else begin."""
         self._pool.shutdown(cancel_futures=True)
         if self._connection is not None:
-            self._connection.execute(f"detach {_BEGUN}")
-            self._connection.close()
-            self._connection = None
+            # Before it is detached, which a full disk may prevent: else the warehouse would stay open.
+            connection, self._connection = self._connection, None
+            with connection:
+                connection.execute(f"detach {_BEGUN}")
+
+    def _ahead(self, name: str, copy: Callable[[str], bool]) -> bool:
+        """Copy, and say whether that was done: publishing does it if not, and a build does not fail for it."""
+        try:
+            return copy(name)
+        except (OSError, duckdb.Error):
+            LOG.warning("%s cannot be copied ahead", name, exc_info=True)
+            return False
 
     def _copy_base(self, version: str) -> bool:
         target = self._settings.begun_marts_path
@@ -80,44 +91,48 @@ class Ahead:
             os.fsync(file.fileno())
         return True
 
-    def _copy(self, mart: str) -> bool:
-        try:
-            with self._opened().cursor() as connection:
-                connection.execute(f"create table {_BEGUN}.main.{identifier(mart)} as from {sql.name('marts', mart)}")
-        except duckdb.Error:
-            LOG.warning("The mart %s cannot be copied ahead", mart, exc_info=True)
-            return False
+    def _copy_mart(self, mart: str) -> bool:
+        if self._connection is None:
+            self._connection = self._opened()
+        self._connection.execute(f"create table {_BEGUN}.main.{identifier(mart)} as from {sql.name('marts', mart)}")
         return True
 
     def _opened(self) -> duckdb.DuckDBPyConnection:
-        with self._opening:
-            if self._connection is None:
-                # dbt has it open: this is one more connection to the same database, whose settings are the same.
-                self._connection = duckdb.connect(str(self._settings.warehouse_path))
-                path = sql.literal(str(self._settings.begun_marts_path))
-                self._connection.execute(f"attach {path} as {_BEGUN}")
-            return self._connection
+        # dbt has it open: this is one more connection to the same database, whose settings are the same.
+        connection = duckdb.connect(str(self._settings.warehouse_path))
+        try:
+            connection.execute(f"attach {sql.literal(str(self._settings.begun_marts_path))} as {_BEGUN}")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
 
 @contextmanager
-def begin(settings: Settings, base: str | None) -> Iterator[Ahead]:
+def begin(settings: Settings, base: str | None) -> Iterator[BegunMarts]:
     """Begin the marts file of the next snapshot, and leave none behind that was not finished.
 
     Args:
         settings: where warehouse and snapshots lie.
         base: version of the snapshot that is patched; None if there is none.
     """
-    _remove(settings.begun_marts_path)
     settings.snapshots_dir.mkdir(parents=True, exist_ok=True)
-    ahead = Ahead(settings, base)
+    _remove(settings.begun_marts_path)
+    begun = BegunMarts(settings, base)
     try:
-        yield ahead
+        yield begun
     finally:
-        if not ahead.is_finished:
-            ahead.close()
+        if not begun.is_finished:
+            try:
+                begun.close()
+            except duckdb.Error:
+                LOG.warning("What was copied ahead cannot be closed", exc_info=True)
             _remove(settings.begun_marts_path)
 
 
 def _remove(path: Path) -> None:
     for file in (path, path.with_name(f"{path.name}.wal")):
-        file.unlink(missing_ok=True)
+        try:
+            file.unlink(missing_ok=True)
+        except OSError as error:
+            LOG.warning("%s cannot be removed: %s", file, error)
