@@ -242,6 +242,13 @@ def test_people_projects_and_sources_are_compared_like_for_like(open_page, addre
     page.wait_for_selector(".js-plotly-plot .main-svg")
 
 
+def test_a_sentence_in_the_place_of_a_chart_fits_a_telephone(open_page, address):
+    page = open_page(address, "staff?lang=en&period=2025-02..2025-02", width=390)
+    sentence = page.locator(".lp-words", has_text="Too few cases in this period").first
+    sentence.wait_for()
+    assert sentence.evaluate("e => e.scrollWidth - e.clientWidth") == 0
+
+
 def test_filters_survive_language_and_page(open_page, address, metrics):
     project = metrics.dimension_values("project")[0]
     page = open_page(address, f"overview?lang=en&period=6m&project={project}")
