@@ -108,6 +108,7 @@ def record_refusal(settings: Settings, state: RefreshState, failed: list[str]) -
         with duckdb.connect(str(settings.warehouse_path)) as warehouse:
             warehouse.execute(WITHOUT_VACUUM)
             keep_refused_rows(settings, warehouse)
+        settings.begun_marts_path.unlink(missing_ok=True)
     except (OSError, duckdb.Error):
         # What became of the refresh is known; that its rows cannot be listed must not hide it.
         LOG.exception("The rows that the refused refresh kept out could not be kept for the page Quarantine")

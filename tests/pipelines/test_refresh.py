@@ -192,6 +192,8 @@ def test_few_bad_rows_are_set_aside_and_many_refuse_publishing_until_they_are_me
     assert company.current() == few
     state = company.state()
     assert state["outcome"] == "refused"
+    # What it began of a snapshot is nothing that anybody may find.
+    assert not (company.data_dir / "snapshots" / ".begun_marts.duckdb").exists()
     assert any(check.startswith("raw/demand: expectations – ") for check in state["failed_checks"])
     # Nothing new to load does not make bad rows good.
     company.refresh(code=REFUSED)
