@@ -127,8 +127,9 @@ def table(frame: pd.DataFrame, title: str, *, is_words: bool = False, words: Con
         + "</tr>"
         for row in frame.itertuples(index=False)
     )
+    kind = "" if not is_words else " lp-words" if len(frame.columns) > 1 else " lp-words lp-sentence"
     st.html(
-        f"<div class='lp-table{' lp-words' if is_words else ''}' tabindex='0' role='region' "
+        f"<div class='lp-table{kind}' tabindex='0' role='region' "
         f"aria-label='{html.escape(title, quote=True)}'>"
         f"<table><caption>{html.escape(title)}</caption><thead><tr>{head_cells}</tr></thead>"
         f"<tbody>{rows}</tbody></table></div>"
