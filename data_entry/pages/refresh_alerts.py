@@ -22,7 +22,12 @@ def draw(desk: Desk) -> None:
         st.error(ui.plain(str(error)), icon=":material/error:")
         return
     if checked is None:
-        ui.message(t("Nobody has looked yet: alerts are evaluated while Dagster runs, or by `loupan alerts check`."))
+        ui.message(
+            t(
+                "Nobody has looked yet: alerts are evaluated while Dagster runs, or by the command "
+                "“loupan alerts check”."
+            )
+        )
         return
     for alert in found:
         said = [f"**{ui.plain(alert.headline)}**", *map(ui.plain, alert.lines), ui.plain(alert.remedy)]

@@ -103,3 +103,15 @@ def test_every_catalogue_is_read(language, translations):
 def test_an_unknown_message_stays_english():
     for language in LANGUAGES:
         assert translator(language)("No such message {x}", x=1) == "No such message 1"
+
+
+def test_what_is_shown_as_plain_text_has_no_marks_of_markdown():
+    wrong = []
+    for package in (dashboards, data_entry, loupan):
+        for path in Path(package.__file__).parent.rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                # `ui.message` escapes what it is given.
+                if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "message":
+                    texts = [part.value for part in ast.walk(node) if isinstance(part, ast.Constant)]
+                    wrong += [f"{path.name}: {text}" for text in texts if isinstance(text, str) and "`" in text]
+    assert wrong == []
