@@ -438,7 +438,7 @@ def _fill_marts(
     try:
         if difference and isinstance(warehouse, Path) and (history := _begin(settings, difference, target)):
             try:
-                return patch_marts(warehouse, target, settings.refresh_memory, difference.replaced), history
+                return patch_marts(warehouse, target, settings.refresh_memory, difference), history
             except duckdb.Error:
                 # Its file may be damaged in a way that the sum of its bytes does not tell.
                 begun = f"Snapshot {difference.base} cannot be patched" if difference.base else "What was begun is lost"

@@ -231,7 +231,7 @@ def build(settings: Settings, on_node: Callable[[str], None]) -> Built:
         # The results are returned: nothing to write.
         done = _invoke(
             settings,
-            [*BUILD, "--no-write-json", "--threads", str(models_at_once(settings)), *left_out],
+            [*BUILD, "--no-write-json", "--threads", str(models_at_once(settings, planned)), *left_out],
             manifest=parsed.manifest,
             on_event=on_event,
             variables=variables,
@@ -247,8 +247,13 @@ def build(settings: Settings, on_node: Callable[[str], None]) -> Built:
     return Built(results, broken)
 
 
-def models_at_once(settings: Settings) -> int:
-    """Return how many models are made at the same time; of a large company any two may need more than the memory."""
+def models_at_once(settings: Settings, planned: Increment | None) -> int:
+    """Return how many models are made at the same time; of a large company any two may need more than the memory.
+
+    Within a day hardly any is made as a whole, and so much of the work is little that one core would wait for it.
+    """
+    if planned and planned.is_within_day:
+        return 2
     try:
         is_large = settings.warehouse_path.stat().st_size > settings.refresh_memory_bytes
     except OSError:

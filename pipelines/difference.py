@@ -4,7 +4,8 @@ The schema ``difference`` of the warehouse holds either of two things, or nothin
 
 - ``published``: the version of the snapshot that holds the marts as they stand. Whatever makes models takes it away
   first; publishing writes it last.
-- ``base``, ``mart`` and the keys they refer to: what one incremental build has changed since that snapshot.
+- ``base``, ``mart``, and the keys and rows that it refers to: what one incremental build has changed since that
+  snapshot.
 
 ``begun`` stands beside the latter, or alone with the names of marts, if the next marts file was begun while models were
 made (:mod:`pipelines.begun_marts`).
@@ -45,20 +46,17 @@ def note(connection: duckdb.DuckDBPyConnection, built: Increment, base: str, *, 
         is_begun: whether its file was copied ahead.
     """
     made_anew = {name for (name,) in connection.execute(f"from {increment.SCHEMA}.{increment.MADE_ANEW}").fetchall()}
-    keys = connection.execute(
-        "select table_name from information_schema.tables "
-        "where table_catalog = current_database() and table_schema = ? order by 1",
-        [increment.SCHEMA],
-    ).fetchall()
+    steps = {name: built.steps[name] for name in _tables(connection, "marts") if name in built.steps}
+    changed = {name: step for name, step in steps.items() if step.replaced and name not in made_anew}
+    kept = {f"{increment.ROWS}{name}" for name in changed}
     connection.execute("begin")
     connection.execute(f"create schema {SCHEMA}")
-    for (name,) in keys:
-        if name.startswith(increment.KEPT_TABLES):
+    for name in _tables(connection, increment.SCHEMA):
+        if name.startswith(increment.KEPT_TABLES) or name in kept:
             connection.execute(f"create table {_name(name)} as from {sql.name(increment.SCHEMA, name)}")
-    connection.execute(f"create table {_name('mart')} (name varchar, condition varchar)")
-    for name, step in built.steps.items():
-        if step.replaced and name not in made_anew:
-            connection.execute(f"insert into {_name('mart')} values (?, ?)", [name, step.replaced])
+    connection.execute(f"create table {_name('mart')} (name varchar, condition varchar, rows varchar)")
+    for name, step in changed.items():
+        connection.execute(f"insert into {_name('mart')} values (?, ?, ?)", [name, step.replaced, step.rows])
     connection.execute(f"create table {_name('base')} as select {sql.literal(base)} as version")
     if is_begun:
         connection.execute(f"create table {_name('begun')} (name varchar)")
@@ -84,11 +82,12 @@ def read(connection: duckdb.DuckDBPyConnection) -> Difference | None:
     base = _only_value(connection, "base")
     if base is None:
         marts = connection.execute(f"from {_name('begun')}").fetchall() if is_begun else []
-        return Difference("", {name: NO_ROW for (name,) in marts}, is_begun) if marts else None
-    conditions = connection.execute(f"select name, condition from {_name('mart')}").fetchall()
+        return Difference("", {name: NO_ROW for (name,) in marts}, is_begun=is_begun) if marts else None
+    noted = connection.execute(f"select name, condition, rows from {_name('mart')}").fetchall()
     keys = f"{{warehouse}}.{SCHEMA}"
-    replaced = {name: condition.replace("{keys}", keys) for name, condition in conditions}
-    return Difference(base, replaced, is_begun)
+    replaced = {name: condition.replace("{keys}", keys) for name, condition, _ in noted}
+    rows = {name: query.replace("{keys}", keys) for name, _, query in noted if query}
+    return Difference(base, replaced, rows, is_begun)
 
 
 def note_published(connection: duckdb.DuckDBPyConnection, version: str) -> None:
@@ -107,14 +106,18 @@ def _only_value(connection: duckdb.DuckDBPyConnection, table: str) -> str | None
     return str(connection.execute(f"from {_name(table)}").fetchall()[0][0])
 
 
+def _tables(connection: duckdb.DuckDBPyConnection, schema: str) -> list[str]:
+    """Return the names of tables and views of a schema of the warehouse."""
+    found = connection.execute(
+        "select table_name from information_schema.tables "
+        "where table_catalog = current_database() and table_schema = ? order by 1",
+        [schema],
+    ).fetchall()
+    return [name for (name,) in found]
+
+
 def _is_there(connection: duckdb.DuckDBPyConnection, table: str) -> bool:
-    return bool(
-        connection.execute(
-            "select exists (from information_schema.tables "
-            "where table_catalog = current_database() and table_schema = ? and table_name = ?)",
-            [SCHEMA, table],
-        ).fetchall()[0][0]
-    )
+    return table in _tables(connection, SCHEMA)
 
 
 def _name(table: str) -> str:

@@ -28,6 +28,8 @@ SCHEMA = "increment"
 BEFORE = "before"
 # The prefixes of the tables that say which rows are replaced.
 KEPT_TABLES = (KEY, REACHED, CHANGED) = ("key_", "reached_", "changed_")
+# The prefix of the tables of the rows that come in their place.
+ROWS = "rows_"
 # Holds the names of the models of which it turned out only in the build that they had to be made anew.
 MADE_ANEW = "made_anew"
 
@@ -59,6 +61,7 @@ class Step:
         made: relation of the rows that the build may have changed, for tests; empty where all are to be tested.
         replaced: condition for these rows, before and after, in which ``{keys}`` stands for the schema `SCHEMA`, or
             wherever its tables `KEPT_TABLES` are kept afterwards.
+        rows: query of these rows as they are now, likewise of these tables, or of those that begin with `ROWS`.
         anew_if: query that says, when it is the model's turn, whether it has to be made anew nevertheless.
         then_anew: what is done in that case afterwards.
     """
@@ -68,6 +71,7 @@ class Step:
     before: Mapping[str, str] = field(default_factory=dict)
     made: str = ""
     replaced: str = ""
+    rows: str = ""
     anew_if: str = ""
     then_anew: str = ""
 
@@ -610,37 +614,52 @@ class _Planner:
 
     def _replace(self, node: Node, after: Mapping[str, str], *, is_remembered: bool) -> Step:
         """Replace the rows of the customers concerned, and of those that the model reaches beyond them."""
-        script, twin = "", _twin(node.name)
+        script, rows, twin = "", _rows(node), f"from {_rows(node)}"
         reaching = self._reaching(node)
         keys = _reached(reaching) if reaching else ""
         if reaching:
             after = {parent.relation: self._rows_of(parent, node, keys) for parent in self._varying_parents(node)}
-            twin = f"(from {node.relation} where {_mine(node, keys)}) as made"
+            # What reads it is not about whom the model reaches.
+            twin += f" where {_mine(node)}"
         if reaching == node.name:
             script += (
                 f"create table {SCHEMA}.{keys} as select id from {SCHEMA}.key_customer "
                 f"union select id from ({self._fill(node.says['reached'])}) as reached (id);"
             )
-        mine = _mine(node, keys)
         if is_remembered:
             # Like the twin, without whom the model reaches.
             script += f"create table {sql.name(BEFORE, node.name)} as from {node.relation} where {_mine(node)};"
-        script += f"delete from {node.relation} where {mine};insert into {node.relation} by name "
+        made = "{after}"
         if node.shared:
-            script += (
+            made = (
                 f"select * from ({{after}}) where not ({node.shared}) "
-                f"union all select * from ({{whole}}) where {node.shared};"
+                f"union all select * from ({{whole}}) where {node.shared}"
             )
-        else:
-            script += "{after};"
+        script += (
+            self._exchange(node, made, _mine(node, keys)) + f"create or replace view {_twin(node.name)} as {twin};"
+        )
         return Step(
             script,
             after,
-            made=twin,
+            made=rows,
             replaced=_mine(node, keys, "{keys}"),
+            rows=_kept_rows(node),
             anew_if=self._fill(node.says.get("anew_if", "")),
-            then_anew=f"create or replace view {_twin(node.name)} as from {node.relation};"
-            f"insert into {SCHEMA}.{MADE_ANEW} values ({sql.literal(node.name)});",
+            then_anew="".join(
+                f"create or replace view {view} as from {node.relation};" for view in (_twin(node.name), rows)
+            )
+            + f"insert into {SCHEMA}.{MADE_ANEW} values ({sql.literal(node.name)});",
+        )
+
+    def _exchange(self, node: Node, made: str, replaced: str) -> str:
+        """Return the script that replaces rows by those that are made, and keeps these: they are read again and again.
+
+        To find a few rows that are spread over a table takes as long as to read all of it.
+        """
+        return (
+            f"create table {_rows(node)} as {made};"
+            f"delete from {node.relation} where {replaced};"
+            f"insert into {node.relation} by name from {_rows(node)};"
         )
 
     def _reaching(self, node: Node) -> str:
@@ -672,12 +691,12 @@ class _Planner:
         columns = ", ".join(sql.name(column) for column in summed.columns)
         replaced = self._same_key(_changed(summed), node.name, summed.key)
         mine = f"exists (from {{keys}}.{sql.name(_changed(summed))} where {replaced})"
-        here = mine.format(keys=SCHEMA)
         return Step(
-            f"delete from {node.relation} where {here};insert into {node.relation} by name {{after}};",
+            self._exchange(node, "{after}", mine.format(keys=SCHEMA)),
             {summed.relation: f"(select {columns} from {changed} where {count} <> 0)"},
-            made=f"(from {node.relation} where {here}) as made",
+            made=_rows(node),
             replaced=mine,
+            rows=_kept_rows(node),
         )
 
     def _add(self, node: Node, after: Mapping[str, str], before: Mapping[str, str]) -> Step:
@@ -707,9 +726,14 @@ class _Planner:
             f"insert into {node.relation} by name select {columns} from {changed} where {measures[0]} <> 0;"
         )
         replaced = self._same_key("changed", node.name, node.key)
-        kept = sql.name(_changed(node))
+        kept = f"{{keys}}.{sql.name(_changed(node))}"
         return Step(
-            script, after, before, made=changed, replaced=f"exists (from {{keys}}.{kept} as changed where {replaced})"
+            script,
+            after,
+            before,
+            made=changed,
+            replaced=f"exists (from {kept} as changed where {replaced})",
+            rows=f"select {columns} from {kept} where {measures[0]} <> 0",
         )
 
     # SQL.
@@ -741,6 +765,15 @@ def _net(table_name: str) -> str:
 
 def _twin(name: str) -> str:
     return sql.name(SCHEMA, name)
+
+
+def _rows(node: Node) -> str:
+    return sql.name(SCHEMA, f"{ROWS}{node.name}")
+
+
+def _kept_rows(node: Node) -> str:
+    """Return a query of the table of rows, wherever it is kept."""
+    return f"from {{keys}}.{sql.name(f'{ROWS}{node.name}')}"
 
 
 def _changed(node: Node) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -40,10 +41,16 @@ def base(mini: Built, settings: Settings, warehouse: Path) -> Snapshot:
 
 
 def published_again(
-    mini: Built, settings: Settings, warehouse: Path, base: Snapshot | None, *, is_begun: bool = False
+    mini: Built,
+    settings: Settings,
+    warehouse: Path,
+    base: Snapshot | None,
+    *,
+    change: Difference = CHANGED,
+    is_begun: bool = False,
 ) -> Snapshot:
     """Publish with the difference, and check that every table holds what the warehouse does."""
-    difference = Difference(base.version if base else "", CHANGED.replaced, is_begun)
+    difference = replace(change, base=base.version if base else "", is_begun=is_begun)
     new = publish(settings, warehouse, mini.semantic_manifest_path, {}, difference)
     with duckdb.connect() as connection:
         connection.execute(f"attach '{warehouse}' as warehouse (read_only)")
@@ -68,6 +75,19 @@ def test_only_the_rows_that_may_differ_are_written(
     assert base.marts_path.read_bytes() == before
     assert (first.report["patches"], first.report["whole_bytes"]) == (1, base.report["files"]["marts.duckdb"])
     assert published_again(mini, settings, warehouse, first).report["patches"] == 2
+
+
+def test_rows_that_are_kept_apart_are_not_looked_for(
+    mini: Built, settings: Settings, warehouse: Path, base: Snapshot
+) -> None:
+    kept = replace(CHANGED, rows={"fct_lead": "from {warehouse}.changed.lead_row"})
+    with duckdb.connect(str(warehouse)) as connection:
+        connection.execute("create table changed.lead_row as from marts.fct_lead where lead_id in (2, 4)")
+    assert published_again(mini, settings, warehouse, base, change=kept).report["patches"] == 1
+    with duckdb.connect(str(warehouse)) as connection:
+        connection.execute("update changed.lead_row set project_id = 79")
+    with pytest.raises(AssertionError, match=r"\(2, 77"):
+        published_again(mini, settings, warehouse, base, change=kept)
 
 
 def test_a_row_outside_the_difference_is_that_of_the_snapshot(

@@ -9,6 +9,7 @@ import pytest
 
 from loupan.settings import Settings
 from pipelines import dbt_runner
+from pipelines.increment import Increment
 from tests.loupan.conftest import MINI_PROJECT
 
 
@@ -78,6 +79,9 @@ def test_models_that_may_need_more_than_the_memory_are_made_one_at_a_time(settin
     small.data_dir.mkdir()
     with small.warehouse_path.open("wb") as warehouse:
         warehouse.truncate(200 << 20)
-        assert dbt_runner.models_at_once(small) == 2
+        assert dbt_runner.models_at_once(small, None) == 2
         warehouse.truncate(300 << 20)
-        assert dbt_runner.models_at_once(small) == 1
+        assert dbt_runner.models_at_once(small, None) == 1
+    # On the next day many are made as a whole.
+    assert dbt_runner.models_at_once(small, Increment({}, 1)) == 1
+    assert dbt_runner.models_at_once(small, Increment({}, 1, is_within_day=True)) == 2

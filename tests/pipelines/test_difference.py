@@ -11,10 +11,15 @@ from pipelines.increment import Increment, Step
 
 BUILT = Increment(
     {
-        "fct_lead": Step("delete", replaced='"customer_id" in (select id from {keys}."key_customer")'),
+        "fct_lead": Step(
+            "delete",
+            replaced='"customer_id" in (select id from {keys}."key_customer")',
+            rows='from {keys}."rows_fct_lead"',
+        ),
         "dim_source": Step(replaced=NO_ROW),
         "fct_entry": Step("delete", replaced="true"),
         "stg_lead": Step("create view"),
+        "int_lead": Step("delete", replaced="true", rows='from {keys}."rows_int_lead"'),
     },
     1,
 )
@@ -23,7 +28,17 @@ BUILT = Increment(
 @pytest.fixture
 def warehouse() -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect()
-    connection.execute("create schema increment")
+    connection.execute("create schema increment; create schema marts; create schema intermediate")
+    for relation in (
+        "marts.fct_lead",
+        "marts.dim_source",
+        "marts.fct_entry",
+        "marts.dim_plan",
+        "intermediate.int_lead",
+    ):
+        connection.execute(f"create table {relation} as select 7 as id")
+    for name in ("fct_lead", "int_lead"):
+        connection.execute(f"create table increment.rows_{name} as select 8 as id")
     connection.execute("create table increment.key_customer as select 7 as id")
     connection.execute(
         "create view increment.key_of_all as select 'customer' as table_name, id from (values (7)) v(id)"
@@ -52,11 +67,13 @@ def test_what_a_build_changed_is_known_after_it_without_its_twins(warehouse: duc
             "fct_lead": '"customer_id" in (select id from {warehouse}.difference."key_customer")',
             "dim_source": NO_ROW,
         },
+        {"fct_lead": 'from {warehouse}.difference."rows_fct_lead"'},
     )
+    assert warehouse.execute("from difference.rows_fct_lead").fetchall() == [(8,)]
     assert warehouse.execute("from difference.key_customer").fetchall() == [(7,)]
     assert warehouse.execute("from difference.key_of_all").fetchall() == [("customer", 7)]
     kept = warehouse.execute("select table_name from duckdb_tables() where schema_name = 'difference'").fetchall()
-    assert ("lead",) not in kept
+    assert not {("lead",), ("rows_int_lead",)} & set(kept)
 
 
 def test_two_builds_without_publishing_leave_nothing_known(warehouse: duckdb.DuckDBPyConnection) -> None:

@@ -141,11 +141,11 @@ def test_only_credits_that_follow_from_all_customers_are_read_from_all(warehouse
     assert planned is not None
     assert "int_channel_removal" not in planned.steps
     for name in ("int_attribution", "fct_attribution"):
-        script = planned.steps[name].script
-        assert script.endswith(
+        made = (
             "select * from ({after}) where not (attribution_model = 'markov') "
             "union all select * from ({whole}) where attribution_model = 'markov';"
         )
+        assert f'"rows_{name}" as {made}' in planned.steps[name].script
         assert "or attribution_model = 'markov')" in planned.steps[name].replaced
 
 

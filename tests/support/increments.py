@@ -91,7 +91,7 @@ class IncrementalWarehouse(Warehouse):
         target = folder / f"{number}.duckdb"
         if differing:
             shutil.copy(folder / differing.base, target)
-            patch_marts(self.con, target, "1GB", differing.replaced)
+            patch_marts(self.con, target, "1GB", differing)
         else:
             copy_marts(self.con, target, "1GB")
         self.con.execute(f"attach '{target}' as published")
