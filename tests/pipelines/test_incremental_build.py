@@ -163,3 +163,18 @@ def test_after_a_killed_build_the_next_one_is_right(company: Settings, tmp_path:
     assert_as_if_built_anew(company, tmp_path)
     # What the killed build had done is in no difference.
     assert publish(company).report["patches"] == 0
+
+
+def test_records_that_became_part_of_an_import_make_their_model_anew(company: Settings, tmp_path: Path) -> None:
+    """It turns out only when it is the model's turn; its tests, and who reads its rows, then look at all of them."""
+    together = "UPDATE lead SET created_at = '2026-01-05 02:00:00.000000', updated_at = :now WHERE id % 9 = 0"
+    load(company, MOMENT + dt.timedelta(days=3, hours=1), together)
+    built = dbt_runner.build(company, lambda node: None)
+    assert built.broken == []
+    assert all(result["data"]["node_info"]["node_status"] in ("success", "pass", "no-op") for result in built.results)
+    with duckdb.connect(str(company.warehouse_path), read_only=True) as warehouse:
+        replaced = {name for (name,) in warehouse.execute("select name from difference.mart").fetchall()}
+    assert "fct_visit" in replaced
+    assert "fct_entry" not in replaced
+    assert publish(company).report["patches"] > 0
+    assert_as_if_built_anew(company, tmp_path)
