@@ -643,7 +643,7 @@ class _Planner:
             after,
             made=rows,
             replaced=_mine(node, keys, "{keys}"),
-            rows=_kept_rows(node),
+            rows=f"from {_rows(node, '{keys}')}",
             anew_if=self._fill(node.says.get("anew_if", "")),
             then_anew="".join(
                 f"create or replace view {view} as from {node.relation};" for view in (_twin(node.name), rows)
@@ -696,7 +696,7 @@ class _Planner:
             {summed.relation: f"(select {columns} from {changed} where {count} <> 0)"},
             made=_rows(node),
             replaced=mine,
-            rows=_kept_rows(node),
+            rows=f"from {_rows(node, '{keys}')}",
         )
 
     def _add(self, node: Node, after: Mapping[str, str], before: Mapping[str, str]) -> Step:
@@ -715,6 +715,9 @@ class _Planner:
             for measure in node.says["sum"]
         )
         listed, columns = ", ".join(keys), ", ".join([*keys, *measures])
+        kept = f"{{keys}}.{sql.name(_changed(node))}"
+        # The first measure counts rows: without any there is none.
+        rows = f"select {columns} from {kept} where {measures[0]} <> 0"
         script = (
             f"create table {changed} as with changed as (select {listed}, {sums} from ("
             f"select {listed}, {now} from ({{after}}) union all select {listed}, {less} from ({{before}})) "
@@ -722,18 +725,16 @@ class _Planner:
             f"select {', '.join(f'changed.{key}' for key in keys)}, {totals} "
             f"from changed left join {node.relation} as summed on {same};"
             f"delete from {node.relation} as summed using {changed} as changed where {same};"
-            # The first measure counts rows: without any there is none.
-            f"insert into {node.relation} by name select {columns} from {changed} where {measures[0]} <> 0;"
+            f"insert into {node.relation} by name {rows.format(keys=SCHEMA)};"
         )
         replaced = self._same_key("changed", node.name, node.key)
-        kept = f"{{keys}}.{sql.name(_changed(node))}"
         return Step(
             script,
             after,
             before,
             made=changed,
             replaced=f"exists (from {kept} as changed where {replaced})",
-            rows=f"select {columns} from {kept} where {measures[0]} <> 0",
+            rows=rows,
         )
 
     # SQL.
@@ -767,13 +768,8 @@ def _twin(name: str) -> str:
     return sql.name(SCHEMA, name)
 
 
-def _rows(node: Node) -> str:
-    return sql.name(SCHEMA, f"{ROWS}{node.name}")
-
-
-def _kept_rows(node: Node) -> str:
-    """Return a query of the table of rows, wherever it is kept."""
-    return f"from {{keys}}.{sql.name(f'{ROWS}{node.name}')}"
+def _rows(node: Node, schema: str = SCHEMA) -> str:
+    return f"{schema}.{sql.name(f'{ROWS}{node.name}')}"
 
 
 def _changed(node: Node) -> str:
