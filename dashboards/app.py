@@ -60,7 +60,7 @@ def _nobody(t: Translator, error: LoupanError) -> None:
     st.navigation([st.Page(lambda: None, title="Loupan")], position="hidden")
     with st.container(border=True, key="lp_notice"):
         st.subheader(t("Sign in"), anchor=False)
-        st.markdown(ui.plain(error.text(t) if isinstance(error, ServiceError) else t(str(error))))
+        st.markdown(ui.sentence(error.text(t) if isinstance(error, ServiceError) else t(str(error))))
         st.html(f"<a class='lp-link' href='/login'>{html.escape(t('To the login page'))}</a>")
 
 
@@ -139,10 +139,10 @@ def _saying_errors(desk: Desk) -> Iterator[None]:
     try:
         yield
     except ServiceError as error:
-        st.error(ui.plain(error.text(desk.t)), icon=":material/error:")
+        st.error(ui.sentence(error.text(desk.t)), icon=":material/error:")
     except LoupanError as error:
         LOG.exception("A page could not be drawn")
-        st.error(desk.t("This could not be shown: {error}", error=ui.plain(str(error))), icon=":material/error:")
+        st.error(desk.t("This could not be shown: {error}", error=ui.sentence(str(error))), icon=":material/error:")
     except Exception as error:
         incidents.show(desk.t, "A page could not be drawn", error)
 

@@ -48,7 +48,7 @@ def damaged(t: Translator, error: Exception) -> None:
     LOG.error("The current snapshot cannot be read: %s", error)
     with st.container(border=True, key="lp_notice"):
         st.subheader(t("The published data cannot be read"), anchor=False)
-        st.markdown(ui.plain(str(error)))
+        st.markdown(ui.sentence(str(error)))
         st.markdown(t("Go back to the last whole snapshot, then reload this page:"))
         st.code("loupan snapshots rollback", language=None)
 
@@ -193,7 +193,7 @@ def guarded(view: View) -> Iterator[None]:
 
 def _cannot_be_shown(t: Translator, error: LoupanError) -> None:
     LOG.error("A part of the page could not be drawn", exc_info=error)
-    st.error(t("This could not be shown: {error}", error=ui.plain(str(error))), icon=":material/error:")
+    st.error(t("This could not be shown: {error}", error=ui.sentence(str(error))), icon=":material/error:")
 
 
 def outdated(t: Translator) -> None:

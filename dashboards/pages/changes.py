@@ -42,7 +42,7 @@ def draw(view: View, tables: bool) -> None:
     try:
         before = open_earlier(view.gateway, chosen)
     except LoupanError as error:
-        st.error(ui.plain(str(error)), icon=":material/error:")
+        st.error(ui.sentence(str(error)), icon=":material/error:")
         return
     st.html(f"<p class='lp-caption'>{html.escape(span(view, before))}</p>")
     _card(

@@ -146,7 +146,7 @@ def _last_refresh(view: View, refresh: RefreshState) -> None:
                 t(
                     "The last refresh, started {moment}, stopped with an error. You see an earlier one. {error}",
                     moment=moment,
-                    error=ui.plain(refresh.error or ""),
+                    error=ui.sentence(refresh.error or ""),
                 ),
                 icon=":material/error:",
             )
@@ -154,7 +154,7 @@ def _last_refresh(view: View, refresh: RefreshState) -> None:
 
 def _messages(refresh: RefreshState) -> None:
     for message in refresh.messages:
-        st.info(ui.plain(message), icon=":material/info:")
+        st.info(ui.sentence(message), icon=":material/info:")
 
 
 def _checks(view: View, snapshot: Snapshot) -> None:

@@ -274,7 +274,7 @@ def _ask(view: View, asked: Question) -> None:
 def _say(t: Translator, notices: Sequence[Notice]) -> None:
     if notices:
         lines = dict.fromkeys(notice.text(t) for notice in notices)
-        st.warning("\n".join(f"- {ui.plain(line)}" for line in lines), icon=":material/warning:")
+        st.warning("\n".join(f"- {ui.sentence(line)}" for line in lines), icon=":material/warning:")
 
 
 def _examples(view: View) -> None:

@@ -52,7 +52,7 @@ def draw(view: View, tables: bool) -> None:
             "Tested on the last months: the tenth with the best chances signed {lift} times as often as the average.",
             lift=lift,
         )
-        st.info(ui.plain(said), icon=":material/verified:")
+        st.info(ui.sentence(said), icon=":material/verified:")
     else:
         models.say_state(view, run)
     if run.status != OK:
@@ -91,7 +91,7 @@ def _lists(view: View, rows: pd.DataFrame) -> None:
     try:
         entries = _entries(view, by_what_to_do(rows).head(_LOOKED_UP))
     except LoupanError as error:
-        st.error(t("This could not be shown: {error}", error=ui.plain(str(error))), icon=":material/error:")
+        st.error(t("This could not be shown: {error}", error=ui.sentence(str(error))), icon=":material/error:")
         return
     if not entries:
         st.success(t("No open lead is yours."), icon=":material/check_circle:")

@@ -85,11 +85,11 @@ def say_state(view: View, run: ModelRun) -> None:
     t, said = view.t, verdict(view, run)
     if run.status == OK:
         if said:
-            st.info(ui.plain(said), icon=":material/verified:")
+            st.info(ui.sentence(said), icon=":material/verified:")
     else:
         text = t("{state}: {reason}", state=t(_STATES[run.status]), reason=said)
         show = st.warning if run.status == ABSTAINED else st.error
-        show(ui.plain(text), icon=":material/info:" if run.status == ABSTAINED else ":material/error:")
+        show(ui.sentence(text), icon=":material/info:" if run.status == ABSTAINED else ":material/error:")
 
 
 def verdict(view: View, run: ModelRun) -> str:

@@ -48,7 +48,7 @@ def draw(view: View, tables: bool) -> None:
     try:
         refused = refused_rows(settings, _MOST_READ)
     except LoupanError as error:
-        st.error(t("This could not be shown: {error}", error=ui.plain(str(error))), icon=":material/error:")
+        st.error(t("This could not be shown: {error}", error=ui.sentence(str(error))), icon=":material/error:")
         refused = None
     is_refused = refused is not None and _is_of_refused(t)
     rows = refused if refused is not None and is_refused else published.quarantined_rows(_MOST_READ)

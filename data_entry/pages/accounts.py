@@ -73,7 +73,7 @@ def _saying_errors(desk: Desk) -> Iterator[None]:
     try:
         yield
     except ServiceError as error:
-        st.error(ui.plain(error.text(desk.t)), icon=":material/error:")
+        st.error(ui.sentence(error.text(desk.t)), icon=":material/error:")
 
 
 def _accounts(desk: Desk) -> None:

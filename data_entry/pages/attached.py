@@ -79,7 +79,7 @@ def _attach(desk: Desk, entity: str, entity_id: int, key: str) -> None:
                 attachments.attach(work, entity, entity_id, upload.name, upload.getvalue())
             done += 1
         except ServiceError as error:
-            problems.append(f"{ui.plain(upload.name)}: {error.text(t)}")
+            problems.append(f"{upload.name}: {error.text(t)}")
     st.session_state[f"{key}_turn"] = turn + 1
     st.session_state[f"{key}_problems"], st.session_state[f"{key}_done"] = problems, done
 
@@ -94,7 +94,7 @@ def _remove(desk: Desk, attachment_id: int, key: str) -> None:
 
 def _what_was_said(desk: Desk, key: str) -> None:
     for problem in st.session_state.pop(f"{key}_problems", []):
-        st.error(ui.plain(problem))
+        st.error(ui.sentence(problem))
     if done := st.session_state.pop(f"{key}_done", 0):
         st.toast(desk.t("Files attached: {number}", number=done))
 

@@ -141,7 +141,7 @@ def _draw_drills(desk: Desk, drills: list[Drill]) -> None:
         key="drill_list", can_open=False,
     )  # fmt: skip
     if not drills[0].passed:
-        st.error(t("The last drill failed. {reason}", reason=ui.plain(drills[0].problem)), icon=":material/error:")
+        st.error(t("The last drill failed. {reason}", reason=ui.sentence(drills[0].problem)), icon=":material/error:")
 
 
 def _drill_cells(desk: Desk, found: Drill) -> list[Cell]:
@@ -192,7 +192,9 @@ def _make(desk: Desk) -> None:
         path = backup.create(desk.engine, settings, progress=show)
     except (backup.BackupError, DatabaseError) as error:
         bar.empty()
-        st.error(t("The backup was not made. {reason}", reason=ui.plain(_reason(desk, error))), icon=":material/error:")
+        st.error(
+            t("The backup was not made. {reason}", reason=ui.sentence(_reason(desk, error))), icon=":material/error:"
+        )
         return
     with forms.showing_errors(desk), desk.writing() as work:
         rights.record(work, "backup", path.name)
@@ -219,7 +221,7 @@ def _check(desk: Desk, name: str) -> None:
     except (backup.BackupError, OSError) as error:
         bar.empty()
         st.error(
-            t("The backup cannot be used. {reason}", reason=ui.plain(_reason(desk, error))), icon=":material/error:"
+            t("The backup cannot be used. {reason}", reason=ui.sentence(_reason(desk, error))), icon=":material/error:"
         )
         return
     parts.say(t("{file} is whole: every part is what its checksum says.", file=name))

@@ -58,7 +58,7 @@ def hear() -> None:
     """Show what the last run said; at the beginning of a page."""
     said = st.session_state.pop(_SAID, None)
     if said:
-        st.toast(ui.plain(said), icon=":material/check_circle:")
+        st.toast(ui.sentence(said), icon=":material/check_circle:")
 
 
 def open_record(key: int | None, **query: object) -> None:

@@ -19,7 +19,7 @@ def draw(desk: Desk) -> None:
         checked = alerts.last_checked(settings)
         found = alerts.open_alerts(settings, desk.language)
     except LoupanError as error:
-        st.error(ui.plain(str(error)), icon=":material/error:")
+        st.error(ui.sentence(str(error)), icon=":material/error:")
         return
     if checked is None:
         ui.message(
@@ -30,7 +30,7 @@ def draw(desk: Desk) -> None:
         )
         return
     for alert in found:
-        said = [f"**{ui.plain(alert.headline)}**", *map(ui.plain, alert.lines), ui.plain(alert.remedy)]
+        said = [f"**{ui.sentence(alert.headline)}**", *map(ui.sentence, alert.lines), ui.sentence(alert.remedy)]
         show = st.error if alert.severity == Severity.URGENT else st.warning
         show("  \n".join(said), icon=":material/notifications_active:")
     moment = desk.formats.moment(checked, desk.zone.key)

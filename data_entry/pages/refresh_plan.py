@@ -39,7 +39,7 @@ def draw(desk: Desk) -> None:
         here = Dagster(settings).orchestration()
     except DagsterError as error:
         st.warning(
-            t("Nothing runs by itself at the moment. {reason}", reason=ui.plain(t(str(error)))),
+            t("Nothing runs by itself at the moment. {reason}", reason=ui.sentence(t(str(error)))),
             icon=":material/warning:",
         )
     if here is not None and here.sleeping:
@@ -189,7 +189,8 @@ def _follow(desk: Desk, here: Orchestration | None) -> None:
             Dagster(get_settings()).reload(here)
     except DagsterError as error:
         st.error(
-            t("Saved, but Dagster could not read it: {reason}", reason=ui.plain(t(str(error)))), icon=":material/error:"
+            t("Saved, but Dagster could not read it: {reason}", reason=ui.sentence(t(str(error)))),
+            icon=":material/error:",
         )
         return
     parts.say(t("Saved, and Dagster follows it."))

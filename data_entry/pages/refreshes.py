@@ -90,11 +90,11 @@ def _open(desk: Desk, run: RefreshState) -> None:
             ]
         )  # fmt: skip
         if run.error:
-            st.error(ui.plain(run.error), icon=":material/error:")
+            st.error(ui.sentence(run.error), icon=":material/error:")
         for message in run.messages:
-            st.info(ui.plain(message), icon=":material/info:")
+            st.info(ui.sentence(message), icon=":material/info:")
         for check in run.failed_checks:
-            st.warning(ui.plain(check), icon=":material/block:")
+            st.warning(ui.sentence(check), icon=":material/block:")
         log = read_log(get_settings(), run.refresh_id)
         if not log:
             ui.message(t("No log of it is kept."))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Container, Sequence
 from pathlib import Path
 
@@ -20,6 +21,7 @@ _STYLE = _read("style")
 # What only holds while something is on the page has a sheet of its own. To ask for it with :has() in the style sheet
 # of every page makes the browser compute the page's styles anew with everything that a chart draws.
 _SHEETS = {name: _read(name) for name in ("bare", "full", "large", "paper", "rows")}
+_CODE = re.compile(r"(?<!`)(`[^`\n]+`)(?!`)")
 
 
 def style(theme: str) -> None:
@@ -138,6 +140,16 @@ def table(frame: pd.DataFrame, title: str, *, is_words: bool = False, words: Con
 
 def plain(text: str) -> str:
     """Escape text for places where Streamlit reads Markdown."""
-    for character in "\\`*_{}[]()#+!|~:$<>":
+    for character in "\\`*_{}[]()#+!|~:$<>&":
         text = text.replace(character, f"\\{character}")
     return text
+
+
+def sentence(text: str) -> str:
+    """Escape a message for places where Streamlit reads Markdown; a command between backticks stays code in it.
+
+    A message may quote what anybody typed. Markdown interprets nothing between two backticks of one line, so what is
+    typed there can be shown as code, and no more.
+    """
+    parts = _CODE.split(text)
+    return "".join(part if place % 2 else plain(part) for place, part in enumerate(parts))

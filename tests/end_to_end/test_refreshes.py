@@ -46,6 +46,7 @@ def read_the_log(page, version):
 def plan_one(page, settings):
     dialog = page.get_by_role("dialog")
     expect(page.get_by_text("Nothing runs by itself at the moment.")).to_be_visible()
+    expect(page.locator("code").filter(has_text="loupan service")).to_be_visible()
     page.get_by_role("button", name="Add a schedule").click()
     dialog.get_by_role("textbox", name="Name").fill("Nightly run")
     dialog.get_by_role("textbox", name="Name").press("Enter")
