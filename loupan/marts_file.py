@@ -8,13 +8,14 @@ build nearly all rows are those of the snapshot before, and copying its file tak
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import xxhash
 
 if TYPE_CHECKING:
     import duckdb
@@ -31,19 +32,19 @@ class Difference:
 
     Attributes:
         base: version of the snapshot; empty if there is none.
-        is_begun: whether the next marts file was begun while models were made, as a copy of ``base``, or with the marts
-            that are named in ``replaced``.
         replaced: by the name of a mart, the condition (SQL over its columns) of its rows that may differ, before and
             after; `NO_ROW` where none does. ``{warehouse}`` stands for the warehouse, whose tables it may read. All
             rows of a mart that is not named may differ.
         rows: by the name of a mart, a query of these rows as they are now, where there is one that is answered faster
             than the mart is read; ``{warehouse}`` likewise.
+        begun: names of the marts that stand as they are now in the next marts file, which was begun while models were
+            made, as a copy of ``base`` or as a new file; None if there is no such file.
     """
 
     base: str
     replaced: Mapping[str, str]
     rows: Mapping[str, str] = field(default_factory=dict)
-    is_begun: bool = False
+    begun: frozenset[str] | None = None
 
 
 class NoMartsError(Exception):
@@ -76,27 +77,30 @@ def configuration(target: Path, memory: str) -> dict[str, str | bool | int | flo
 
 
 def copy_with_digest(source: Path, target: Path) -> str:
-    """Copy a file to a new one, and return its SHA-256 as hexadecimal text.
+    """Copy a file to a new one, and return its digest, as `digest` does.
 
     Raises:
         OSError: if it cannot be read, or not be written.
     """
-    sha256 = hashlib.sha256()
+    found = xxhash.xxh3_128()
     with source.open("rb", buffering=0) as read, target.open("wb", buffering=0) as written:
         while block := read.read(_BLOCK):
-            sha256.update(block)
+            found.update(block)
             written.write(block)
-    return sha256.hexdigest()
+    return found.hexdigest()
 
 
 def digest(path: Path) -> str:
-    """Return the SHA-256 of a file, as hexadecimal text.
+    """Return XXH3 of a file, 128 bits as hexadecimal text: it shows damage, not what somebody forged.
 
     Raises:
         OSError: if it cannot be read.
     """
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    found = xxhash.xxh3_128()
+    with path.open("rb", buffering=0) as read:
+        while block := read.read(_BLOCK):
+            found.update(block)
+    return found.hexdigest()
 
 
 def copy_marts(warehouse: Path | duckdb.DuckDBPyConnection, target: Path, memory: str) -> set[str]:
@@ -180,25 +184,42 @@ def _fill(connection: duckdb.DuckDBPyConnection, catalogue: str, target: Path, d
             ("marts", name): condition for name, condition in in_catalogue(difference.replaced, catalogue).items()
         }
         rows = in_catalogue(difference.rows, catalogue)
-        _drop_all_but(connection, {name for _, name in set(relations) & staying.keys()})
+        ready = {("marts", name) for name in difference.begun or ()}
+        _drop_all_but(connection, {name for _, name in set(relations) & (staying.keys() | ready)})
 
-        def copy(relation: tuple[str, str]) -> None:
+        def write(relation: tuple[str, str]) -> None:
             source = ".".join(identifier(part) for part in (catalogue, *relation))
             published = f"{_PUBLISHED}.main.{identifier(relation[1])}"
-            condition = staying.get(relation)
             with connection.cursor() as own:
-                if condition is None:
-                    own.execute(f"create table {published} as from {source}")
-                elif condition != NO_ROW:
-                    own.execute(f"delete from {published} where {condition}")
-                    query = rows.get(relation[1], f"from {source} where {condition}")
-                    own.execute(f"insert into {published} by name {query}")
+                write_mart(own, source, published, staying.get(relation), rows.get(relation[1], ""))
 
-        _in_parallel(copy, relations)
+        _in_parallel(write, (relation for relation in relations if relation not in ready))
         connection.execute(f"checkpoint {_PUBLISHED}")
     finally:
         connection.execute(f"detach {_PUBLISHED}")
     return {table for _, table in relations}
+
+
+def write_mart(
+    connection: duckdb.DuckDBPyConnection, source: str, published: str, condition: str | None = None, rows: str = ""
+) -> None:
+    """Write a mart to a marts file that is attached.
+
+    Args:
+        connection: open on the warehouse.
+        source: the mart, quoted.
+        published: its name in the marts file, quoted.
+        condition: of the rows that may differ, before and after; the mart is not there yet if None.
+        rows: query of these rows as they are now, where it is answered faster than ``source`` is read.
+
+    Raises:
+        duckdb.Error: if it cannot be read or written. Its rows in the marts file must then be written once more.
+    """
+    if condition is None:
+        connection.execute(f"create table {published} as from {source}")
+    elif condition != NO_ROW:
+        connection.execute(f"delete from {published} where {condition}")
+        connection.execute(f"insert into {published} by name {rows or f'from {source} where {condition}'}")
 
 
 def _drop_all_but(connection: duckdb.DuckDBPyConnection, names: set[str]) -> None:

@@ -15,7 +15,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -127,7 +127,7 @@ class Snapshot:
     @cached_property
     def report(self) -> dict[str, Any]:
         """What the refresh reported (``as_of``, ``checks``, ``rows``, ``quarantined`` …) and what publishing added:
-        ``version``, ``published_at``, ``files`` (bytes of each file), ``digest`` (SHA-256 of the marts), and how often
+        ``version``, ``published_at``, ``files`` (bytes of each file), ``digest`` (XXH3 of the marts), and how often
         the marts were patched (``patches``) since they were copied as a whole (``whole_bytes``).
 
         Raises:
@@ -436,13 +436,14 @@ def _fill_marts(
     if isinstance(warehouse, Path) and not warehouse.is_file():
         raise PublishError(f"There is no warehouse at {warehouse}. Run `loupan refresh`.")
     try:
-        if difference and isinstance(warehouse, Path) and (history := _begin(settings, difference, target)):
+        if difference and isinstance(warehouse, Path) and (begun := _begin(settings, difference, target)):
+            difference, history = begun
             try:
                 return patch_marts(warehouse, target, settings.refresh_memory, difference), history
             except duckdb.Error:
                 # Its file may be damaged in a way that the sum of its bytes does not tell.
-                begun = f"Snapshot {difference.base} cannot be patched" if difference.base else "What was begun is lost"
-                LOG.warning("%s; the marts are copied", begun, exc_info=True)
+                told = f"Snapshot {difference.base} cannot be patched" if difference.base else "What was begun is lost"
+                LOG.warning("%s; the marts are copied", told, exc_info=True)
                 target.unlink(missing_ok=True)
         tables = copy_marts(warehouse, target, settings.refresh_memory)
     except NoMartsError as error:
@@ -450,18 +451,22 @@ def _fill_marts(
     return tables, {"patches": 0}
 
 
-def _begin(settings: Settings, difference: Difference, target: Path) -> dict[str, Any] | None:
-    """Put in place the file that a difference is to; return what the report says of its history, None without one."""
-    if difference.is_begun:
+def _begin(settings: Settings, difference: Difference, target: Path) -> tuple[Difference, dict[str, Any]] | None:
+    """Put in place the file that is to be patched.
+
+    Returns:
+        The difference to it, and what the report says of its history; None if there is none.
+    """
+    if difference.begun is not None:
         try:
             history = _history(settings, difference.base)
             settings.begun_marts_path.replace(target)
         except (SnapshotError, OSError, KeyError, TypeError) as error:
             LOG.info("What was begun ahead cannot be used: %s", error)
         else:
-            return history
+            return difference, history
     if difference.base and copy_base(settings, difference.base, target):
-        return _history(settings, difference.base)
+        return replace(difference, begun=None), _history(settings, difference.base)
     return None
 
 

@@ -2,8 +2,9 @@
 
 After a build of everything every mart is written to that file once more, which takes about as long as making it. A mart
 is done when its model is, so it is copied while others are made. After an incremental build the file is that of the
-last snapshot with what changed, and can be copied before anything has. Whether what was begun is used is decided by
-:mod:`pipelines.difference` and :mod:`loupan.snapshot`: only if the build it belongs to has succeeded.
+last snapshot with what changed: it is copied before anything has, and what changed in a mart is written when its model
+is done. Whether what was begun is used is decided by :mod:`pipelines.difference` and :mod:`loupan.snapshot`: only if
+the build it belongs to has succeeded.
 """
 
 from __future__ import annotations
@@ -17,10 +18,11 @@ from pathlib import Path
 
 import duckdb
 
-from loupan.marts_file import identifier
+from loupan.marts_file import identifier, write_mart
 from loupan.settings import Settings
 from loupan.snapshot import copy_base
-from pipelines import sql
+from pipelines import increment, sql
+from pipelines.increment import Increment
 
 LOG = logging.getLogger(__name__)
 _BEGUN = "begun_marts"
@@ -33,40 +35,44 @@ class BegunMarts:
         is_finished: whether publishing may take the file.
     """
 
-    def __init__(self, settings: Settings, base: str | None) -> None:
-        self._settings, self._base = settings, base
+    def __init__(self, settings: Settings, planned: Increment | None, base: str | None) -> None:
+        self._settings = settings
+        # Without a base all marts are to be copied.
+        self._planned = planned if base else None
         # One at a time: all share the memory with the models that are being made.
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="begun")
         self._connection: duckdb.DuckDBPyConnection | None = None
-        self._copied: dict[str, Future[bool]] = {}
+        self._written: dict[str, Future[bool]] = {}
         self.is_finished = False
-        if base:
-            self._copied[base] = self._pool.submit(self._ahead, base, self._copy_base)
+        self._has_base = self._pool.submit(self._ahead, base, self._copy_base) if base and planned else None
 
     def add(self, mart: str) -> None:
-        """Copy a mart that is done; in an incremental build it is not needed.
+        """Write a mart that is done: all of it, or what an incremental build has changed in it.
 
         Args:
             mart: name of a table in the schema ``marts`` of the warehouse, which is open in this process.
         """
-        if not self._base:
-            self._copied[mart] = self._pool.submit(self._ahead, mart, self._copy_mart)
+        self._written[mart] = self._pool.submit(self._ahead, mart, self._write_mart)
 
-    def finish(self) -> frozenset[str]:
-        """Wait for all copies, close the file, and return the names of what is in it: of marts, or of the base."""
-        names = frozenset(name for name, copied in self._copied.items() if copied.result())
+    def finish(self) -> frozenset[str] | None:
+        """Wait until all is written, and close the file.
+
+        Returns:
+            The names of the marts in it that are done, None if publishing cannot take it.
+        """
+        done = frozenset(name for name, written in self._written.items() if written.result())
         try:
             if self._connection is not None:
                 self._connection.execute(f"checkpoint {_BEGUN}")
             self.close()
         except duckdb.Error:
-            LOG.warning("What was copied ahead cannot be kept", exc_info=True)
-            return frozenset()
-        self.is_finished = bool(names)
-        return names
+            LOG.warning("What was written ahead cannot be kept", exc_info=True)
+            return None
+        self.is_finished = self._has_base.result() if self._has_base else bool(done)
+        return done if self.is_finished else None
 
     def close(self) -> None:
-        """Let what is being copied come to its end, and nothing else begin."""
+        """Let what is being written come to its end, and nothing else begin."""
         self._pool.shutdown(cancel_futures=True)
         if self._connection is not None:
             # Before it is detached, which a full disk may prevent: else the warehouse would stay open.
@@ -74,12 +80,12 @@ class BegunMarts:
             with connection:
                 connection.execute(f"detach {_BEGUN}")
 
-    def _ahead(self, name: str, copy: Callable[[str], bool]) -> bool:
-        """Copy, and say whether that was done: publishing does it if not, and a build does not fail for it."""
+    def _ahead(self, name: str, write: Callable[[str], bool]) -> bool:
+        """Write, and say whether that was done: publishing does it if not, and a build does not fail for it."""
         try:
-            return copy(name)
+            return write(name)
         except (OSError, duckdb.Error):
-            LOG.warning("%s cannot be copied ahead", name, exc_info=True)
+            LOG.warning("%s cannot be written ahead", name, exc_info=True)
             return False
 
     def _copy_base(self, version: str) -> bool:
@@ -91,11 +97,26 @@ class BegunMarts:
             os.fsync(file.fileno())
         return True
 
-    def _copy_mart(self, mart: str) -> bool:
+    def _write_mart(self, mart: str) -> bool:
+        if self._has_base and not self._has_base.result():
+            return False
         if self._connection is None:
             self._connection = self._opened()
-        self._connection.execute(f"create table {_BEGUN}.main.{identifier(mart)} as from {sql.name('marts', mart)}")
+        source, published = sql.name("marts", mart), f"{_BEGUN}.main.{identifier(mart)}"
+        condition, rows = self._changed(self._connection, mart)
+        if condition is None and self._has_base:
+            # A table that goes makes room for what comes with the next checkpoint.
+            self._connection.execute(f"drop table if exists {published}")
+            self._connection.execute(f"checkpoint {_BEGUN}")
+        write_mart(self._connection, source, published, condition, rows)
         return True
+
+    def _changed(self, connection: duckdb.DuckDBPyConnection, mart: str) -> tuple[str | None, str]:
+        """Return the condition of the rows that the build has changed, None for all, and their query if any."""
+        step = self._planned.steps.get(mart) if self._planned else None
+        if step is None or not step.replaced or mart in increment.made_anew(connection):
+            return None, ""
+        return step.replaced.replace("{keys}", increment.SCHEMA), step.rows.replace("{keys}", increment.SCHEMA)
 
     def _opened(self) -> duckdb.DuckDBPyConnection:
         # dbt has it open: this is one more connection to the same database, whose settings are the same.
@@ -109,16 +130,17 @@ class BegunMarts:
 
 
 @contextmanager
-def begin(settings: Settings, base: str | None) -> Iterator[BegunMarts]:
+def begin(settings: Settings, planned: Increment | None, base: str | None) -> Iterator[BegunMarts]:
     """Begin the marts file of the next snapshot, and leave none behind that was not finished.
 
     Args:
         settings: where warehouse and snapshots lie.
-        base: version of the snapshot that is patched; None if there is none.
+        planned: what an incremental build makes; None if everything is made.
+        base: version of the snapshot that holds the marts as they were before; None if there is none.
     """
     settings.snapshots_dir.mkdir(parents=True, exist_ok=True)
     _remove(settings.begun_marts_path)
-    begun = BegunMarts(settings, base)
+    begun = BegunMarts(settings, planned, base)
     try:
         yield begun
     finally:
@@ -126,7 +148,7 @@ def begin(settings: Settings, base: str | None) -> Iterator[BegunMarts]:
             try:
                 begun.close()
             except duckdb.Error:
-                LOG.warning("What was copied ahead cannot be closed", exc_info=True)
+                LOG.warning("What was written ahead cannot be closed", exc_info=True)
             _remove(settings.begun_marts_path)
 
 

@@ -227,7 +227,7 @@ def build(settings: Settings, on_node: Callable[[str], None]) -> Built:
     for node in kept:
         results.append(_kept_result(node))
         on_node(node["name"])
-    with _artifacts(settings), begun_marts.begin(settings, published if planned else None) as begun:
+    with _artifacts(settings), begun_marts.begin(settings, planned, published) as begun:
         # The results are returned: nothing to write.
         done = _invoke(
             settings,
@@ -307,7 +307,7 @@ def note_built(
     manifest: Mapping[str, Any],
     planned: Increment | None,
     published: str | None,
-    begun: Collection[str] = (),
+    begun: Collection[str] | None = None,
 ) -> None:
     """Note that the models follow from the rows that are loaded, and in what they differ from a snapshot.
 
@@ -316,11 +316,11 @@ def note_built(
         manifest: dbt's, as a dictionary.
         planned: which part of the models was made; None if all.
         published: version of the snapshot that held the marts before, if any did.
-        begun: what was copied ahead: that snapshot, or marts.
+        begun: names of the marts that are done in the marts file that was begun; None if there is none.
     """
     with open_warehouse(settings.warehouse_path, settings.refresh_memory) as connection:
         if planned and published:
-            difference.note(connection, planned, published, is_begun=published in begun)
+            difference.note(connection, planned, published, begun)
         elif begun:
             difference.note_begun(connection, begun)
         (as_of,) = connection.execute("select as_of from raw.refresh").fetchall()[0]

@@ -7,19 +7,19 @@ The schema ``difference`` of the warehouse holds either of two things, or nothin
 - ``base``, ``mart``, and the keys and rows that it refers to: what one incremental build has changed since that
   snapshot.
 
-``begun`` stands beside the latter, or alone with the names of marts, if the next marts file was begun while models were
-made (:mod:`pipelines.begun_marts`).
+``begun`` stands beside the latter, or alone, if the next marts file was begun while models were made
+(:mod:`pipelines.begun_marts`): the names of the marts in it that need nothing more.
 """
 
 # ruff: noqa: S608 - names and values in the SQL are quoted by pipelines.sql
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import duckdb
 
-from loupan.marts_file import NO_ROW, Difference
+from loupan.marts_file import Difference
 from pipelines import increment, sql
 from pipelines.increment import Increment
 
@@ -36,19 +36,23 @@ def forget_published(connection: duckdb.DuckDBPyConnection) -> str | None:
     return version
 
 
-def note(connection: duckdb.DuckDBPyConnection, built: Increment, base: str, *, is_begun: bool = False) -> None:
+def note(
+    connection: duckdb.DuckDBPyConnection, built: Increment, base: str, begun: Collection[str] | None = None
+) -> None:
     """Note what an incremental build that has just ended has changed; its twins must still be there.
 
     Args:
         connection: open on the warehouse, in no transaction.
         built: what was built.
         base: version of the snapshot that held the marts before.
-        is_begun: whether its file was copied ahead.
+        begun: names of the marts that are done in the copy of its file; None if it was not copied ahead.
     """
-    made_anew = {name for (name,) in connection.execute(f"from {increment.SCHEMA}.{increment.MADE_ANEW}").fetchall()}
+    made_anew = increment.made_anew(connection)
     steps = {name: built.steps[name] for name in _tables(connection, "marts") if name in built.steps}
     changed = {name: step for name, step in steps.items() if step.replaced and name not in made_anew}
-    kept = {f"{increment.ROWS}{name}" for name in changed}
+    # Aggregates ask for conditions alone.
+    rows = {name: step.rows for name, step in changed.items() if step.rows and name not in (begun or ())}
+    kept = {f"{increment.ROWS}{name}" for name in rows}
     connection.execute("begin")
     connection.execute(f"create schema {SCHEMA}")
     for name in _tables(connection, increment.SCHEMA):
@@ -56,10 +60,10 @@ def note(connection: duckdb.DuckDBPyConnection, built: Increment, base: str, *, 
             connection.execute(f"create table {_name(name)} as from {sql.name(increment.SCHEMA, name)}")
     connection.execute(f"create table {_name('mart')} (name varchar, condition varchar, rows varchar)")
     for name, step in changed.items():
-        connection.execute(f"insert into {_name('mart')} values (?, ?, ?)", [name, step.replaced, step.rows])
+        connection.execute(f"insert into {_name('mart')} values (?, ?, ?)", [name, step.replaced, rows.get(name, "")])
     connection.execute(f"create table {_name('base')} as select {sql.literal(base)} as version")
-    if is_begun:
-        connection.execute(f"create table {_name('begun')} (name varchar)")
+    if begun is not None:
+        _note_begun(connection, begun)
     connection.execute("commit")
 
 
@@ -72,22 +76,23 @@ def note_begun(connection: duckdb.DuckDBPyConnection, marts: Iterable[str]) -> N
     """
     connection.execute("begin")
     connection.execute(f"create schema {SCHEMA}")
-    connection.execute(f"create table {_name('begun')} as select unnest(?::varchar[]) as name", [sorted(marts)])
+    _note_begun(connection, marts)
     connection.execute("commit")
 
 
 def read(connection: duckdb.DuckDBPyConnection) -> Difference | None:
     """Return in what the marts differ from which snapshot, None if that is not known."""
-    is_begun = _is_there(connection, "begun")
+    begun = None
+    if _is_there(connection, "begun"):
+        begun = frozenset(name for (name,) in connection.execute(f"from {_name('begun')}").fetchall())
     base = _only_value(connection, "base")
     if base is None:
-        marts = connection.execute(f"from {_name('begun')}").fetchall() if is_begun else []
-        return Difference("", {name: NO_ROW for (name,) in marts}, is_begun=is_begun) if marts else None
+        return Difference("", {}, begun=begun) if begun else None
     noted = connection.execute(f"select name, condition, rows from {_name('mart')}").fetchall()
     keys = f"{{warehouse}}.{SCHEMA}"
     replaced = {name: condition.replace("{keys}", keys) for name, condition, _ in noted}
     rows = {name: query.replace("{keys}", keys) for name, _, query in noted if query}
-    return Difference(base, replaced, rows, is_begun)
+    return Difference(base, replaced, rows, begun)
 
 
 def note_published(connection: duckdb.DuckDBPyConnection, version: str) -> None:
@@ -97,6 +102,10 @@ def note_published(connection: duckdb.DuckDBPyConnection, version: str) -> None:
     connection.execute(f"create schema {SCHEMA}")
     connection.execute(f"create table {_name('published')} as select {sql.literal(version)} as version")
     connection.execute("commit")
+
+
+def _note_begun(connection: duckdb.DuckDBPyConnection, marts: Iterable[str]) -> None:
+    connection.execute(f"create table {_name('begun')} as select unnest(?::varchar[]) as name", [sorted(marts)])
 
 
 def _only_value(connection: duckdb.DuckDBPyConnection, table: str) -> str | None:

@@ -210,6 +210,11 @@ def plan(
     return increment
 
 
+def made_anew(connection: duckdb.DuckDBPyConnection) -> set[str]:
+    """Return the names of the models of which it turned out in the build so far that they had to be made anew."""
+    return {name for (name,) in connection.execute(f"from {SCHEMA}.{MADE_ANEW}").fetchall()}
+
+
 def drop_twins(connection: duckdb.DuckDBPyConnection) -> None:
     """Drop what an incremental build left; without them the warehouse holds no trace of it."""
     for schema in (SCHEMA, BEFORE):

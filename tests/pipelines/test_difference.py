@@ -91,15 +91,22 @@ def test_publishing_forgets_the_difference(warehouse: duckdb.DuckDBPyConnection)
 
 def test_marts_that_were_copied_ahead_are_known(warehouse: duckdb.DuckDBPyConnection) -> None:
     difference.note_begun(warehouse, {"fct_lead", "dim_source"})
-    assert difference.read(warehouse) == Difference("", {"fct_lead": NO_ROW, "dim_source": NO_ROW}, is_begun=True)
+    assert difference.read(warehouse) == Difference("", {}, begun=frozenset({"fct_lead", "dim_source"}))
     # Another build has changed them.
     assert difference.forget_published(warehouse) is None
     assert difference.read(warehouse) is None
 
 
-def test_of_an_incremental_build_the_base_was_copied_ahead(warehouse: duckdb.DuckDBPyConnection) -> None:
-    difference.note(warehouse, BUILT, "20260101T000000000000Z", is_begun=True)
+@pytest.mark.parametrize("done", [(), ("fct_lead",)])
+def test_of_an_incremental_build_marts_were_written_ahead(
+    warehouse: duckdb.DuckDBPyConnection, done: tuple[str, ...]
+) -> None:
+    difference.note(warehouse, BUILT, "20260101T000000000000Z", done)
     known = difference.read(warehouse)
     assert known is not None
-    assert (known.base, known.is_begun) == ("20260101T000000000000Z", True)
-    assert known.replaced["dim_source"] == NO_ROW
+    assert (known.base, known.begun) == ("20260101T000000000000Z", frozenset(done))
+    # Aggregates follow from all that changed, but rows are kept for what is still to be written.
+    assert known.replaced.keys() == {"dim_source", "fct_lead"}
+    assert known.rows.keys() == {"fct_lead"} - set(done)
+    kept = warehouse.execute("select table_name from duckdb_tables() where schema_name = 'difference'").fetchall()
+    assert (("rows_fct_lead",) in kept) is not bool(done)

@@ -16,9 +16,10 @@ import duckdb
 import pytest
 
 from loupan import aggregate_patch
+from loupan.marts_file import NO_ROW
 from loupan.settings import Settings
 from loupan.snapshot import Snapshot
-from pipelines import dbt_runner, delta
+from pipelines import dbt_runner, delta, difference
 from pipelines.contract import read_contract
 from pipelines.ingest import ingest
 from pipelines.publish import publish_marts
@@ -43,6 +44,7 @@ MORNING = (
 )
 KILLED_BUILD = """
 import os
+from loupan.marts_file import NO_ROW
 from loupan.settings import Settings
 from pipelines import dbt_runner
 dbt_runner.build(Settings(), lambda node: os._exit(9) if node == "fct_lead_event" else None)
@@ -149,6 +151,11 @@ def test_a_morning_is_built_in_part(company: Settings, tmp_path: Path) -> None:
         known = delta.read_built(warehouse)
         assert known is not None
         assert known.as_of == MOMENT + dt.timedelta(hours=17)
+        differing = difference.read(warehouse)
+    # What changed was written to the next marts file while other models were made.
+    assert differing is not None
+    assert {name for name, changed in differing.replaced.items() if changed != NO_ROW} <= (differing.begun or set())
+    assert differing.rows == {}
     assert_as_if_built_anew(company, tmp_path)
     assert publish(company).report["patches"] == 1
 
