@@ -1,14 +1,19 @@
-"""Great Expectations, imported in half its time and kept from talking."""
+"""Great Expectations, imported in half its time, beside other work, and kept from talking."""
 
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import logging
 import os
 import sys
+import threading
+import types
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
+
+_IMPORTING = threading.Lock()
 
 
 def great_expectations() -> Any:
@@ -16,8 +21,7 @@ def great_expectations() -> Any:
     # Read at import: it would send a message with each use.
     os.environ["GX_ANALYTICS_ENABLED"] = "False"
     # Half of the import is this module, for expectations about distributions; none of ours is one.
-    _import_when_used("scipy.stats")
-    with warnings.catch_warnings():
+    with _IMPORTING, _imported_when_used("scipy.stats"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         package = importlib.import_module("great_expectations")
         importlib.import_module("great_expectations.expectations")
@@ -27,18 +31,45 @@ def great_expectations() -> Any:
     return package
 
 
-def _import_when_used(name: str) -> None:
-    """Put a stand-in for a module of a package in its place, which imports it as soon as something of it is used."""
+def import_ahead() -> None:
+    """Begin to import the package beside what the caller does; `great_expectations` waits for it, or says what failed.
+
+    Databases do their work beside Python's, so while they are waited for it costs nothing.
+    """
+
+    def run() -> None:
+        with suppress(Exception):
+            great_expectations()
+
+    threading.Thread(target=run, name="great_expectations").start()
+
+
+class _StandIn(types.ModuleType):
+    """A module that is imported as soon as something of it is used."""
+
+    def __getattr__(self, name: str) -> Any:
+        if sys.modules.get(self.__name__) is self:
+            del sys.modules[self.__name__]
+        return getattr(importlib.import_module(self.__name__), name)
+
+
+@contextmanager
+def _imported_when_used(name: str) -> Iterator[None]:
+    """Give a stand-in for a module of a package to whatever is imported meanwhile.
+
+    Nobody else sees it: who asks every module what it is, as dbt does, would have this one imported.
+    """
     if name in sys.modules:
+        yield
         return
     parent, _, child = name.rpartition(".")
-    package = importlib.import_module(parent)
-    spec = importlib.util.find_spec(name)
-    if spec is None or spec.loader is None:
-        raise ModuleNotFoundError(f"no module named {name}", name=name)
-    loader = importlib.util.LazyLoader(spec.loader)
-    spec.loader = loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    loader.exec_module(module)
-    setattr(package, child, module)
+    package, stand_in = importlib.import_module(parent), _StandIn(name)
+    sys.modules[name] = stand_in
+    setattr(package, child, stand_in)
+    try:
+        yield
+    finally:
+        if sys.modules.get(name) is stand_in:
+            del sys.modules[name]
+        if getattr(package, child) is stand_in:
+            delattr(package, child)

@@ -76,6 +76,7 @@ def ingest(
     patience: float = ANSWER_TIMEOUT_S,
     memory: str = "",
     progress: Callable[[str], None] = lambda _: None,
+    reading: Callable[[], None] = lambda: None,
 ) -> IngestReport:
     """Load the CRM's tables into the warehouse.
 
@@ -90,6 +91,7 @@ def ingest(
         memory: what DuckDB may take, as it reads it; its own share of the machine's without it.
         overlap_minutes: how far before the last cursor an incremental load begins.
         progress: called with the name of each table when it has been loaded (as many times as there are tables).
+        reading: called before rows are read; not if it is known that no row has changed since the load before.
 
     Raises:
         IngestError: if the CRM cannot be read or the warehouse not be written. The warehouse is then as before.
@@ -108,7 +110,7 @@ def ingest(
             require_columns(crm, contract)
             with open_warehouse(warehouse_path, memory) as connection:
                 connection.execute("begin")
-                report = _Load(connection, contract, crm, progress, messages).run(
+                report = _Load(connection, contract, crm, progress, reading, messages).run(
                     as_of, full, reload, dt.timedelta(minutes=overlap_minutes)
                 )
                 connection.execute("commit")
@@ -143,10 +145,11 @@ class _Load:
         contract: Contract,
         crm: Crm,
         progress: Callable[[str], None],
+        reading: Callable[[], None],
         messages: list[str],
     ) -> None:
         self._connection, self._contract, self._crm = connection, contract, crm
-        self._progress, self._messages = progress, messages
+        self._progress, self._reading, self._messages = progress, reading, messages
 
     def run(self, as_of: dt.datetime, full: bool, reload: Collection[str], overlap: dt.timedelta) -> IngestReport:
         """Load, sort, and report."""
@@ -181,6 +184,7 @@ class _Load:
                 name: TableLoad(name, False, "", state.row_count, 0, 0, 0, changed=False)
                 for name, state in states.items()
             }
+        self._reading()
         why = "a full load was asked for" if full else ""
         if states and [identity for identity, _ in seen] != [self._crm.identity]:
             # The states stay, as the measure of the volume check: a wrong URL must not empty the dashboards.

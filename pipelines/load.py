@@ -13,6 +13,7 @@ from loupan.settings import Settings
 from pipelines.cancellation import own_process
 from pipelines.contract import Contract
 from pipelines.errors import SourceUnavailable
+from pipelines.gx import import_ahead
 from pipelines.ingest import IngestReport, ingest
 from pipelines.instance import started_by
 from pipelines.progress import Reporter
@@ -130,6 +131,8 @@ def build_load_assets(settings: Settings, contract: Contract, descriptions: dict
                 patience=settings.source_seconds,
                 memory=settings.refresh_memory,
                 progress=lambda table: step.advance(detail=table),
+                # What was read will be checked.
+                reading=import_ahead,
             )
         except SourceUnavailable as error:
             if context.retry_number >= settings.retries:

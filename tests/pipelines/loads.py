@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -117,10 +118,18 @@ class LooseCrm:
 
 
 def load(
-    url: str, warehouse: Path, *, contract: Contract = CONTRACT, full: bool = False, patience: float = 60
+    url: str,
+    warehouse: Path,
+    *,
+    contract: Contract = CONTRACT,
+    full: bool = False,
+    patience: float = 60,
+    reading: Callable[[], None] = lambda: None,
 ) -> IngestReport:
     """Ingest with the settings of the tests."""
-    return ingest(contract, url, warehouse, as_of=AS_OF, full=full, overlap_minutes=15, patience=patience)
+    return ingest(
+        contract, url, warehouse, as_of=AS_OF, full=full, overlap_minutes=15, patience=patience, reading=reading
+    )
 
 
 def rows(warehouse: Path, query: str) -> list[tuple[Any, ...]]:

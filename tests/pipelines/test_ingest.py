@@ -84,10 +84,13 @@ def test_a_crm_that_nobody_wrote_to_is_not_read_again(
     loose: LooseCrm, warehouse: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _settle(loose.url)
-    load(loose.url, warehouse)
+    reading: list[bool] = []
+    load(loose.url, warehouse, reading=lambda: reading.append(True))
+    assert reading == [True]
     with monkeypatch.context() as forbidding:
         forbidding.delattr("pipelines.landing.Loader.load")
-        assert load(loose.url, warehouse).changed_tables == []
+        assert load(loose.url, warehouse, reading=lambda: reading.append(False)).changed_tables == []
+        assert reading == [True]
         with pytest.raises(AttributeError):
             load(loose.url, warehouse, full=True)
         loose.insert("customer", 2)
