@@ -1,8 +1,8 @@
 """Read and copy every table, then run the compiled models in order: what no design can do without.
 
-``python -m tests.benchmarks.bare CRM WAREHOUSE PLAN``; a process of its own, so that its start is timed as well. CRM is
-the SQLAlchemy URL of the database, PLAN a JSON file with ``tables`` (columns and their types by table), ``as_of`` and
-``models`` (relation, kind and compiled SQL, in order).
+``python -m tests.benchmarks.bare CRM WAREHOUSE PLAN [MEMORY]``; a process of its own, so that its start is timed as
+well. CRM is the SQLAlchemy URL of the database, PLAN a JSON file with ``tables`` (columns and their types by table),
+``as_of`` and ``models`` (relation, kind and compiled SQL, in order), MEMORY what DuckDB may take, as it reads it.
 """
 
 from __future__ import annotations
@@ -35,10 +35,12 @@ def _selected(crm: str, table: str, columns: dict[str, str]) -> str:
     return f'select {names} union all select {values} from "{table}"'
 
 
-def main(crm: str, warehouse: str, plan_path: str) -> None:
+def main(crm: str, warehouse: str, plan_path: str, memory: str = "") -> None:
     plan = json.loads(Path(plan_path).read_text(encoding="utf-8"))
     with duckdb.connect(warehouse) as connection:
         connection.execute("set disabled_optimizers = 'common_subexpressions'; set TimeZone = 'UTC'")
+        if memory:
+            connection.execute("set memory_limit = ?", [memory])
         for schema in ("landing", "raw", "staging", "intermediate", "marts"):
             connection.execute(f"create schema {schema}")
         with _connect(crm) as source, source.cursor() as cursor:

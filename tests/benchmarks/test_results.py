@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -71,8 +72,10 @@ def test_growth_compares_seconds_with_rows(seconds: float, verdict: str) -> None
     large = result(scale=300, raw_rows=10_000, **{name: seconds})
     (found,) = (found for found in judged([small, large]) if found.target.figure == name)
     assert (found.value, found.verdict) == (seconds / 100, verdict)
-    (alone,) = (found for found in judged([large]) if found.target.figure == name)
-    assert alone.verdict == "not measured"
+    elsewhere = replace(small, machine={"processor": "B, 2 cores"})
+    for others in ([], [elsewhere]):
+        (alone,) = (found for found in judged([large, *others]) if found.target.figure == name)
+        assert alone.verdict == "not measured"
 
 
 def test_the_page_tells_every_promise_and_every_table() -> None:
