@@ -12,6 +12,8 @@ PEERS := dlt sqlmesh superset
 UV_VERSION := 0.13.9
 # The demonstration keeps its data apart from a real installation's.
 DEMO := LOUPAN_DATA_DIR=var/demo
+# One more than there are cores: for a quarter of their time tests wait for disks, browsers and clocks.
+TEST_WORKERS = $(shell $(BIN)/python -c 'import os; print((os.cpu_count() or 1) + 1)')
 # Bytecode is written at install time: starting dbt without it takes twice as long.
 INSTALL := env -u PYTHONDONTWRITEBYTECODE UV_LINK_MODE=copy $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python
 
@@ -49,7 +51,7 @@ demo: install ## Make sample data and accounts, refresh, and serve it
 .PHONY: test
 test: $(VENV)/.dev ## Run all tests, the fast ones first
 	@bash tests/support/system_packages.sh
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest --numprocesses $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder
 
 $(SPARK_VENV)/.run: requirements/spark.txt | $(BIN)/uv
 	@echo "Installing the distributed engine into $(SPARK_VENV) …"
@@ -63,7 +65,7 @@ spark: $(SPARK_VENV)/.run ## Make .venv-spark, the environment of the distribute
 
 .PHONY: test-spark
 test-spark: spark $(VENV)/.dev ## Build all models on Spark too and compare the results
-	SPARK_TESTS=1 $(BIN)/python -m pytest tests/spark
+	SPARK_TESTS=1 $(BIN)/python -m pytest tests/spark --numprocesses 2 --dist loadfile
 
 .PHONY: lint
 lint: $(VENV)/.dev ## Check style, types, SQL, dependencies and secrets

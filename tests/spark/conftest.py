@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+import psutil
 import pytest
 
 from loupan.settings import REPOSITORY
@@ -33,6 +34,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for item in items:
             if Path(__file__).parent in item.path.parents:
                 item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def processes_of(folder: Path) -> list[int]:
+    """Return the processes whose command names a folder."""
+    return [p.pid for p in psutil.process_iter(["cmdline"]) if str(folder) in " ".join(p.info["cmdline"] or [])]
 
 
 def refresh_on_spark(data_dir: Path, environment: Mapping[str, str] | None = None) -> Path:

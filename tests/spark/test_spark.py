@@ -1,4 +1,4 @@
-"""Spark and DuckDB build the same marts from the same company, on this machine and on a cluster."""
+"""Spark and DuckDB build the same marts from the same company."""
 
 from __future__ import annotations
 
@@ -10,19 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import psutil
 import pytest
 
 from loupan.settings import REPOSITORY, Settings
 from loupan.snapshot import current
 from pipelines import spark
 from pipelines.dbt_runner import DbtError
-from tests.spark.conftest import VENV, refresh_on_spark
+from tests.spark.conftest import VENV, processes_of
 from tests.spark.equality import assert_equal_marts
 from tests.support.command import Command
 from tests.support.installation import AS_OF, copy_crm, sample_installation
 from tests.support.numbers import assert_equal_numbers, published_numbers
-from tests.support.spark_cluster import spark_cluster
 
 pytestmark = pytest.mark.timeout(3600)
 
@@ -116,11 +114,6 @@ def test_a_project_that_cannot_be_parsed_is_told_in_dbts_words(tmp_path: Path) -
         spark.build(settings, lambda node: None)
 
 
-def _of(folder: Path) -> list[int]:
-    """Return the processes whose command names a folder."""
-    return [p.pid for p in psutil.process_iter(["cmdline"]) if str(folder) in " ".join(p.info["cmdline"] or [])]
-
-
 def test_a_cancelled_refresh_leaves_no_java_behind(on_spark: Path, tmp_path: Path) -> None:
     data_dir = tmp_path / "data"
     data_dir.mkdir()
@@ -131,21 +124,12 @@ def test_a_cancelled_refresh_leaves_no_java_behind(on_spark: Path, tmp_path: Pat
     while not any((data_dir / "spark").glob("run-*/tables/*")):
         assert time.monotonic() < until
         time.sleep(0.5)
-    assert _of(data_dir / "spark")
+    assert processes_of(data_dir / "spark")
     command.send_signal(signal.SIGINT)
     command.communicate(timeout=120)
     until = time.monotonic() + 30
-    while _of(data_dir / "spark") and time.monotonic() < until:
+    while processes_of(data_dir / "spark") and time.monotonic() < until:
         time.sleep(0.5)
-    assert _of(data_dir / "spark") == []
+    assert processes_of(data_dir / "spark") == []
     assert list((data_dir / "spark").iterdir()) == []
     assert not (data_dir / "snapshots" / "CURRENT").exists()
-
-
-def test_a_cluster_of_two_workers_builds_the_same(tmp_path: Path) -> None:
-    with spark_cluster(VENV, tmp_path / "cluster") as address:
-        data_dir = refresh_on_spark(tmp_path / "data", {"LOUPAN_SPARK_REMOTE": address})
-        workers = [path for path in (tmp_path / "cluster").glob("worker_*/app-*/*") if path.is_dir()]
-    assert len(workers) == 2, "each worker ran an executor"
-    assert _of(tmp_path) == []
-    assert assert_equal_marts(data_dir / "warehouse.duckdb", sample_installation() / "warehouse.duckdb") > 10_000
