@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import sqlalchemy as sa
 import typer
 
-from data_entry.access import SYSTEM, ensure_roles
-from data_entry.database import DatabaseError, create_engine_for, create_schema, head_version, schema_version
-from data_entry.services.backup import create as create_backup
-from data_entry.services.work import writing
 from loupan.settings import get_settings
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
 
 app = typer.Typer(help="Create or upgrade the CRM database at LOUPAN_CRM_URL.", no_args_is_help=True)
 
@@ -19,6 +17,8 @@ app = typer.Typer(help="Create or upgrade the CRM database at LOUPAN_CRM_URL.", 
 @app.command()
 def init() -> None:
     """Create the schema in an empty database; an existing one is left as it is."""
+    from data_entry.database import create_engine_for, create_schema, head_version, schema_version
+
     engine = create_engine_for(get_settings().crm_database_url)
     if schema_version(engine) is not None:
         typer.echo(f"The CRM at {engine.url.render_as_string()} has its schema already.")
@@ -38,6 +38,9 @@ def migrate(
 
     A backup is made before; where there is no room for one, nothing is changed.
     """
+    from data_entry.database import DatabaseError, create_engine_for, create_schema, head_version, schema_version
+    from data_entry.services.backup import create as create_backup
+
     settings = get_settings()
     engine = create_engine_for(settings.crm_database_url)
     before = schema_version(engine)
@@ -60,5 +63,8 @@ def migrate(
 
 
 def _add_roles(engine: sa.Engine) -> None:
+    from data_entry.access import SYSTEM, ensure_roles
+    from data_entry.services.work import writing
+
     with writing(engine, SYSTEM) as work:
         ensure_roles(work.session)

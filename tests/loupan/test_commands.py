@@ -397,8 +397,11 @@ run()
 
 @pytest.mark.parametrize(
     "command",
-    ["--help", "status", "snapshots list", "metrics list --help", "refresh --help", "sample --help", "serve --help"],
-)
+    [
+        "--help", "status", "snapshots list", "metrics list --help", "refresh --help", "sample --help", "serve --help",
+        "crm --help",
+    ],
+)  # fmt: skip
 def test_short_commands_import_nothing_heavy(command: str, tmp_path: Path) -> None:
     environment = {**os.environ, "LOUPAN_DATA_DIR": str(tmp_path)}
     arguments = [sys.executable, "-c", _MODULES, *command.split(), ",".join(sorted(_HEAVY))]
