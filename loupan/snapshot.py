@@ -37,6 +37,7 @@ from loupan.marts_file import (
     identifier,
     patch_marts,
 )
+from loupan.moments import moment_of
 from loupan.project import fingerprint
 from loupan.settings import Settings
 
@@ -150,7 +151,7 @@ class Snapshot:
             DamagedSnapshot: if the report is missing or does not tell the as-of.
         """
         try:
-            as_of = _aware(str(self.report["as_of"]))
+            as_of = moment_of(str(self.report["as_of"]))
         except (KeyError, ValueError) as error:
             raise _damaged(self.path / REPORT_FILE, f"it tells no as-of ({error})") from error
         return max(as_of, self.looked_again_at or as_of)
@@ -159,7 +160,7 @@ class Snapshot:
     def looked_again_at(self) -> datetime | None:
         """Moment of the last refresh that would have published the same again, None if there was none."""
         try:
-            return _aware((self.path / UNCHANGED_FILE).read_text(encoding="utf-8").strip())
+            return moment_of((self.path / UNCHANGED_FILE).read_text(encoding="utf-8").strip())
         except (OSError, ValueError):
             return None
 
@@ -403,7 +404,7 @@ def _prune(settings: Settings) -> list[str]:
 def _loaded_at(snapshot: Snapshot) -> datetime:
     """Return the moment before which the rows of a snapshot were read."""
     try:
-        started = _aware(str(snapshot.report["started_at"]))
+        started = moment_of(str(snapshot.report["started_at"]))
     except (DamagedSnapshot, KeyError, ValueError):
         return snapshot.published_at
     return started
@@ -530,7 +531,7 @@ def _add_aggregates(
 def _cut(report: dict[str, Any]) -> int | None:
     """Return the day of the month on which the data of a report ends, None where it ends with the month."""
     try:
-        as_of = _aware(str(report["as_of"]))
+        as_of = moment_of(str(report["as_of"]))
     except (KeyError, ValueError):
         return None
     # An as-of of midnight ends the day before.
@@ -634,8 +635,3 @@ def _damaged(path: Path, problem: str) -> DamagedSnapshot:
         f"Cannot read {path}: {problem}. Run `loupan snapshots rollback` to go back to the last whole snapshot, "
         "or `loupan refresh` to publish a new one."
     )
-
-
-def _aware(text: str) -> datetime:
-    moment = datetime.fromisoformat(text)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -12,6 +12,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from loupan.console import visible
 from loupan.errors import LoupanError
 from loupan.garbage import collect_rarely
+from loupan.moments import moment_of
 from loupan.settings import get_settings
 
 app = typer.Typer()
@@ -30,10 +31,9 @@ def parse_as_of(text: str) -> dt.datetime:
         AsOfError: if it is none, or outside 1900 to 2199.
     """
     try:
-        moment = dt.datetime.fromisoformat(text)
+        moment = moment_of(text)
     except ValueError as error:
         raise AsOfError(f"--as-of {text!r} is no moment; write it like 2026-06-30T15:59:59+00:00") from error
-    moment = moment.replace(tzinfo=dt.UTC) if moment.tzinfo is None else moment
     if not 1900 <= moment.year <= 2199 or not 1900 <= moment.astimezone(dt.UTC).year <= 2199:
         raise AsOfError(f"--as-of {text!r} lies outside the years 1900 to 2199")
     return moment.astimezone(dt.UTC)

@@ -14,6 +14,7 @@ from loupan.alerts.masking import masked, without_examples
 from loupan.backups import LATE, standing
 from loupan.errors import LoupanError
 from loupan.kept_out import tolerated
+from loupan.moments import moment_of
 from loupan.refresh_state import INTERRUPTED, RefreshState, ended_and_running
 from loupan.settings import Settings
 from loupan.snapshot import NoSnapshot, Snapshot, current
@@ -36,7 +37,7 @@ class _Present:
         self.damage: LoupanError | None = None
         try:
             self.snapshot = current(settings)
-            self.as_of: dt.datetime | None = _aware(str(self.snapshot.report["as_of"]))
+            self.as_of: dt.datetime | None = moment_of(str(self.snapshot.report["as_of"]))
             self.known_until: dt.datetime | None = self.snapshot.unchanged_until
             self.snapshot.check_sizes()
         except NoSnapshot:
@@ -200,7 +201,7 @@ def _backups(present: _Present) -> Iterator[Finding]:
     drill = backups.drill
     if drill is not None and not drill.passed:
         yield present.finding(
-            Kind.DRILL_FAILED, _aware(drill.at), edition=drill.at, facts={"error": masked(drill.problem or "")}
+            Kind.DRILL_FAILED, moment_of(drill.at), edition=drill.at, facts={"error": masked(drill.problem or "")}
         )
 
 
@@ -230,12 +231,7 @@ def _metrics(present: _Present, as_of: dt.datetime) -> tuple[list[Finding], tupl
 
 def _ended(state: RefreshState) -> dt.datetime:
     """Return when a refresh ended; when it began where it was killed."""
-    return _aware(state.finished_at or state.started_at)
-
-
-def _aware(text: str) -> dt.datetime:
-    moment = dt.datetime.fromisoformat(text)
-    return moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
+    return moment_of(state.finished_at or state.started_at)
 
 
 def _text(moment: dt.datetime | None) -> str | None:

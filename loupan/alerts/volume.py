@@ -10,6 +10,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from loupan.moments import moment_of
 from loupan.refresh_state import RefreshState
 from loupan.statistics.intervals import Floats
 
@@ -85,8 +86,7 @@ def oddities(history: Sequence[RefreshState], least_history: int) -> list[Oddity
 
 def _moment(state: RefreshState) -> dt.datetime:
     """Return the moment that a refresh's rows are those of, in UTC."""
-    moment = dt.datetime.fromisoformat(state.as_of or state.finished_at or state.started_at)
-    return moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
+    return moment_of(state.as_of or state.finished_at or state.started_at)
 
 
 def _spaced(
