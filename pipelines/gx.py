@@ -10,7 +10,7 @@ import threading
 import types
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 _IMPORTING = threading.Lock()
@@ -20,8 +20,11 @@ def great_expectations() -> Any:
     """Return the package, with its expectations."""
     # Read at import: it would send a message with each use.
     os.environ["GX_ANALYTICS_ENABLED"] = "False"
-    # Half of the import is this module, for expectations about distributions; none of ours is one.
-    with _IMPORTING, _imported_when_used("scipy.stats"), warnings.catch_warnings():
+    with _IMPORTING, ExitStack() as stack:
+        # Half of the import are these, for expectations about distributions and their pictures; we have none.
+        for name in ("scipy.stats", "altair"):
+            stack.enter_context(_imported_when_used(name))
+        stack.enter_context(warnings.catch_warnings())
         warnings.simplefilter("ignore")
         package = importlib.import_module("great_expectations")
         importlib.import_module("great_expectations.expectations")
@@ -55,7 +58,7 @@ class _StandIn(types.ModuleType):
 
 @contextmanager
 def _imported_when_used(name: str) -> Iterator[None]:
-    """Give a stand-in for a module of a package to whatever is imported meanwhile.
+    """Give a stand-in for a module to whatever is imported meanwhile.
 
     Nobody else sees it: who asks every module what it is, as dbt does, would have this one imported.
     """
@@ -63,13 +66,14 @@ def _imported_when_used(name: str) -> Iterator[None]:
         yield
         return
     parent, _, child = name.rpartition(".")
-    package, stand_in = importlib.import_module(parent), _StandIn(name)
+    package, stand_in = importlib.import_module(parent) if parent else None, _StandIn(name)
     sys.modules[name] = stand_in
-    setattr(package, child, stand_in)
+    if package:
+        setattr(package, child, stand_in)
     try:
         yield
     finally:
         if sys.modules.get(name) is stand_in:
             del sys.modules[name]
-        if getattr(package, child) is stand_in:
+        if package and getattr(package, child) is stand_in:
             delattr(package, child)
