@@ -113,8 +113,8 @@ class BegunMarts:
 
     def _changed(self, connection: duckdb.DuckDBPyConnection, mart: str) -> tuple[str | None, str]:
         """Return the condition of the rows that the build has changed, None for all, and their query if any."""
-        step = self._planned.steps.get(mart) if self._planned else None
-        if step is None or not step.replaced or mart in increment.made_anew(connection):
+        step = self._planned.replacing(mart, increment.made_anew(connection)) if self._planned else None
+        if step is None:
             return None, ""
         return step.replaced.replace("{keys}", increment.SCHEMA), step.rows.replace("{keys}", increment.SCHEMA)
 

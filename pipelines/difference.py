@@ -48,8 +48,8 @@ def note(
         begun: names of the marts that are done in the copy of its file; None if it was not copied ahead.
     """
     made_anew = increment.made_anew(connection)
-    steps = {name: built.steps[name] for name in _tables(connection, "marts") if name in built.steps}
-    changed = {name: step for name, step in steps.items() if step.replaced and name not in made_anew}
+    steps = {name: built.replacing(name, made_anew) for name in _tables(connection, "marts")}
+    changed = {name: step for name, step in steps.items() if step}
     # Aggregates ask for conditions alone.
     rows = {name: step.rows for name, step in changed.items() if step.rows and name not in (begun or ())}
     kept = {f"{increment.ROWS}{name}" for name in rows}

@@ -39,6 +39,8 @@ def import_ahead() -> None:
 
     Databases do their work beside Python's, so while they are waited for it costs nothing.
     """
+    if "great_expectations" in sys.modules:
+        return
 
     def run() -> None:
         with suppress(Exception):

@@ -11,7 +11,7 @@ what the model held of them is replaced. See docs/incremental.md, also for what 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -86,6 +86,16 @@ class Increment:
     kept: frozenset[str] = frozenset()
     # Whether the as-of is of the same day, in the company's time zone, as that of the build before.
     is_within_day: bool = False
+
+    def replacing(self, name: str, made_anew: Collection[str]) -> Step | None:
+        """Return the step that replaces rows of a relation; None if it may differ in all rows.
+
+        Args:
+            name: of the relation.
+            made_anew: what `made_anew` tells of the build.
+        """
+        step = self.steps.get(name)
+        return step if step and step.replaced and name not in made_anew else None
 
     def as_variable(self) -> dict[str, dict[str, Any]]:
         """Return the value of dbt's variable ``increment``."""

@@ -46,9 +46,9 @@ def measure(folder: Path, scale: float, source: str) -> Measured:
 def _measure(made: Company, scale: float) -> Measured:
     # Before all else: what is changed is loaded soon after what is full, as in life, while the system still has the
     # files of both in its memory.
-    floor = _floor(made)
-    # A small company needs no more anyway.
-    held = _floor(made, made.settings.refresh_memory) if scale >= _LARGE else None
+    # A small company needs no more memory than a refresh may take.
+    floor, *others = _floors(made, ["", *([made.settings.refresh_memory] if scale >= _LARGE else [])])
+    held = others[0] if others else None
     spent: dict[tuple[str, bool], Spent] = {("first", True): made.refresh("--full", as_of=_later(0))}
     # To the second, which is enough where there is much to do; small companies are refreshed once more for it.
     steps = _steps_of_last(made) if scale >= _LARGE else None
@@ -112,8 +112,8 @@ def _line(name: str, models: str | None, taken: Spent, floor: Spent) -> tuple[Ce
     return (name, models, taken.seconds, taken.seconds / floor.seconds, taken.core_seconds, taken.memory // _MIB)
 
 
-def _floor(made: Company, memory: str = "") -> Spent:
-    """Do the bare work, with as much memory as DuckDB takes by itself or may take.
+def _floors(made: Company, memories: Iterable[str]) -> list[Spent]:
+    """Do the bare work once with each amount of memory that DuckDB may take; where it is empty, with what it takes.
 
     What it needs to know is gathered before the clock runs, in a folder of its own: the first refresh finds nothing.
     """
@@ -122,8 +122,12 @@ def _floor(made: Company, memory: str = "") -> Spent:
         beside = made.settings.model_copy(update={"data_dir": Path(folder)})
         plan.write_text(json.dumps(plan_of(beside, _AS_OF)), encoding="utf-8")
         crm = made.settings.crm_database_url
-        command = [sys.executable, "-m", "tests.benchmarks.bare", crm, str(target), str(plan)]
-        return watched([*command, memory] if memory else command, dict(os.environ))
+        spent = []
+        for memory in memories:
+            command = [sys.executable, "-m", "tests.benchmarks.bare", crm, str(target), str(plan), memory]
+            spent.append(watched(command, dict(os.environ)))
+            target.unlink()
+        return spent
 
 
 def plan_of(settings: Settings, as_of: dt.datetime) -> dict:

@@ -62,12 +62,11 @@ class Growth(Target):
         for source in sorted({result.source for result in measured}):
             low, high = self.scales
             of_source = [result for result in measured if result.source == source and low <= result.scale <= high]
-            last = max(of_source, key=lambda r: r.scale, default=None)
-            beside = [result for result in of_source if last is not None and result.machine == last.machine]
-            first = min(beside, key=lambda r: r.scale, default=None)
-            if first is not None and last is not None and first is not last:
+            of_source.sort(key=lambda result: result.scale)
+            beside = [result for result in of_source if result.machine == of_source[-1].machine]
+            if len(beside) > 1:
                 found = True
-                yield Finding(self, self._growth(first, last), last.scale, source)
+                yield Finding(self, self._growth(beside[0], beside[-1]), beside[-1].scale, source)
         if not found:
             yield Finding(self)
 

@@ -84,7 +84,7 @@ def test_the_floor_builds_the_same_marts(tmp_path: Path) -> None:
     plan, floor = tmp_path / "plan.json", tmp_path / "bare.duckdb"
     plan.write_text(json.dumps(plan_of(settings, dt.datetime.fromisoformat(MOMENT))))
     crm = shutil.copy(settings.data_dir / "crm.sqlite", tmp_path / "crm.sqlite")
-    bare.main(f"sqlite:///{crm}", str(floor), str(plan))
+    bare.main(f"sqlite:///{crm}", str(floor), str(plan), "1GB")
     marts = shutil.copy(current(settings).marts_path, tmp_path / "marts.duckdb")
     with duckdb.connect(str(floor), read_only=True) as con:
         con.execute(f"attach '{marts}' as published (read_only)")

@@ -309,7 +309,8 @@ def test_a_damaged_snapshot_is_said_so(open_page, sample_dir, tmp_path):
     with running_server(tmp_path) as address:
         page = open_page(address, "overview?lang=en")
         page.locator(".st-key-lp_notice").get_by_text("The published data cannot be read").wait_for()
-        page.locator(".st-key-lp_notice").get_by_test_id("stCode").get_by_text("loupan snapshots rollback").wait_for()
+        command = page.locator(".st-key-lp_notice").get_by_test_id("stCode")
+        command.get_by_text("loupan snapshots rollback", exact=True).wait_for()
         page.close()
 
 

@@ -47,6 +47,7 @@ import_ahead()
 assert great_expectations().expectations.ExpectColumnValuesToBeUnique(column="id")
 importer.join()
 import_ahead()
+assert threading.active_count() == 1
 assert great_expectations() is great_expectations()
 """
 BROKEN = """

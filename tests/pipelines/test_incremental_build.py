@@ -44,7 +44,6 @@ MORNING = (
 )
 KILLED_BUILD = """
 import os
-from loupan.marts_file import NO_ROW
 from loupan.settings import Settings
 from pipelines import dbt_runner
 dbt_runner.build(Settings(), lambda node: os._exit(9) if node == "fct_lead_event" else None)

@@ -32,7 +32,7 @@ def _written(warehouse: duckdb.DuckDBPyConnection, path: Path, *schemas: str) ->
 
 
 def test_a_random_company(tmp_path: Path) -> None:
-    # One of twice the size takes no longer: Spark's time goes into planning.
+    # Many in one build: Spark's time goes into planning, not into rows.
     company = random_crm(3, customers=1000)
     with closing(built(company.tables, company.as_of).con) as warehouse:
         expected = _written(warehouse, tmp_path / "expected.duckdb", "raw", "marts")
