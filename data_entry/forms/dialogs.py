@@ -130,7 +130,7 @@ def _details(
     ui.message(desk.t(marked("* needed")))
     failed = st.session_state.pop(f"{key}_failed", None)
     if failed:
-        st.error(ui.plain(failed), icon=":material/error:")
+        st.error(ui.sentence(failed), icon=":material/error:")
     with st.container(horizontal=True):
         pressed = st.button(
             desk.t(marked("Save")), type="primary", key=f"{key}_save", icon=":material/check:", shortcut="Ctrl+Enter"
@@ -227,7 +227,7 @@ def _reconcile(desk: Desk, table: str, row: Row, stale: Stale, save: Save | None
             st.session_state[f"{key}_stale"] = error
             st.rerun(scope="fragment")
         except LoupanError as error:
-            st.error(ui.plain(error_text(desk, error)))
+            st.error(ui.sentence(error_text(desk, error)))
             return
         st.toast(desk.t(marked("Saved.")), icon=":material/check:")
         st.rerun()

@@ -77,10 +77,10 @@ def showing_errors(desk: Desk, table: str | None = None, key: str | None = None)
         outcome.ok, outcome.error = False, error
         if key is not None:
             keep_problems(desk, key, error)
-        st.error("  \n".join(ui.plain(line) for line in _lines(desk, error, table)), icon=":material/error:")
+        st.error("  \n".join(ui.sentence(line) for line in _lines(desk, error, table)), icon=":material/error:")
     except LoupanError as error:
         outcome.ok, outcome.error = False, error
-        st.error(ui.plain(error_text(desk, error)), icon=":material/error:")
+        st.error(ui.sentence(error_text(desk, error)), icon=":material/error:")
 
 
 def problems_key(key: str) -> str:
