@@ -100,6 +100,8 @@ def choose(place, label=re.compile(""), option=None, *, nth=0) -> str:
     for patience in _PATIENCE:
         box.click()
         if option is not None:
+            # What is typed a second time would not be looked for a second time.
+            box.fill("")
             box.fill(option)
         try:
             words = wanted.inner_text(timeout=patience)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from multiprocessing.util import Finalize
 from pathlib import Path
 
+import psutil
 from filelock import FileLock
 
 _FOLDER = "PYTEST_SHARED_FOLDER"
@@ -35,9 +36,9 @@ def begin_run(room: int = _ROOM) -> None:
 
 def _has_room(room: int) -> bool:
     try:
-        available = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-        return min(shutil.disk_usage(_MEMORY).free, available) > room
-    except (OSError, ValueError):
+        # Available, not free: what the system keeps of files it gives back when it is asked for.
+        return min(shutil.disk_usage(_MEMORY).free, psutil.virtual_memory().available) > room
+    except OSError:
         return False
 
 
