@@ -255,30 +255,29 @@ class Suites:
 
     def check(self, name: str, frame: pd.DataFrame, expected: list[Expected], allowed: int) -> list[_Outcome]:
         """Evaluate the expectations of one table, each of which ``allowed`` rows may break."""
-        expectations: list[Any] = []
-        checked: list[int] = []
-        for one in expected:
-            names = list(one.columns)
-            columns = {"column": names[0]} if len(names) == 1 else {"column_A": names[0], "column_B": names[1]}
-            values = int(frame[names].notna().all(axis=1).sum())
-            # As the quotient is made here, so is it in Great Expectations: no rounding stands between them.
-            mostly = (values - min(allowed, values)) / values if values else 1.0
-            checked.append(values)
-            arguments = {**columns, **one.arguments, "mostly": mostly}
-            expectations.append(self._expectation(one.type, len(expectations), arguments))
-        return [
-            _Outcome(
-                one.says,
-                bool(result.success),
-                values,
-                int(result.result.get("unexpected_count") or 0),
-                min(allowed, values),
-                tuple(result.result.get("partial_unexpected_list") or ()),
-            )
-            for one, values, result in zip(
-                expected, checked, self._validate(name, frame, expectations, "SUMMARY"), strict=True
-            )
+        checked = [int(frame[list(one.columns)].notna().all(axis=1).sum()) for one in expected]
+        # Whether all rows keep to it is found in half the time that it takes to count and show those that do not.
+        strict = [self._expected(one, position, 1.0) for position, one in enumerate(expected)]
+        broken = [
+            position
+            for position, result in enumerate(self._validate(name, frame, strict, "BOOLEAN_ONLY"))
+            if not result.success
         ]
+        # As the quotient is made here, so is it in Great Expectations: no rounding stands between them.
+        tolerant = [
+            self._expected(expected[position], position, (values - min(allowed, values)) / values)
+            for position, values in ((position, checked[position]) for position in broken)
+        ]
+        results = dict(zip(broken, self._validate(name, frame, tolerant, "BASIC"), strict=True)) if broken else {}
+        outcomes = []
+        for position, (one, values) in enumerate(zip(expected, checked, strict=True)):
+            holds, unexpected, examples = True, 0, ()
+            if result := results.get(position):
+                holds = bool(result.success)
+                unexpected = int(result.result["unexpected_count"])
+                examples = tuple(result.result["partial_unexpected_list"])
+            outcomes.append(_Outcome(one.says, holds, values, unexpected, min(allowed, values), examples))
+        return outcomes
 
     def check_loads(self, frame: pd.DataFrame) -> dict[str, list[_Outcome]]:
         """Evaluate what is expected of the numbers of rows; ``frame`` has one row per table."""
@@ -309,6 +308,11 @@ class Suites:
                 _Outcome(ORPHANS, table not in broken[2], rows, row["orphans"], row["allowed"]),
             ]
         return outcomes
+
+    def _expected(self, one: Expected, position: int, mostly: float) -> Any:
+        names = list(one.columns)
+        columns = {"column": names[0]} if len(names) == 1 else {"column_A": names[0], "column_B": names[1]}
+        return self._expectation(one.type, position, {**columns, **one.arguments, "mostly": mostly})
 
     def _expectation(self, type_name: str, position: int, arguments: dict[str, Any]) -> Any:
         return getattr(self._gx.expectations, type_name)(**arguments, meta={"position": position})

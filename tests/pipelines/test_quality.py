@@ -156,6 +156,17 @@ def test_an_error_of_the_machinery_is_no_failed_expectation() -> None:
     assert raised(None) is None
 
 
+@pytest.mark.parametrize(("allowed", "holds"), [(0, False), (1, False), (2, True), (9, True)])
+def test_rows_that_break_a_rule_are_counted_and_shown_also_where_they_are_tolerated(allowed: int, holds: bool) -> None:
+    frame = pd.DataFrame({"whole": [1, 2, 3, 4, 5], "broken": [1, 6, 7, None, 2], "empty": [None] * 5})
+    limits = {"min_value": 1, "max_value": 5}
+    expected = [Expected("ExpectColumnValuesToBeBetween", {name: name}, name, limits) for name in frame]
+    whole, broken, empty = Suites().check("few", frame, expected, allowed)
+    assert (whole.holds, whole.checked, whole.unexpected, whole.examples) == (True, 5, 0, ())
+    assert (broken.holds, broken.checked, broken.unexpected, broken.examples) == (holds, 4, 2, (6, 7))
+    assert (empty.holds, empty.checked, empty.unexpected) == (True, 0, 0)
+
+
 def test_one_frame_is_not_taken_for_another() -> None:
     suites = Suites()
     expected = [Expected("ExpectColumnValuesToBeUnique", {"a": "a"}, "a is unique")]
