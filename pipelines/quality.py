@@ -263,16 +263,18 @@ class Suites:
             for position, result in enumerate(self._validate(name, frame, strict, "BOOLEAN_ONLY"))
             if not result.success
         ]
-        # As the quotient is made here, so is it in Great Expectations: no rounding stands between them.
-        tolerant = [
-            self._expected(expected[position], position, (values - min(allowed, values)) / values)
-            for position, values in ((position, checked[position]) for position in broken)
-        ]
+        tolerant = []
+        for position in broken:
+            values = checked[position]
+            # As the quotient is made here, so is it in Great Expectations: no rounding stands between them.
+            mostly = (values - min(allowed, values)) / values if values else 1.0
+            tolerant.append(self._expected(expected[position], position, mostly))
         results = dict(zip(broken, self._validate(name, frame, tolerant, "BASIC"), strict=True)) if broken else {}
         outcomes = []
         for position, (one, values) in enumerate(zip(expected, checked, strict=True)):
             holds, unexpected, examples = True, 0, ()
-            if result := results.get(position):
+            result = results.get(position)
+            if result is not None:
                 holds = bool(result.success)
                 unexpected = int(result.result["unexpected_count"])
                 examples = tuple(result.result["partial_unexpected_list"])

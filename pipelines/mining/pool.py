@@ -96,7 +96,7 @@ def _ended(job: Job, count: int, bounds: Bounds, folder: Path, *, is_last: bool)
                 workers.append(_Worker.start(path, bounds))
             for worker in workers:
                 if worker.model is None and left:
-                    worker.give(left.popleft())
+                    worker.give(left.popleft(), Path(job.out))
             time.sleep(_POLL_SECONDS)
     finally:
         for worker in workers:
@@ -146,8 +146,10 @@ class _Worker:
             raise ValueError("a worker without a pipe cannot be told what to do")
         return cls(process, process.stdin, bounds.seconds + _START_SECONDS)
 
-    def give(self, model: Model) -> None:
-        """Have it run a model."""
+    def give(self, model: Model, out: Path) -> None:
+        """Have it run a model, of which nothing is told in a folder until it has ended."""
+        # What an earlier round told, of a model that wants more memory than it had then.
+        (out / f"{model.name}.json").unlink(missing_ok=True)
         self.model, self.began = model, time.monotonic()
         # One that is dead already is noticed at the next look.
         with suppress(BrokenPipeError):

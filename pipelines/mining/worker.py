@@ -34,7 +34,8 @@ from loupan.mining.published import ABSTAINED, OK, ModelRun, PublishedOutput
 from loupan.mining.result import check
 from loupan.settings import get_settings
 
-LOG = logging.getLogger(__name__)
+# By its own name also where it is the program: what others than ours log is not filled in.
+LOG = logging.getLogger("pipelines.mining.worker")
 _MOST_OF_MESSAGE = 2_000
 # DuckDB takes this part of a model's memory at most, and puts on the disk what needs more; data frames need the rest.
 _DUCKDB_PART = 3

@@ -162,9 +162,12 @@ def states(
         One row per moment and lead, in their order.
     """
     listed = ", ".join(f"timestamp '{moment.astimezone(dt.UTC):%Y-%m-%d %H:%M:%S.%f}'" for moment in moments)
-    return marts.query(
+    found = marts.query(
         _STATES.format(moments=listed, markets=_MARKET_COLUMNS, horizon=HORIZON_DAYS, leads=leads, events=events)
     )
+    # Sorted here: DuckDB would do it while it still holds what it has added up, for which half a million leads leave
+    # no room.
+    return found.sort_values(["moment", "lead_id"], ignore_index=True)
 
 
 MARKET_TYPES = ("event", "online", "media", "outdoor", "channel", "referral", "direct", "other")
@@ -251,7 +254,6 @@ left join so_far on open_lead.moment = so_far.moment and open_lead.lead_id = so_
 left join dim_project as project on open_lead.project_id = project.project_id
 left join dim_source as source on open_lead.source_id = source.source_id
 left join dim_customer as customer on open_lead.customer_id = customer.customer_id
-order by open_lead.moment, open_lead.lead_id
 """
 
 

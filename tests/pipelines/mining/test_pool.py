@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import duckdb
@@ -42,6 +43,13 @@ CHILDREN = TABLE + (
     "    time.sleep(600)\n"
 )
 TELLS = HEAD + "def run(marts): return bytearray(1 << 50)"
+# Refused by DuckDB, or by Python, until it has all of the memory.
+REFUSED = TABLE + (
+    "def run(marts):\n"
+    f"    if marts.megabytes < {MEGABYTES // 3}:\n"
+    "        raise MemoryError\n"
+    "    return Result([Output('a', 'A', pd.DataFrame({'a': [1]}))])\n"
+)
 SPILLS = TABLE + (
     "def run(marts):\n"
     "    rows = marts.query('select count(*) as n from (select distinct hash(i, 1) as h, hash(i, 2) as other "
@@ -87,10 +95,19 @@ def test_what_a_model_starts_counts_with_it(bounded: Settings) -> None:
     assert runs["count"].status == OK
 
 
-def test_a_model_that_is_refused_memory_says_so(bounded: Settings) -> None:
+def test_a_model_that_is_refused_memory_says_so(bounded: Settings, capfd: pytest.CaptureFixture[str]) -> None:
     run = run_all(bounded, tells=TELLS)["tells"]
     assert run.status == FAILED
     assert run.message.startswith("There was not enough memory for it (LOUPAN_MODEL_MEGABYTES). MemoryError")
+    assert json.loads(capfd.readouterr().err.splitlines()[-1])["event"] == "Model tells failed"
+
+
+def test_a_model_that_is_refused_memory_beside_another_runs_again_by_itself(
+    bounded: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipelines.mining.pool.os.sched_getaffinity", lambda _: {0, 1})
+    runs = run_all(bounded, refused=REFUSED, count=COUNT)
+    assert {name: (run.status, run.message) for name, run in runs.items() if run.status != OK} == {}
 
 
 def test_questions_that_need_more_memory_are_put_on_the_disk(bounded: Settings) -> None:
