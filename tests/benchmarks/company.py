@@ -13,7 +13,8 @@ import duckdb
 
 from loupan.errors import LoupanError
 from loupan.settings import Settings
-from tests.benchmarks.watch import Spent, watched
+from loupan.snapshot import current
+from tests.benchmarks.watch import FailedError, Spent, watched
 from tests.support.postgres import missing_programs, running_server
 
 SOURCES = ("sqlite", "postgresql")
@@ -59,9 +60,16 @@ class Company:
         return watched([LOUPAN, *arguments], self.environment | variables)
 
     def refresh(self, *options: str, as_of: str = MOMENT, models: bool = True) -> Spent:
-        """Refresh, with the models of statistics or without."""
+        """Refresh, with the models of statistics or without.
+
+        Raises:
+            FailedError: if it fails, or a model does, which would be measured as a fast one.
+        """
         variables = {} if models else {"LOUPAN_WITHOUT_MODELS": "*"}
-        return self.loupan("refresh", *options, "--as-of", as_of, **variables)
+        spent = self.loupan("refresh", *options, "--as-of", as_of, **variables)
+        if failed := failed_models(self.settings):
+            raise FailedError(f"The refresh was published without what these models say: {', '.join(failed)}")
+        return spent
 
 
 @contextmanager
@@ -88,6 +96,12 @@ def company(folder: Path, scale: float, source: str = "sqlite", seed: int = 1) -
 def _fill(made: Company, scale: float, seed: int) -> None:
     made.loupan("crm", "init")
     made.loupan("sample", "--scale", f"{scale:g}", "--seed", str(seed), "--as-of", DAY)
+
+
+def failed_models(settings: Settings) -> list[str]:
+    """Return the checks of what is published that say that a model failed."""
+    checks = current(settings).report["checks"]
+    return [check["name"] for check in checks if check["name"].startswith("model/") and not check["passed"]]
 
 
 def raw_rows(made: Company) -> int:

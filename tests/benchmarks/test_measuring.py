@@ -24,7 +24,7 @@ from loupan.settings import Settings
 from loupan.snapshot import current
 from tests.benchmarks import bare, gateway, install, reading, startup, threefold
 from tests.benchmarks.change import change
-from tests.benchmarks.company import MOMENT, Company
+from tests.benchmarks.company import MOMENT, Company, failed_models
 from tests.benchmarks.refresh import plan_of
 from tests.benchmarks.watch import FailedError, brief, watched
 from tests.support.installation import copy_crm, crm_installation, sample_installation
@@ -127,6 +127,17 @@ def test_all_of_a_refresh_is_told_by_steps(tmp_path: Path) -> None:
     ]
     assert all(step.seconds > 0 and step.core_seconds >= 0 for step in steps)
     assert current(Settings(data_dir=tmp_path / "data", crm_url="")).report["as_of"].startswith(MOMENT[:10])
+
+
+def test_a_model_that_failed_is_no_fast_one(tmp_path: Path) -> None:
+    settings = Settings(data_dir=shutil.copytree(sample_installation(), tmp_path / "data"), crm_url="")
+    assert failed_models(settings) == []
+    path = current(settings).path / "report.json"
+    report = json.loads(path.read_text(encoding="utf-8"))
+    ran = next(check for check in report["checks"] if check["name"] == "model/lead_score: ran")
+    ran["passed"] = False
+    path.write_text(json.dumps(report), encoding="utf-8")
+    assert failed_models(settings) == ["model/lead_score: ran"]
 
 
 def test_three_companies_are_three_times_one(tmp_path: Path) -> None:
