@@ -147,8 +147,8 @@ class _Worker:
         return cls(process, process.stdin, bounds.seconds + _START_SECONDS)
 
     def give(self, model: Model, out: Path) -> None:
-        """Have it run a model, of which nothing is told in a folder until it has ended."""
-        # What an earlier round told, of a model that wants more memory than it had then.
+        """Have it run a model; ``out`` is the folder in which it tells what became of it."""
+        # What it told in an earlier round, if it wants more memory than it had then.
         (out / f"{model.name}.json").unlink(missing_ok=True)
         self.model, self.began = model, time.monotonic()
         # One that is dead already is noticed at the next look.

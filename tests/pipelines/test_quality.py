@@ -167,6 +167,20 @@ def test_rows_that_break_a_rule_are_counted_and_shown_also_where_they_are_tolera
     assert (empty.holds, empty.checked, empty.unexpected) == (True, 0, 0)
 
 
+def test_nothing_to_look_at_breaks_no_rule() -> None:
+    limits, order = {"min_value": 1, "max_value": 5}, {"or_equal": True, "ignore_row_if": "either_value_is_missing"}
+    expected = [
+        Expected("ExpectColumnValuesToBeBetween", {"a": "a"}, "a", limits),
+        Expected("ExpectColumnPairValuesAToBeGreaterThanB", {"a": "a", "b": "b"}, "a >= b", order),
+    ]
+    no_rows = pd.DataFrame({"a": [], "b": []}, dtype="float64")
+    never_both = pd.DataFrame({"a": [None, 1.0], "b": [1.0, None]})
+    for frame in (no_rows, never_both):
+        _, pair = Suites().check("few", frame, expected, 0)
+        assert (pair.holds, pair.checked, pair.unexpected) == (True, 0, 0)
+    assert Suites().check("few", no_rows, [], 0) == []
+
+
 def test_one_frame_is_not_taken_for_another() -> None:
     suites = Suites()
     expected = [Expected("ExpectColumnValuesToBeUnique", {"a": "a"}, "a is unique")]
